@@ -1,0 +1,150 @@
+//! The seam between sessions and storage: what a store does ([`Store`]) and what a request holds while it
+//! works on one session ([`Lease`]).
+//!
+//! Invariants every store keeps (the conformance suite checks them):
+//! - the lock and the read are one call, the write and the unlock are one call;
+//! - a commit, touch or destroy reaches only the *incarnation* of the session that its lease acquired: what was
+//!   destroyed stays destroyed;
+//! - a reader without a lock ([`Store::snapshot`]) sees a whole, committed payload, and never waits for a lease;
+//! - a session past its lifetime is absent for everybody at once.
+//!
+//! Times are [`Duration`]s with at least second resolution; payloads are bytes of 0 to 16 MiB.
+
+use std::time::Duration;
+
+use crate::{Namespace, SessionId, StoreError};
+
+/// The most bytes one payload may have: 16 MiB.
+pub const MAX_PAYLOAD: usize = 16 << 20;
+
+/// Where a session lives in a store: a keyed hash of namespace and id, so that ids never reach the storage.
+/// Made by [`Store::key`], meaningful to that store only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key(pub [u8; 32]);
+
+/// How overlapping requests of one session behave (`cloakroom.lock`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// One request at a time, in order of arrival: PHP's own contract.
+    Exclusive,
+    /// No lock; the last write wins.
+    None,
+}
+
+/// What [`Store::acquire`] is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Acquire<'a> {
+    /// Take the session's lock, or work without one.
+    pub mode: LockMode,
+    /// How long to wait for the lock; zero fails at once when it is taken.
+    pub wait: Duration,
+    /// Fail at once when this many requests wait already; 0 = no limit.
+    pub max_waiters: u32,
+    /// Lifetime of the reservation that is made when the session does not exist yet.
+    pub lifetime: Duration,
+    /// The script that acquires, named to those who wait in vain. At most 95 bytes are kept.
+    pub script: &'a [u8],
+}
+
+/// How much work [`Store::collect`] may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// A bounded step, for a request that PHP's probability picked.
+    Step,
+    /// All expired sessions, for `session_gc()` and the command line.
+    All,
+}
+
+/// A place that keeps sessions. Shared by all threads of a process.
+pub trait Store: Send + Sync {
+    /// The key of the session `id` in `namespace`. Does not touch the storage.
+    fn key(&self, namespace: &Namespace, id: &SessionId) -> Key;
+
+    /// Locks (unless [`LockMode::None`]) and reads the session in one step. A session that does not exist is
+    /// reserved with an empty payload, so that its id validates from now on.
+    ///
+    /// # Errors
+    /// Besides failures of the storage: [`StoreError::LockTimeout`], [`StoreError::TooManyWaiters`],
+    /// [`StoreError::HeldHere`] where this thread holds the session's lease already.
+    fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, StoreError>;
+
+    /// The last committed payload, without any lock; `None` where the session does not exist.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn snapshot(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Whether the session exists (reserved counts). Never waits for a lease.
+    ///
+    /// # Errors
+    /// Only failures of the storage: absence is `Ok(false)` and is proven.
+    fn exists(&self, key: &Key) -> Result<bool, StoreError>;
+
+    /// Ends the session without holding its lease; `true` where there was one. Its incarnation is remembered for
+    /// `tombstone`, so that leases which began before cannot write it back.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn destroy(&self, key: &Key, tombstone: Duration) -> Result<bool, StoreError>;
+
+    /// Removes sessions past their lifetime and answers how many *this call* removed.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn collect(&self, effort: Effort) -> Result<u64, StoreError>;
+
+    /// The counters and gauges of the store, in a fixed order, names as in `Cloakroom\status()`.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn status(&self) -> Result<Vec<(&'static str, u64)>, StoreError>;
+
+    /// Where the store is, for people: a path or an address without secrets.
+    fn location(&self) -> String;
+}
+
+/// What became of a [`Lease::commit`] or [`Lease::touch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// The payload is stored, or was there unchanged and lives on.
+    Stored,
+    /// The session was destroyed after this lease began; nothing was written.
+    Ended,
+}
+
+/// One request's hold on one session. Bound to the thread that acquired it; dropping it releases it.
+pub trait Lease {
+    /// Bytes of the payload that was current at [`Store::acquire`].
+    fn payload_len(&self) -> usize;
+
+    /// Copies that payload into `out`, which has exactly [`Lease::payload_len`] bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where the stored bytes do not match their checksum; `out` is then unspecified.
+    fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError>;
+
+    /// Whether the session did not exist before this lease reserved it.
+    fn is_new(&self) -> bool;
+
+    /// Writes the payload, extends the lifetime and unlocks.
+    ///
+    /// # Errors
+    /// Where the payload could not be stored ([`StoreError::Full`] …) the old one stays and the lock is free.
+    fn commit(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError>;
+
+    /// Extends the lifetime of the unchanged session and unlocks. `payload` is what the session holds: it is
+    /// written where the session vanished without having been destroyed.
+    ///
+    /// # Errors
+    /// As [`Lease::commit`].
+    fn touch(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError>;
+
+    /// Ends this incarnation of the session and unlocks; remembered for `tombstone`.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn destroy(self: Box<Self>, tombstone: Duration) -> Result<bool, StoreError>;
+
+    /// Unlocks without a change.
+    fn release(self: Box<Self>);
+}
