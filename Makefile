@@ -1,0 +1,56 @@
+# Cloakroom's commands. "make" alone lists them.
+
+PORT ?= 8080
+DIR ?=
+export PORT DIR
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build run test test-lint test-rust test-crash test-phpt test-upstream test-bench test-e2e soak bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## Install what building, running and testing need and is missing
+	@scripts/install-deps build run test
+
+build: ## Build the extension (target/release/libcloakroom.so) and the cloakroom command
+	@scripts/install-deps build
+	cargo build --release --workspace
+
+run: ## Serve the demonstration application until Ctrl-C: make run PORT=8080 DIR=.run
+	@scripts/run-demo
+
+test: ## Run every suite and print one summary (30 minutes at most on 2 cores)
+	@scripts/test
+
+test-lint: ## Formatting, clippy, documentation, dependencies, scripts
+	@scripts/test lint
+
+test-rust: ## Rust unit, conformance and property tests
+	@scripts/test rust
+
+test-crash: ## Processes killed at every kind of instruction of the store, a sample
+	@scripts/test crash
+
+test-phpt: ## php-tests/*.phpt with PHP's run-tests.php
+	@scripts/test phpt
+
+test-upstream: ## php-src's own session tests, with Cloakroom instead of files
+	@scripts/test upstream
+
+test-bench: ## A short run of the benchmark that checks what it measures
+	@scripts/test bench
+
+test-e2e: ## php-fpm and nginx with concurrent clients, kills, reloads and restarts
+	@scripts/test e2e
+
+soak: ## The crash tests in their long form: every single step (hours)
+	@scripts/test soak
+
+bench: ## The session cycle against the floor, files, phpredis and php-memcached
+	@scripts/install-deps build bench
+	@benches/run
+
+clean: ## Remove what was built and what runs left; downloads stay in .cache
+	cargo clean
+	rm -rf .run
