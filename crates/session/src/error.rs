@@ -46,7 +46,9 @@ pub enum StoreError {
     #[error("this request holds the session's lock already, through another handler object; close that one first")]
     HeldHere,
     /// The store is at `cloakroom.size` and nothing may be evicted.
-    #[error("the store {location} is full: {used} of {capacity} bytes are in use and no session that may be evicted is left; raise cloakroom.size")]
+    #[error(
+        "the store {location} is full: {used} of {capacity} bytes are in use and no session that may be evicted is left; raise cloakroom.size"
+    )]
     Full {
         /// Which store.
         location: String,

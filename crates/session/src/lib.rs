@@ -4,16 +4,25 @@
 //! |---|---|
 //! | [`seam`] | the [`Store`] and [`Lease`] traits: the one seam between sessions and storage |
 //! | [`error`] | [`StoreError`]: what a store can answer instead of a result |
-//! | [`id`] | [`SessionId`] and [`Namespace`]: values that can only be built valid; id generation |
+//! | [`id`] | [`SessionId`], [`Namespace`] and [`IdShape`]: values that can only be built valid; id generation |
+//! | [`save_path`] | [`SavePath`]: which store a `session.save_path` means |
+//! | [`directives`] | the values of the `cloakroom.*` directives |
+//! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //!
 //! The way of a request: [`Store::acquire`] (lock + read in one step), the script runs, then one of
 //! [`Lease::commit`], [`Lease::touch`], [`Lease::destroy`] or [`Lease::release`] (write + unlock in one step).
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+pub mod directives;
 pub mod error;
 pub mod id;
+pub mod request;
+pub mod save_path;
 pub mod seam;
 
 pub use error::StoreError;
-pub use id::{Namespace, SessionId};
+pub use id::{IdShape, Namespace, SessionId};
+pub use request::Request;
+pub use save_path::SavePath;
 pub use seam::{Acquire, Effort, Key, Lease, LockMode, Store};

@@ -101,6 +101,12 @@ pub trait Store: Send + Sync {
 
     /// Where the store is, for people: a path or an address without secrets.
     fn location(&self) -> String;
+
+    /// What the operator should hear once though nothing failed: the file was replaced under the workers, the store
+    /// is nearly full. Asked at the start of every request, so it costs next to nothing when there is no news.
+    fn notice(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What became of a [`Lease::commit`] or [`Lease::touch`].

@@ -1,0 +1,349 @@
+//! One open save handler, from `open` to `close`: what PHP calls in which order, and what each call may do to the
+//! store.
+//!
+//! The stage says whether a write may follow:
+//!
+//! | stage | entered by | write and touch |
+//! |---|---|---|
+//! | idle | [`Request::open`], [`Request::destroy`], [`Request::close`] | allowed: nothing was read that they could contradict |
+//! | reading | [`Request::begin_read`] | refused: the script never saw the payload |
+//! | read | [`Request::finish_read`] | allowed |
+//! | lost | a read that failed, [`Request::abandon`] | refused |
+//!
+//! A read is two calls because PHP's memory for the payload is allocated between them. That allocation can fail with
+//! a jump over every Rust frame, so between the calls all that must be released lives in [`Request`] itself, where
+//! [`Request::close`] finds it; the interrupted read stays in the stage "reading" and no write follows.
+//!
+//! What PHP may do besides the straight way:
+//! - `session_reset()` opens and reads again without a close: the lease of that id is kept, as waiting for one's own
+//!   lock would never end;
+//! - the id given to a write can differ from the one read, or none was read: the id is then acquired first, and a
+//!   lease of another id is released before, so that no request ever waits for one lock while it holds another;
+//! - calls after a close, or without an open, change nothing and say so.
+
+use std::sync::Arc;
+
+use crate::StoreError;
+use crate::id::{IdShape, InvalidId, MAX_ID, Namespace, NoEntropy, SessionId};
+use crate::seam::{Acquire, Committed, Effort, Key, Lease, LockMode, Store};
+
+/// How many ids are drawn before giving up. An id has at least 88 random bits, so a second draw is never needed
+/// unless the generator is broken.
+const MAX_DRAWS: usize = 4;
+
+/// Why a call of PHP could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The id is not one.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// The store failed or refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No id can be drawn.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+    /// Every id that was drawn exists already.
+    #[error("{MAX_DRAWS} session ids in a row exist already: the system's random generator is not random")]
+    Collision,
+    /// No store is open.
+    #[error("the session store is not open")]
+    NotOpen,
+    /// The read before this write did not complete.
+    #[error("nothing was written, because reading the session did not complete; what is stored stays as it was")]
+    ReadIncomplete,
+    /// A read was finished that had not begun, or with room of another size.
+    #[error("the session was read out of order; this is a defect of Cloakroom")]
+    OutOfOrder,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    Reading,
+    Read,
+    Lost,
+}
+
+struct Held {
+    key: Key,
+    mode: LockMode,
+    lease: Box<dyn Lease>,
+}
+
+/// The id that was used last and its key: validate, read and write of one request name the same id, and a key costs
+/// a cryptographic hash.
+struct Keyed {
+    length: usize,
+    id: [u8; MAX_ID],
+    key: Key,
+}
+
+/// One open save handler. At most one session is held at a time.
+pub struct Request {
+    store: Option<Arc<dyn Store>>,
+    namespace: Namespace,
+    stage: Stage,
+    held: Option<Held>,
+    /// What a read without a lock found, until [`Request::finish_read`] takes it.
+    found: Option<Vec<u8>>,
+    keyed: Keyed,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Request {
+    /// A handler that is closed.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            store: None,
+            namespace: Namespace::EMPTY,
+            stage: Stage::Idle,
+            held: None,
+            found: None,
+            keyed: Keyed { length: 0, id: [0; MAX_ID], key: Key([0; 32]) },
+        }
+    }
+
+    /// Opens the handler on `store`. Opened again on the same store and namespace it keeps its lease; otherwise
+    /// the lease is released.
+    pub fn open(&mut self, store: &Arc<dyn Store>, namespace: &Namespace) {
+        let same = self.store.as_ref().is_some_and(|open| Arc::ptr_eq(open, store)) && self.namespace == *namespace;
+        if !same {
+            self.close();
+            self.store = Some(Arc::clone(store));
+            self.namespace = *namespace;
+        }
+        self.found = None;
+        self.stage = Stage::Idle;
+    }
+
+    /// Whether the session `id` may exist: `false` only where it is proven not to, as PHP then replaces the
+    /// browser's cookie. A failing store answers `true`; the read that follows will say what is wrong.
+    pub fn may_exist(&mut self, id: &[u8]) -> bool {
+        match self.key(id) {
+            Err(RequestError::Id(_)) => false,
+            Err(_) => true,
+            Ok(key) => self.holds(&key) || self.store().and_then(|store| Ok(store.exists(&key)?)).unwrap_or(true),
+        }
+    }
+
+    /// Draws an id that no session has.
+    ///
+    /// # Errors
+    /// [`RequestError::NoEntropy`] and [`RequestError::Collision`]. A store that cannot answer whether the id
+    /// exists is no error here: the odds that it does are below 2⁻⁶⁴, and the read will fail anyway.
+    pub fn draw_id<'a>(&mut self, shape: IdShape, out: &'a mut [u8; MAX_ID]) -> Result<SessionId<'a>, RequestError> {
+        for _ in 0..MAX_DRAWS {
+            let id = shape.draw(out)?;
+            let exists = match &self.store {
+                Some(store) => store.exists(&store.key(&self.namespace, &id)).unwrap_or(false),
+                None => false,
+            };
+            if !exists {
+                let length = id.as_bytes().len();
+                return Ok(SessionId::parse(out.get(..length).unwrap_or_default())?);
+            }
+        }
+        Err(RequestError::Collision)
+    }
+
+    /// Locks and reads the session `id`; answers how many bytes [`Request::finish_read`] will give.
+    ///
+    /// # Errors
+    /// As [`Store::acquire`]; the lease that was held before is then released.
+    pub fn begin_read(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
+        self.begin();
+        let key = self.key(id).inspect_err(|_| self.held = None)?;
+        // Without a lock others may have written meanwhile: what is read again is what is stored now.
+        let held = match self.held.take() {
+            Some(held) if held.key == key && held.mode == LockMode::Exclusive => held,
+            other => {
+                drop(other);
+                Held { key, mode: how.mode, lease: self.store()?.acquire(&key, how)? }
+            }
+        };
+        let length = held.lease.payload_len();
+        self.held = Some(held);
+        self.stage = Stage::Reading;
+        Ok(length)
+    }
+
+    /// Reads the session `id` as it was last committed, without a lock and without waiting. One that does not
+    /// exist is reserved as `how` says, so that strict mode keeps its id. A lease of this very id is kept and read.
+    ///
+    /// # Errors
+    /// Only failures of the store.
+    pub fn begin_snapshot(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
+        self.begin();
+        let key = self.key(id).inspect_err(|_| self.held = None)?;
+        let length = match self.held.take() {
+            Some(held) if held.key == key && held.mode == LockMode::Exclusive => {
+                let length = held.lease.payload_len();
+                self.held = Some(held);
+                length
+            }
+            other => {
+                drop(other);
+                let store = self.store()?;
+                let found = match store.snapshot(&key)? {
+                    Some(found) => found,
+                    None => reserve(store, &key, how)?,
+                };
+                let length = found.len();
+                self.found = Some(found);
+                length
+            }
+        };
+        self.stage = Stage::Reading;
+        Ok(length)
+    }
+
+    /// Copies the payload into `out`, which has as many bytes as the read announced when it began.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where the store gives bytes that were never committed; the lease is then released
+    /// and no write will follow.
+    pub fn finish_read(&mut self, out: &mut [u8]) -> Result<(), RequestError> {
+        let copied = match (self.stage, self.found.take(), &mut self.held) {
+            (Stage::Reading, Some(found), _) if found.len() == out.len() => {
+                out.copy_from_slice(&found);
+                Ok(())
+            }
+            (Stage::Reading, None, Some(held)) if held.lease.payload_len() == out.len() => {
+                held.lease.read_payload(out).map_err(RequestError::from)
+            }
+            _ => Err(RequestError::OutOfOrder),
+        };
+        match copied {
+            Ok(()) => self.stage = Stage::Read,
+            Err(_) => self.abandon(),
+        }
+        copied
+    }
+
+    /// Stores `payload` as the session `id` and unlocks it.
+    ///
+    /// # Errors
+    /// [`RequestError::ReadIncomplete`] where the stage forbids it, else as [`Lease::commit`]. What was stored
+    /// before then stays.
+    pub fn write(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
+        let lease = self.lease_to_write(id, how)?;
+        Ok(lease.commit(payload, how.lifetime)?)
+    }
+
+    /// Extends the lifetime of the session `id`, which holds `payload` unchanged, and unlocks it. A session that
+    /// vanished without having been destroyed is written.
+    ///
+    /// # Errors
+    /// As [`Request::write`].
+    pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
+        let lease = self.lease_to_write(id, how)?;
+        Ok(lease.touch(payload, how.lifetime)?)
+    }
+
+    /// Ends the session `id`; `true` where there was one.
+    ///
+    /// # Errors
+    /// Only failures of the store.
+    pub fn destroy(&mut self, id: &[u8], tombstone: std::time::Duration) -> Result<bool, RequestError> {
+        let key = self.key(id)?;
+        self.found = None;
+        self.stage = Stage::Idle;
+        match self.held.take_if(|held| held.key == key) {
+            Some(held) => Ok(held.lease.destroy(tombstone)?),
+            None => Ok(self.store()?.destroy(&key, tombstone)?),
+        }
+    }
+
+    /// Gives the lease up and refuses every write until the next read: for a session that must stay as it is
+    /// because its payload never reached the script.
+    pub fn abandon(&mut self) {
+        self.release();
+        self.found = None;
+        self.stage = Stage::Lost;
+    }
+
+    /// Removes sessions past their lifetime and answers how many.
+    ///
+    /// # Errors
+    /// Only failures of the store.
+    pub fn collect(&mut self, effort: Effort) -> Result<u64, RequestError> {
+        Ok(self.store()?.collect(effort)?)
+    }
+
+    /// Releases what is held. May be called at any time, any number of times.
+    pub fn close(&mut self) {
+        self.release();
+        self.found = None;
+        self.stage = Stage::Idle;
+        self.keyed.length = 0;
+        self.store = None;
+    }
+
+    /// Where no read completes from here on, no write may follow.
+    fn begin(&mut self) {
+        self.found = None;
+        self.stage = Stage::Lost;
+    }
+
+    fn release(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.lease.release();
+        }
+    }
+
+    fn holds(&self, key: &Key) -> bool {
+        self.held.as_ref().is_some_and(|held| held.key == *key)
+    }
+
+    fn store(&self) -> Result<&Arc<dyn Store>, RequestError> {
+        self.store.as_ref().ok_or(RequestError::NotOpen)
+    }
+
+    /// The lease of `id`: the one that is held, or a new one.
+    fn lease_to_write(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<Box<dyn Lease>, RequestError> {
+        if matches!(self.stage, Stage::Reading | Stage::Lost) {
+            return Err(RequestError::ReadIncomplete);
+        }
+        let key = self.key(id)?;
+        match self.held.take() {
+            Some(held) if held.key == key => Ok(held.lease),
+            other => {
+                drop(other);
+                Ok(self.store()?.acquire(&key, how)?)
+            }
+        }
+    }
+
+    fn key(&mut self, id: &[u8]) -> Result<Key, RequestError> {
+        let Self { store, namespace, keyed, .. } = self;
+        let store = store.as_ref().ok_or(RequestError::NotOpen)?;
+        // An empty id never equals the cached one, as a cached one is valid.
+        if !id.is_empty() && keyed.id.get(..keyed.length) == Some(id) {
+            return Ok(keyed.key);
+        }
+        let parsed = SessionId::parse(id)?;
+        keyed.key = store.key(namespace, &parsed);
+        keyed.length = 0;
+        if let Some(room) = keyed.id.get_mut(..id.len()) {
+            room.copy_from_slice(id);
+            keyed.length = id.len();
+        }
+        Ok(keyed.key)
+    }
+}
+
+/// Reserves a session that was just found absent. Another request may have been faster: its payload counts.
+fn reserve(store: &Arc<dyn Store>, key: &Key, how: &Acquire<'_>) -> Result<Vec<u8>, StoreError> {
+    let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how })?;
+    let mut payload = vec![0; lease.payload_len()];
+    lease.read_payload(&mut payload)?;
+    lease.release();
+    Ok(payload)
+}

@@ -1,0 +1,107 @@
+//! One conformance suite for every store: each sentence of the seam's documentation is a case here, and each case
+//! knows nothing of a store but its [`Store`] trait.
+//!
+//! A case gets an [`Open`]: a function that opens another handle of one and the same fresh store. To put a store
+//! under the suite, add a module with a function `with` and one line below.
+
+#[path = "../memory_store/mod.rs"]
+mod memory_store;
+
+mod expiry;
+mod incarnations;
+mod locking;
+mod model;
+mod payloads;
+mod steps;
+
+use std::sync::Arc;
+
+use cloakroom_session::Store;
+
+/// Opens another handle of the store under test.
+type Open<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
+
+/// Runs every case on the store that `$with` opens, each on a fresh one.
+macro_rules! suite {
+    ($store:ident, $with:path) => {
+        suite! { @ $store, $with,
+            expiry::{
+                a_commit_gives_a_lifetime,
+                a_touch_extends_the_lifetime,
+                a_read_does_not_extend_the_lifetime,
+                a_reservation_expires,
+                an_expired_session_starts_anew,
+                a_touch_writes_what_vanished,
+                collect_counts_what_it_removes,
+                small_steps_remove_everything_in_the_end,
+            }
+            incarnations::{
+                a_lease_from_before_a_destroy_cannot_write,
+                a_lease_from_before_a_destroy_cannot_touch,
+                a_lease_from_before_a_destroy_cannot_destroy_its_successor,
+                a_later_acquire_gets_a_fresh_session,
+                a_waiter_from_before_a_destroy_cannot_write,
+                a_destroyed_session_stays_destroyed_while_nobody_returns,
+            }
+            locking::{
+                one_lease_at_a_time,
+                the_lock_passes_in_order_of_arrival,
+                no_update_is_lost,
+                waiting_in_vain_names_the_holder,
+                too_many_waiters_are_turned_away,
+                a_second_acquire_of_the_same_thread_fails_at_once,
+                without_a_lock_nobody_waits,
+                readers_never_wait,
+                every_end_of_a_lease_unlocks,
+                different_sessions_do_not_wait_for_each_other,
+                namespaces_do_not_wait_for_each_other,
+            }
+            model::{
+                sequences_of_operations_match_a_plain_map,
+            }
+            payloads::{
+                every_size_comes_back_whole,
+                every_byte_comes_back,
+                sizes_may_change_in_any_order,
+                too_large_payloads_are_refused_and_the_old_one_stays,
+                readers_see_whole_payloads_only,
+            }
+            steps::{
+                acquire_reserves_what_does_not_exist,
+                acquire_reads_what_was_committed,
+                a_release_changes_nothing,
+                a_dropped_lease_changes_nothing,
+                a_touch_keeps_what_is_stored,
+                the_last_write_wins_without_a_lock,
+                destroying_tells_whether_there_was_a_session,
+                keys_are_the_same_for_every_handle,
+                namespaces_never_meet,
+                status_counts,
+                the_location_is_told,
+            }
+        }
+    };
+    (@ $store:ident, $with:path, $($module:ident :: { $($case:ident,)* })*) => {
+        mod $store {
+            $(mod $module {
+                $(#[test]
+                fn $case() {
+                    $with(crate::$module::$case);
+                })*
+            })*
+        }
+    };
+}
+
+/// The store of the tests themselves: shows that the suite can be passed.
+mod in_memory {
+    use super::{Arc, Open};
+    use crate::memory_store::MemoryStore;
+
+    pub(crate) fn with(case: fn(Open<'_>)) {
+        let store = MemoryStore::default();
+        case(&|| Arc::new(store.clone()));
+    }
+}
+
+suite!(memory, crate::in_memory::with);

@@ -1,0 +1,214 @@
+//! What each call does on its own: acquire, commit, touch, destroy, release.
+
+use std::time::Duration;
+
+use cloakroom_session::seam::Committed;
+use cloakroom_session::{Acquire, Key, LockMode, Namespace, SessionId, Store, StoreError};
+
+use crate::Open;
+
+/// A lifetime that no test outlives.
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
+
+pub(crate) const EXCLUSIVE: Acquire<'static> = Acquire {
+    mode: LockMode::Exclusive,
+    wait: Duration::from_secs(20),
+    max_waiters: 0,
+    lifetime: LONG,
+    script: b"/srv/conformance.php",
+};
+
+pub(crate) const UNLOCKED: Acquire<'static> = Acquire { mode: LockMode::None, ..EXCLUSIVE };
+
+pub(crate) const BOTH: [Acquire<'static>; 2] = [EXCLUSIVE, UNLOCKED];
+
+pub(crate) fn key(store: &dyn Store, id: &str) -> Key {
+    key_in(store, "", id)
+}
+
+pub(crate) fn key_in(store: &dyn Store, namespace: &str, id: &str) -> Key {
+    let namespace = Namespace::parse(namespace.as_bytes()).expect("a valid namespace");
+    store.key(&namespace, &SessionId::parse(id.as_bytes()).expect("a valid id"))
+}
+
+/// Acquires, reads, and commits `payload`; answers what was read.
+pub(crate) fn swap(store: &dyn Store, key: &Key, how: &Acquire<'_>, payload: &[u8]) -> Vec<u8> {
+    let mut lease = store.acquire(key, how).expect("the lock is free");
+    let mut before = vec![0xAA; lease.payload_len()];
+    lease.read_payload(&mut before).expect("whole");
+    assert_eq!(lease.commit(payload, how.lifetime).expect("there is room"), Committed::Stored);
+    before
+}
+
+pub(crate) fn put(store: &dyn Store, key: &Key, payload: &[u8]) {
+    swap(store, key, &UNLOCKED, payload);
+}
+
+pub(crate) fn stored(store: &dyn Store, key: &Key) -> Option<Vec<u8>> {
+    store.snapshot(key).expect("the store is there")
+}
+
+pub(crate) fn exists(store: &dyn Store, key: &Key) -> bool {
+    store.exists(key).expect("the store is there")
+}
+
+/// Whether the lock of `key` is free, asked by a thread that holds nothing and waits for nobody.
+pub(crate) fn is_free(store: &dyn Store, key: &Key) -> bool {
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| match store.acquire(key, &Acquire { wait: Duration::ZERO, ..EXCLUSIVE }) {
+            Ok(lease) => {
+                lease.release();
+                true
+            }
+            Err(StoreError::LockTimeout { .. }) => false,
+            Err(error) => panic!("{error}"),
+        });
+        asked.join().expect("answers")
+    })
+}
+
+pub(crate) fn acquire_reserves_what_does_not_exist(open: Open<'_>) {
+    let store = &*open();
+    for (id, how) in ["a", "b"].iter().zip(BOTH) {
+        let key = key(store, id);
+        assert!(!exists(store, &key));
+        assert_eq!(stored(store, &key), None);
+        let lease = store.acquire(&key, &how).expect("free");
+        assert!(lease.is_new());
+        assert_eq!(lease.payload_len(), 0);
+        assert!(exists(store, &key), "the id validates while its first request still runs");
+        lease.release();
+        assert!(exists(store, &key), "and from then on");
+        assert_eq!(stored(store, &key).as_deref(), Some(&b""[..]));
+        let again = store.acquire(&key, &how).expect("free");
+        assert!(!again.is_new());
+        again.release();
+    }
+}
+
+pub(crate) fn acquire_reads_what_was_committed(open: Open<'_>) {
+    let (store, other) = (&*open(), &*open());
+    for (id, how) in ["a", "b"].iter().zip(BOTH) {
+        let key = key(store, id);
+        assert_eq!(swap(store, &key, &how, b"first"), b"");
+        assert_eq!(swap(other, &key, &how, b"second"), b"first");
+        assert_eq!(stored(store, &key).as_deref(), Some(&b"second"[..]));
+        assert_eq!(swap(store, &key, &how, b""), b"second");
+        assert_eq!(swap(other, &key, &how, b"fourth"), b"");
+    }
+}
+
+pub(crate) fn a_release_changes_nothing(open: Open<'_>) {
+    let store = &*open();
+    let key = key(store, "a");
+    put(store, &key, b"kept");
+    for how in BOTH {
+        store.acquire(&key, &how).expect("free").release();
+        assert_eq!(stored(store, &key).as_deref(), Some(&b"kept"[..]));
+    }
+}
+
+pub(crate) fn a_dropped_lease_changes_nothing(open: Open<'_>) {
+    let store = &*open();
+    let key = key(store, "a");
+    put(store, &key, b"kept");
+    for how in BOTH {
+        drop(store.acquire(&key, &how).expect("free"));
+        assert!(is_free(store, &key));
+        assert_eq!(stored(store, &key).as_deref(), Some(&b"kept"[..]));
+    }
+}
+
+pub(crate) fn a_touch_keeps_what_is_stored(open: Open<'_>) {
+    let store = &*open();
+    let key = key(store, "a");
+    put(store, &key, b"kept");
+    for how in BOTH {
+        let lease = store.acquire(&key, &how).expect("free");
+        assert_eq!(lease.touch(b"kept", LONG).expect("no failure"), Committed::Stored);
+        assert_eq!(stored(store, &key).as_deref(), Some(&b"kept"[..]));
+    }
+    let slow = store.acquire(&key, &UNLOCKED).expect("free");
+    put(store, &key, b"newer");
+    assert_eq!(slow.touch(b"kept", LONG).expect("no failure"), Committed::Stored);
+    assert_eq!(stored(store, &key).as_deref(), Some(&b"newer"[..]), "a touch never takes a payload back");
+}
+
+pub(crate) fn the_last_write_wins_without_a_lock(open: Open<'_>) {
+    let (store, other) = (&*open(), &*open());
+    let key = key(store, "a");
+    put(store, &key, b"base");
+    let mut first = store.acquire(&key, &UNLOCKED).expect("no lock");
+    let second = other.acquire(&key, &UNLOCKED).expect("no lock");
+    assert_eq!(second.commit(b"second", LONG).expect("there is room"), Committed::Stored);
+    let mut read = vec![0; first.payload_len()];
+    first.read_payload(&mut read).expect("whole");
+    assert_eq!(read, b"base", "a lease reads what was current when it began");
+    assert_eq!(first.commit(b"first", LONG).expect("there is room"), Committed::Stored);
+    assert_eq!(stored(store, &key).as_deref(), Some(&b"first"[..]));
+}
+
+pub(crate) fn destroying_tells_whether_there_was_a_session(open: Open<'_>) {
+    let store = &*open();
+    let (held, unheld) = (key(store, "held"), key(store, "unheld"));
+    for key in [&held, &unheld] {
+        assert!(!store.destroy(key, LONG).expect("absence is no failure"));
+        put(store, key, b"x");
+    }
+    for how in BOTH {
+        put(store, &held, b"x");
+        let lease = store.acquire(&held, &how).expect("free");
+        assert!(lease.destroy(LONG).expect("no failure"));
+        assert!(!exists(store, &held));
+    }
+    assert!(store.destroy(&unheld, LONG).expect("no failure"));
+    assert!(!store.destroy(&unheld, LONG).expect("absence is no failure"));
+    assert_eq!(stored(store, &unheld), None);
+}
+
+pub(crate) fn keys_are_the_same_for_every_handle(open: Open<'_>) {
+    let (store, other) = (&*open(), &*open());
+    for id in ["a", "A", "0", "a,b-c", &"z".repeat(256)] {
+        assert!(key_in(store, "shop", id) == key_in(other, "shop", id));
+    }
+}
+
+pub(crate) fn namespaces_never_meet(open: Open<'_>) {
+    let store = &*open();
+    // Joined end to end these would be the same bytes.
+    let pairs = [("", "abc"), ("a", "bc"), ("ab", "c"), ("abc", "abc"), ("b", "abc")];
+    let keys = pairs.map(|(namespace, id)| key_in(store, namespace, id));
+    for (number, key) in (0..).zip(&keys) {
+        assert!(!exists(store, key));
+        put(store, key, &[number]);
+    }
+    for (number, key) in (0..).zip(&keys) {
+        assert_eq!(stored(store, key), Some(vec![number]));
+    }
+    assert!(store.destroy(&keys[0], LONG).expect("no failure"));
+    assert_eq!(keys.iter().filter(|key| exists(store, key)).count(), keys.len() - 1);
+}
+
+pub(crate) fn status_counts(open: Open<'_>) {
+    let store = &*open();
+    let figure = |name: &str| {
+        let status = store.status().expect("the store is there");
+        let mut found = status.iter().filter(|(named, _)| *named == name);
+        let figure = found.next().unwrap_or_else(|| panic!("no figure {name}")).1;
+        assert!(found.next().is_none(), "{name} is there twice");
+        figure
+    };
+    let before = ["sessions", "reads", "writes"].map(figure);
+    for id in ["a", "b", "c"] {
+        put(store, &key(store, id), b"x");
+    }
+    let after = ["sessions", "reads", "writes"].map(figure);
+    assert_eq!(after[0], before[0] + 3);
+    assert!(after[1] >= before[1] + 3 && after[2] >= before[2] + 3, "{before:?} {after:?}");
+}
+
+pub(crate) fn the_location_is_told(open: Open<'_>) {
+    let (store, other) = (open(), open());
+    assert!(!store.location().is_empty());
+    assert_eq!(store.location(), other.location());
+}
