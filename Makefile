@@ -8,7 +8,7 @@ export PORT DIR
 .PHONY: help deps build run test test-lint test-rust test-crash test-phpt test-upstream test-bench test-e2e soak bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## Install what building, running and testing need and is missing
 	@scripts/install-deps build run test

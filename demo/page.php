@@ -24,6 +24,9 @@ function button(array $page, string $action, string $label, array $fields = [], 
         $html .= '<input type="hidden" name="' . e($name) . '" value="' . e($value) . '">';
     }
     $named = $title === '' ? '' : ' aria-label="' . e($title) . '" title="' . e($title) . '"';
+    if ($class === 'chosen') {
+        $named .= ' aria-pressed="true"';
+    }
     return $html . '<button name="action" value="' . e($action) . '" class="' . e($class) . '"' . $named . '>'
         . $label . '</button></form>';
 }

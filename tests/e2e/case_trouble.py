@@ -1,0 +1,84 @@
+"""What goes wrong in operation: a clear warning, a request that goes on, and nothing lost."""
+
+import os
+import re
+
+from browser import InBackground
+from checks import case, expect, wait_for
+
+
+def refused(site, where):
+    """A request whose save_path is `where` gets warnings that name it, no session, and goes on."""
+    answer = site.client().get("/t/elsewhere.php", where=where).json()
+    expect(answer["started"] is False, "session_start() did not return false")
+    expect(answer["went_on"], "the request did not go on")
+    own = [text for text in answer["warnings"] if where in text]
+    expect(own, f"no warning names the directory: {answer['warnings']}")
+    return " ".join(own)
+
+
+@case("trouble: a save_path that does not exist")
+def missing(site):
+    refused(site, "no-such-directory")
+    expect(not (site.dir / "no-such-directory").exists(), "the directory was created")
+
+
+@case("trouble: a save_path that cannot be written to")
+def unwritable(site):
+    directory = site.dir / "unwritable"
+    directory.mkdir()
+    directory.chmod(0o555)
+    refused(site, "unwritable")
+    expect(list(directory.iterdir()) == [], "something was written")
+
+
+@case("trouble: a store file that is a symbolic link is not followed")
+def symlink(site):
+    target = site.dir / "target-of-the-link"
+    target.write_text("untouched")
+    directory = site.dir / "linked"
+    directory.mkdir()
+    name = site.store_file().name
+    (directory / name).symlink_to(target)
+    if os.geteuid() == 0:
+        owner = site.store_file().stat()
+        os.chown(directory, owner.st_uid, owner.st_gid)
+        os.chown(target, owner.st_uid, owner.st_gid)
+    refused(site, "linked")
+    expect(target.read_text() == "untouched", "the file behind the link was changed")
+
+
+@case("trouble: the store file is deleted while workers run: they meet again on one new store")
+def deleted(site):
+    def workers_used():
+        requests = [InBackground(site.client().get, "/t/counter.php") for _ in range(16)]
+        return {request.result(10).json()["pid"] for request in requests}
+
+    seen = set()
+    wait_for(lambda: len(seen.update(workers_used()) or seen) >= 4, "every worker has the store open")
+
+    logged = len(site.log())
+    old = site.store_file().stat().st_ino
+    site.store_file().unlink()
+
+    # One visitor's counter only goes up in steps of one when all workers use the same store.
+    def together():
+        browser = site.client()
+        used = set()
+        for number in range(1, 200):
+            answer = browser.get("/t/counter.php").json()
+            if not answer["started"] or answer["count"] != number:
+                return False
+            used.add(answer["pid"])
+            if number >= 24 and used >= set(site.workers()):
+                return True
+            if number % 8 == 0:
+                busy = [InBackground(site.client().get, "/t/counter.php") for _ in range(4)]
+                used.update(request.result(10).json()["pid"] for request in busy)
+        return False
+
+    wait_for(together, "all workers use one store again", 15)
+    expect(site.store_file().stat().st_ino != old, "there is no new store file")
+    new_lines = site.log()[logged:]
+    warned = re.search(r"Warning: .*store.*(deleted|removed|replaced|gone)", new_lines)
+    expect(warned, "the log has no warning about the deleted store")

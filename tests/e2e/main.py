@@ -1,0 +1,36 @@
+"""Runs the cases and ends with the line "N passed, N failed"."""
+
+import signal
+import sys
+
+import case_demo  # noqa: F401  (importing a module registers its cases)
+import case_locking  # noqa: F401
+import case_make_run  # noqa: F401
+import case_restart  # noqa: F401
+import case_trouble  # noqa: F401
+from checks import run_cases
+from servers import Site
+
+# What all cases together may take; a hanging server fails the run instead of holding it.
+LIMIT_SECONDS = 900
+
+
+def give_up(number, _frame):
+    raise SystemExit(f"ended by signal {number}: {'too slow' if number == signal.SIGALRM else 'asked to'}")
+
+
+def main():
+    for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, give_up)
+    signal.alarm(LIMIT_SECONDS)
+    site = Site()
+    try:
+        passed, failed = run_cases(site, sys.argv[1:])
+    finally:
+        site.remove()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
