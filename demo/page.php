@@ -17,8 +17,14 @@ function drawing(string $path): string
 }
 
 /** A form of one button that posts an action. */
-function button(array $page, string $action, string $label, array $fields = [], string $class = '', string $title = ''): string
-{
+function button(
+    array $page,
+    string $action,
+    string $label,
+    array $fields = [],
+    string $class = '',
+    string $title = '',
+): string {
     $html = '<form method="post" action="/"><input type="hidden" name="token" value="' . e($page['token']) . '">';
     foreach ($fields as $name => $value) {
         $html .= '<input type="hidden" name="' . e($name) . '" value="' . e($value) . '">';
