@@ -73,6 +73,9 @@ pub enum StoreError {
         /// What was found and where.
         what: String,
     },
+    /// A writer without a lock replaced the payload since it was acquired: its length may be another, ask again.
+    #[error("the session changed while it was read")]
+    Changed,
     /// The store cannot be reached or opened, or the system refused something.
     #[error("{0}")]
     Unavailable(String),

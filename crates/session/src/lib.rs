@@ -17,6 +17,7 @@
 pub mod directives;
 pub mod error;
 pub mod id;
+pub mod local;
 pub mod request;
 pub mod save_path;
 pub mod seam;

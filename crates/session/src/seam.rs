@@ -126,7 +126,9 @@ pub trait Lease {
     /// Copies that payload into `out`, which has exactly [`Lease::payload_len`] bytes.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] where the stored bytes do not match their checksum; `out` is then unspecified.
+    /// [`StoreError::Changed`] where a writer without a lock replaced the payload since: [`Lease::payload_len`] is
+    /// new, and the call is to be made again. [`StoreError::Damaged`] where the stored bytes do not match their
+    /// checksum. `out` is then unspecified.
     fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError>;
 
     /// Whether the session did not exist before this lease reserved it.

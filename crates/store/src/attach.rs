@@ -1,0 +1,231 @@
+//! Attaching a store: one [`Store`] a process and file, and the full recovery by whoever attaches alone.
+//!
+//! Everyone who has a store attached holds a shared lock on its "present" byte. Who gets the "attach" byte and finds
+//! nobody present knows that every lock in the file is a dead one's. If moreover the file was last used under
+//! another boot of the kernel, or is a copy, or was cut short, its pages may be old or torn: then every shard is
+//! rebuilt with every payload verified before anybody is let in.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::byte_lock::{self, Byte};
+use crate::error::{AttachError, Error};
+use crate::file::{self, Constants, Content, StoreFile};
+use crate::layout::{CHUNK, MAX_SEATS, Owner, file_len, header, shard};
+use crate::node::Node;
+use crate::rebuild::Trust;
+use crate::region::Region;
+use crate::seats::SeatView;
+use crate::shard::{Shard, ShardGuard};
+use crate::store::Store;
+
+/// Smallest capacity in bytes.
+pub const MIN_CAPACITY: u64 = 8 << 20;
+/// Largest capacity in bytes.
+pub const MAX_CAPACITY: u64 = 64 << 30;
+/// How long to wait for another process that attaches: a full recovery of a large store takes seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How to attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes the store may take; `None` leaves it as it is, and makes no store where there is none.
+    pub capacity: Option<u64>,
+    /// Whose store: a user id. `None`: the effective user's.
+    pub user: Option<u32>,
+}
+
+/// The stores attached by this process, by device and inode; emptied in a forked child.
+struct Registry {
+    born: u64,
+    stores: Vec<Weak<Store>>,
+}
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { born: 0, stores: Vec::new() });
+
+impl Store {
+    /// Attaches the store of a user in `directory`, making it where `options.capacity` is given and there is none.
+    ///
+    /// # Errors
+    /// [`AttachError`], each variant saying what to do.
+    pub fn attach(directory: &Path, options: Options) -> Result<Arc<Store>, AttachError> {
+        let user = options.user.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+        let capacity = options.capacity.map(|bytes| bytes.clamp(MIN_CAPACITY, MAX_CAPACITY));
+        let token = crate::process::token();
+        let mut registry = REGISTRY.lock();
+        if registry.born != token {
+            registry.stores.clear();
+            registry.born = token;
+        }
+        registry.stores.retain(|store| store.strong_count() > 0);
+        let (dir, note) = file::open_directory(directory)?;
+        // The file may be replaced between opening and locking it: then open the new one.
+        loop {
+            let opened = file::open(&dir, directory, user, capacity.is_some())?;
+            let known = registry
+                .stores
+                .iter()
+                .filter_map(Weak::upgrade)
+                .find(|store| (store.file.device, store.file.inode) == (opened.device, opened.inode));
+            if let Some(store) = known {
+                return Ok(store);
+            }
+            let path = opened.path.clone();
+            let lock_error = |source| AttachError::Io { path: path.clone(), what: "lock it", source };
+            if !byte_lock::exclusive_within(&opened.file, Byte::Attach, PATIENCE).map_err(lock_error)? {
+                return Err(AttachError::Busy { path, waited: PATIENCE });
+            }
+            if !opened.in_place() {
+                continue;
+            }
+            let store = attach_locked(opened, capacity)?;
+            byte_lock::unlock(&store.file.file, Byte::Attach);
+            if let Some(note) = note {
+                store.note(note);
+            }
+            registry.stores.push(Arc::downgrade(&store));
+            return Ok(store);
+        }
+    }
+}
+
+/// Attaches the file, whose attach byte is locked; closing the file gives that back on errors.
+fn attach_locked(opened: StoreFile, capacity: Option<u64>) -> Result<Arc<Store>, AttachError> {
+    let path = opened.path.clone();
+    let io = |what, source| AttachError::Io { path: path.clone(), what, source };
+    let alone = !byte_lock::held_elsewhere(&opened.file, Byte::Present).map_err(|e| io("lock it", e))?;
+    let made;
+    let Constants { shards, secret } = match (opened.content()?, capacity) {
+        (Content::Store(constants), _) => {
+            made = false;
+            constants
+        }
+        (Content::Blank, Some(capacity)) => {
+            made = true;
+            opened.make(capacity)?
+        }
+        (Content::Blank, None) => return Err(AttachError::Missing { path }),
+    };
+    let length = opened.len()?;
+    // Mapped to its full size at once; what is not allocated yet is not touched.
+    let whole = capacity.map_or(0, |bytes| file_len(file::chunks_for(bytes, shards)));
+    let region = Region::new(&opened.file, whole.max(file_len(0)).max(length)).map_err(|e| io("map it", e))?;
+    let store = Arc::new(Store::new(opened, region, shards, &secret));
+    let cut = mend_length(&store, length).map_err(|e| io("allocate the missing end of it", e))?;
+    let error = |error: Error| match error {
+        Error::Io { what, source } => io(what, source),
+        other => io("recover it", std::io::Error::other(other.to_string())),
+    };
+    let map = store.map().map_err(error)?;
+    if let Some(capacity) = capacity {
+        map.u64(header::CAPACITY).store(capacity, Ordering::Relaxed);
+    }
+    if alone {
+        begin_alone(&store, made, cut).map_err(error)?;
+    } else if cut {
+        for id in 0..store.shards {
+            Shard::new(map, id).word(shard::DIRTY).store(1, Ordering::Release);
+        }
+    }
+    if cut {
+        store.note(format!(
+            "the session store {} was shorter than it says it is ({length} bytes); what was cut off is lost, the rest was verified and kept",
+            path.display()
+        ));
+    }
+    if !byte_lock::try_shared(&store.file.file, Byte::Present).map_err(|e| io("lock it", e))? {
+        return Err(io("lock it", std::io::Error::other("somebody has its \"present\" byte exclusively")));
+    }
+    Ok(store)
+}
+
+/// Gives back its full length to a file that was cut short, so that nobody runs into the missing end. `true` if so.
+fn mend_length(store: &Store, length: u64) -> std::io::Result<bool> {
+    let needed = file_len(store.chunks(store.region.map()));
+    if length >= needed {
+        return Ok(false);
+    }
+    store.region.extend(&store.file.file, needed)?;
+    if length < file_len(0) {
+        // The fixed parts are gone too: seats, shards and directories are made again, empty.
+        store.file.allocate(0, file_len(0))?;
+    }
+    let chunks = store.chunks(store.region.map());
+    let first = (length.saturating_sub(file_len(0)) / CHUNK) as u32;
+    store.file.allocate(file_len(first), u64::from(chunks - first.min(chunks)) * CHUNK)?;
+    Ok(true)
+}
+
+/// The boot id of the running kernel; zeros where it cannot be read, which equals no stored one.
+fn boot_id() -> [u64; 2] {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let mut digits = text.chars().filter_map(|c| c.to_digit(16));
+    [0; 2].map(|_: u64| digits.by_ref().take(16).fold(0, |word, digit| word << 4 | u64::from(digit)))
+}
+
+/// Puts the store in order for the only process that has it: locks are all dead, and unless nothing can have
+/// happened to the pages since they were last right, every shard is verified and rebuilt.
+fn begin_alone(store: &Arc<Store>, made: bool, cut: bool) -> Result<(), Error> {
+    let map = store.map()?;
+    let boot = boot_id();
+    let word = |at: u64| map.u64(at);
+    let coherent = !cut
+        && boot != [0, 0]
+        && boot == [word(header::BOOT_ID).load(Ordering::Relaxed), word(header::BOOT_ID + 8).load(Ordering::Relaxed)]
+        && word(header::DEVICE).load(Ordering::Relaxed) == store.file.device
+        && word(header::INODE).load(Ordering::Relaxed) == store.file.inode;
+    if coherent {
+        return Ok(());
+    }
+    // Invalid until the recovery is complete: should it be interrupted, the next one begins again.
+    word(header::BOOT_ID).store(0, Ordering::Relaxed);
+    word(header::BOOT_ID + 8).store(0, Ordering::Release);
+    for index in 0..store.seats_allocated(map).min(MAX_SEATS) {
+        forget_seat(SeatView::new(map, index));
+    }
+    carry_clock_on(store)?;
+    if !made {
+        let seat = store.claim_seat()?;
+        for id in 0..store.shards {
+            let view = Shard::new(map, id);
+            view.word(shard::LOCK).store(seat.owner.0, Ordering::Relaxed);
+            let mut guard = ShardGuard { store, map, shard: view, me: seat, keep: 0, may_grow: false };
+            guard.rebuild(Trust::Nothing)?;
+            guard.nodes(|node: Node<'_>| node.lock().store(0, Ordering::Relaxed));
+        }
+        map.u64(header::RECOVERIES).fetch_add(1, Ordering::Relaxed);
+        store.leave(seat);
+    }
+    word(header::DEVICE).store(store.file.device, Ordering::Relaxed);
+    word(header::INODE).store(store.file.inode, Ordering::Relaxed);
+    word(header::BOOT_ID).store(boot[0], Ordering::Relaxed);
+    word(header::BOOT_ID + 8).store(boot[1], Ordering::Release);
+    Ok(())
+}
+
+/// Clears all that a seat of an earlier boot says.
+fn forget_seat(view: SeatView<'_>) {
+    for i in 0..crate::layout::seat::LEASE_COUNT {
+        view.lease_node(i).store(0, Ordering::Relaxed);
+        view.lease_pending(i).store(0, Ordering::Relaxed);
+    }
+    view.waiting().store(0, Ordering::Relaxed);
+    view.generation().fetch_add(1, Ordering::Relaxed);
+    view.state().store(0, Ordering::Relaxed);
+    debug_assert_eq!(Owner(0).seat(), None);
+}
+
+/// Lets the store clock go on where it stopped: time during which the machine was off does not count.
+fn carry_clock_on(store: &Store) -> Result<(), Error> {
+    let map = store.map()?;
+    let boot = store.clock().boot();
+    let stopped = u64::from(crate::nodes::newest_use(store, map));
+    let base = map.u64(header::CLOCK_BASE).load(Ordering::Relaxed).max(stopped);
+    map.u64(header::CLOCK_BASE).store(base, Ordering::Relaxed);
+    map.u64(header::CLOCK_BOOT).store(boot, Ordering::Relaxed);
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! The clocks of the store.
+//!
+//! Three kinds, never mixed: the wall clock (CLOCK_REALTIME, whole seconds) decides whether a session has expired;
+//! the store clock (CLOCK_BOOTTIME carried on over reboots in the header) decides whether it may be reclaimed, so
+//! that a wall clock that jumps forward hides sessions but deletes none; CLOCK_MONOTONIC measures waits.
+//! Times in the file are unsigned 32-bit seconds; the wall clock fits until the year 2106.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// The clocks, with a skew that tests set to travel in time.
+#[derive(Debug, Default)]
+pub struct Clock {
+    wall_skew: AtomicI64,
+    boot_skew: AtomicI64,
+}
+
+fn clamp(seconds: i64) -> u32 {
+    u32::try_from(seconds.max(0)).unwrap_or(u32::MAX)
+}
+
+impl Clock {
+    /// Wall-clock seconds since 1970; resolution of a scheduler tick, 3 ns.
+    pub(crate) fn wall(&self) -> u32 {
+        clamp(clock_gettime(ClockId::RealtimeCoarse).tv_sec + self.wall_skew.load(Ordering::Relaxed))
+    }
+
+    /// Seconds since the machine was started, suspend included.
+    pub(crate) fn boot(&self) -> u64 {
+        u64::from(clamp(clock_gettime(ClockId::Boottime).tv_sec + self.boot_skew.load(Ordering::Relaxed)))
+    }
+
+    /// A number that changes once a second; 3 ns.
+    #[must_use]
+    pub fn coarse_second() -> u32 {
+        (monotonic() / 1_000_000_000) as u32
+    }
+
+    /// Moves the wall clock and the boot clock of this process's view of the store, for tests.
+    pub fn skew(&self, wall_seconds: i64, boot_seconds: i64) {
+        self.wall_skew.store(wall_seconds, Ordering::Relaxed);
+        self.boot_skew.store(boot_seconds, Ordering::Relaxed);
+    }
+}
+
+/// CLOCK_MONOTONIC in nanoseconds, at the resolution of a scheduler tick, 3 ns.
+pub(crate) fn monotonic() -> u64 {
+    let now = clock_gettime(ClockId::MonotonicCoarse);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}

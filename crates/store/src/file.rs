@@ -1,0 +1,311 @@
+//! The store file as the file system sees it: where it may lie, who may own it, making it, and growing it.
+//! Knows the header page; knows nothing of shards, nodes or sessions.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rand::TryRng;
+use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, Stat, fallocate, fstat, fstatfs, ftruncate, openat, statat};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::AttachError;
+use crate::layout::{
+    CHUNKS_AT, DIR_SIZE, DIRS_AT, FORMAT, HEADER_SIZE, MAGIC, MAX_SHARDS, SEATS_AT, SHARD_SIZE, SHARDS_AT, fingerprint,
+    header,
+};
+use crate::process::ProcessFile;
+
+/// Magic of a store that is being made; a process that dies meanwhile leaves it.
+const MAKING: u64 = u64::from_le_bytes(*b"CLOAKRM.");
+
+/// What the never-changing part of the header says.
+#[derive(Clone, Copy)]
+pub(crate) struct Constants {
+    pub(crate) shards: u32,
+    pub(crate) secret: [u8; 32],
+}
+
+/// The opened file.
+pub(crate) struct StoreFile {
+    pub(crate) file: ProcessFile,
+    pub(crate) path: PathBuf,
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+/// What an opened file turned out to be; call with the attach byte locked.
+pub(crate) enum Content {
+    /// Nothing yet, or left half-made.
+    Blank,
+    /// A store of this format.
+    Store(Constants),
+}
+
+fn io_error(path: &Path, what: &'static str, source: impl Into<io::Error>) -> AttachError {
+    AttachError::Io { path: path.to_owned(), what, source: source.into() }
+}
+
+/// Names of file systems by the magic numbers of statfs(2): on these, memory is not shared reliably.
+fn unfit_file_system(magic: u64) -> Option<&'static str> {
+    Some(match magic {
+        0x6969 => "NFS",
+        0xff53_4d42 | 0xfe53_4d42 | 0x517b => "CIFS/SMB",
+        0x0102_1997 => "9p",
+        0x6573_5546 => "FUSE",
+        0x00c3_6400 => "Ceph",
+        0x5346_414f => "AFS",
+        0x0116_1970 => "GFS2",
+        0x7461_636f => "OCFS2",
+        0x0bd0_0bd0 => "Lustre",
+        _ => return None,
+    })
+}
+
+/// Copy-on-write file systems, where allocated space is no promise that a write finds room.
+fn unsure_file_system(magic: u64) -> Option<&'static str> {
+    match magic {
+        0x9123_683e => Some("btrfs"),
+        0x2fc1_2fc1 => Some("ZFS"),
+        _ => None,
+    }
+}
+
+/// Opens the directory of a store and checks that nobody else can exchange files in it. The second value is a
+/// note for the administrator.
+pub(crate) fn open_directory(path: &Path) -> Result<(OwnedFd, Option<String>), AttachError> {
+    let directory = |source: io::Error| AttachError::Directory { path: path.to_owned(), source };
+    let dir = rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .or_else(|e| match e {
+            // A directory that may be entered but not listed, as Debian's /var/lib/php/sessions.
+            rustix::io::Errno::ACCESS => {
+                rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            }
+            e => Err(e),
+        })
+        .map_err(|e| directory(e.into()))?;
+    let stat = fstat(&dir).map_err(|e| directory(e.into()))?;
+    let mode = stat.st_mode;
+    let sticky = mode & 0o1000 != 0;
+    let foreign_group = mode & 0o020 != 0 && stat.st_gid != 0 && stat.st_gid != rustix::process::getegid().as_raw();
+    if !sticky && (mode & 0o002 != 0 || foreign_group) {
+        return Err(AttachError::UnsafeDirectory { path: path.to_owned() });
+    }
+    let magic = fstatfs(&dir).map_err(|e| directory(e.into()))?.f_type as u64 & 0xffff_ffff;
+    if let Some(kind) = unfit_file_system(magic) {
+        return Err(AttachError::FileSystem { path: path.to_owned(), kind });
+    }
+    let note = unsure_file_system(magic).map(|kind| {
+        format!(
+            "{} is on {kind}, which may run out of space under memory that was already allocated and then kills PHP \
+             processes with SIGBUS; put session.save_path on tmpfs, ext4 or XFS",
+            path.display()
+        )
+    });
+    Ok((dir, note))
+}
+
+/// Opens, and with `create` makes, the file of `user` in `dir`, and refuses what is not safe to use.
+pub(crate) fn open(dir: &OwnedFd, dir_path: &Path, user: u32, create: bool) -> Result<StoreFile, AttachError> {
+    let name = format!("cloakroom-{user}.store");
+    let path = dir_path.join(&name);
+    let mut flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    if create {
+        flags |= OFlags::CREATE;
+    }
+    let fd = openat(dir, &name, flags, Mode::RUSR | Mode::WUSR).map_err(|e| match e {
+        rustix::io::Errno::NOENT => AttachError::Missing { path: path.clone() },
+        rustix::io::Errno::LOOP => AttachError::NotAFile { path: path.clone(), found: "a symbolic link" },
+        rustix::io::Errno::ISDIR => AttachError::NotAFile { path: path.clone(), found: "a directory" },
+        rustix::io::Errno::NXIO => AttachError::NotAFile { path: path.clone(), found: "a socket or device" },
+        e => match statat(dir, &name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+            // The owner is the better explanation of "permission denied".
+            Ok(stat) if stat.st_uid != user => {
+                AttachError::Owner { path: path.clone(), found: stat.st_uid, expected: user }
+            }
+            _ => AttachError::Open { path: path.clone(), source: e.into() },
+        },
+    })?;
+    let stat = fstat(&fd).map_err(|e| io_error(&path, "examine it", e))?;
+    check_owner(&path, &stat, user)?;
+    Ok(StoreFile { file: ProcessFile::new(File::from(fd)), path, device: stat.st_dev, inode: stat.st_ino })
+}
+
+fn check_owner(path: &Path, stat: &Stat, user: u32) -> Result<(), AttachError> {
+    let path = path.to_owned();
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => {}
+        FileType::Fifo => return Err(AttachError::NotAFile { path, found: "a pipe" }),
+        _ => return Err(AttachError::NotAFile { path, found: "a special file" }),
+    }
+    if stat.st_uid != user {
+        return Err(AttachError::Owner { path, found: stat.st_uid, expected: user });
+    }
+    let mode = stat.st_mode & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(AttachError::Mode { path, mode });
+    }
+    Ok(())
+}
+
+impl StoreFile {
+    /// Whether the path still names this very file.
+    pub(crate) fn in_place(&self) -> bool {
+        rustix::fs::lstat(&self.path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (self.device, self.inode))
+    }
+
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> Result<u64, AttachError> {
+        let stat = fstat(&*self.file).map_err(|e| io_error(&self.path, "examine it", e))?;
+        Ok(u64::try_from(stat.st_size).unwrap_or(0))
+    }
+
+    /// Reads the header page and says what the file is. The caller has locked [`crate::byte_lock::Byte::Attach`].
+    pub(crate) fn content(&self) -> Result<Content, AttachError> {
+        let foreign = |what: String| AttachError::Foreign { path: self.path.clone(), what };
+        let mut page = [0u8; HEADER_SIZE as usize];
+        let mut got = 0;
+        while got < page.len() {
+            let rest = page.get_mut(got..).unwrap_or_default();
+            match rustix::io::pread(&*self.file, rest, got as u64) {
+                Ok(0) => break,
+                Ok(n) => got += n,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(io_error(&self.path, "read its header", e)),
+            }
+        }
+        if got == 0 {
+            return Ok(Content::Blank);
+        }
+        match word64(&page, header::MAGIC) {
+            MAKING => return Ok(Content::Blank),
+            MAGIC => {}
+            found => return Err(foreign(format!("it begins with {found:#018x} instead of the magic number"))),
+        }
+        if got < page.len() {
+            return Err(foreign(format!("its header ends after {got} bytes")));
+        }
+        let format = word32(&page, header::FORMAT);
+        if format != FORMAT {
+            return Err(AttachError::Format { path: self.path.clone(), found: format, expected: FORMAT });
+        }
+        if word64(&page, header::CHECK) != checksum(&page) {
+            return Err(foreign("the checksum of its header does not match".to_owned()));
+        }
+        let found = word32(&page, header::FINGERPRINT);
+        if found != fingerprint() {
+            return Err(foreign(format!("its layout is {found:#010x}, this version's is {:#010x}", fingerprint())));
+        }
+        let shards = word32(&page, header::SHARDS);
+        if !shards.is_power_of_two() || shards > MAX_SHARDS {
+            return Err(foreign(format!("it claims {shards} shards")));
+        }
+        let mut secret = [0u8; 32];
+        secret.copy_from_slice(bytes(&page, header::SECRET, 32));
+        Ok(Content::Store(Constants { shards, secret }))
+    }
+
+    /// Makes a new store in a blank file.
+    pub(crate) fn make(&self, capacity: u64) -> Result<Constants, AttachError> {
+        let shards = shards_for(capacity);
+        let mut secret = [0u8; 32];
+        rand::rngs::SysRng
+            .try_fill_bytes(&mut secret)
+            .map_err(|e| io_error(&self.path, "get random bytes for its key", io::Error::other(e)))?;
+        let no_space = |source: io::Error| AttachError::NoSpace { path: self.path.clone(), source };
+
+        let mut page = [0u8; HEADER_SIZE as usize];
+        put(&mut page, header::MAGIC, &MAKING.to_le_bytes());
+        self.write_header(&page)?;
+        ftruncate(&*self.file, HEADER_SIZE).map_err(|e| no_space(e.into()))?;
+        ftruncate(&*self.file, CHUNKS_AT).map_err(|e| no_space(e.into()))?;
+        self.allocate(0, HEADER_SIZE).map_err(no_space)?;
+        self.allocate(SEATS_AT, 4096).map_err(no_space)?;
+        self.allocate(SHARDS_AT, SHARD_SIZE * u64::from(shards)).map_err(no_space)?;
+        for shard in 0..u64::from(shards) {
+            self.allocate(DIRS_AT + shard * DIR_SIZE, 4096).map_err(no_space)?;
+        }
+
+        put(&mut page, header::FORMAT, &FORMAT.to_le_bytes());
+        put(&mut page, header::FINGERPRINT, &fingerprint().to_le_bytes());
+        put(&mut page, header::SHARDS, &shards.to_le_bytes());
+        put(&mut page, header::SECRET, &secret);
+        put(&mut page, header::INCARNATION, &1u64.to_le_bytes());
+        put(&mut page, header::CAPACITY, &capacity.to_le_bytes());
+        put(&mut page, header::SEATS, &8u32.to_le_bytes());
+        put(&mut page, header::MAGIC, &MAGIC.to_le_bytes());
+        let check = checksum(&page);
+        put(&mut page, header::CHECK, &check.to_le_bytes());
+        self.write_header(&page)?;
+        Ok(Constants { shards, secret })
+    }
+
+    fn write_header(&self, page: &[u8]) -> Result<(), AttachError> {
+        let mut done = 0;
+        while done < page.len() {
+            match rustix::io::pwrite(&*self.file, page.get(done..).unwrap_or_default(), done as u64) {
+                Ok(n) => done += n,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(AttachError::NoSpace { path: self.path.clone(), source: e.into() }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Allocates the range for good, extending the file where it ends earlier. Never emulated: a file system that
+    /// cannot do it is an error. After a failure nothing beyond the old end is left allocated.
+    pub(crate) fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        let before = fstat(&*self.file)?.st_size;
+        loop {
+            match fallocate(self.file.as_fd(), FallocateFlags::empty(), offset, len) {
+                Ok(()) => return Ok(()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => {
+                    // ext4 keeps what it had allocated before it ran out of space.
+                    if offset + len > before as u64 {
+                        let _ = ftruncate(&*self.file, before as u64);
+                    }
+                    return Err(e.into());
+                }
+            }
+        }
+    }
+}
+
+/// Shards of a new store: enough that cores rarely meet, few enough that each gets a fair share of the space.
+fn shards_for(capacity: u64) -> u32 {
+    ((capacity >> 26) as u32).next_power_of_two().clamp(4, MAX_SHARDS)
+}
+
+/// Chunks that fit in `capacity` bytes besides the fixed parts of a store with `shards` shards.
+pub(crate) fn chunks_for(capacity: u64, shards: u32) -> u32 {
+    let fixed = (64 << 10) + u64::from(shards) * (SHARD_SIZE + (64 << 10));
+    let chunks = capacity.saturating_sub(fixed) / crate::layout::CHUNK;
+    (chunks as u32).min(crate::layout::MAX_CHUNKS)
+}
+
+fn bytes(page: &[u8; HEADER_SIZE as usize], at: u64, len: usize) -> &[u8] {
+    page.get(at as usize..at as usize + len).unwrap_or_default()
+}
+
+fn put(page: &mut [u8; HEADER_SIZE as usize], at: u64, value: &[u8]) {
+    for (to, from) in page.iter_mut().skip(at as usize).zip(value) {
+        *to = *from;
+    }
+}
+
+fn word32(page: &[u8; HEADER_SIZE as usize], at: u64) -> u32 {
+    bytes(page, at, 4).iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
+}
+
+fn word64(page: &[u8; HEADER_SIZE as usize], at: u64) -> u64 {
+    bytes(page, at, 8).iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+fn checksum(page: &[u8; HEADER_SIZE as usize]) -> u64 {
+    let mut constant = [0u8; 56];
+    constant[..24].copy_from_slice(bytes(page, 0, 24));
+    constant[24..].copy_from_slice(bytes(page, header::SECRET, 32));
+    xxh3_64(&constant)
+}

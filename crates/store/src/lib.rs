@@ -1,0 +1,69 @@
+//! The local store of Cloakroom: one memory-mapped file in which all processes of a user keep payloads by key.
+//!
+//! It knows nothing of PHP and nothing of session rules: keys, payloads, leases, lifetimes. `docs/design.md` draws the
+//! file byte by byte and says what each lock protects.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `layout` | offsets, sizes, the packing of words |
+//! | `region` | the mapping; the only code that turns offsets into memory |
+//! | `process` | telling a process from its forked children |
+//! | `byte_lock` | locks on bytes of the file: the proof of life |
+//! | `clock` | wall clock, store clock, monotonic clock |
+//! | `file` | where the file may lie, who may own it, making and allocating it |
+//! | `attach` | one store a process and file; recovery by whoever attaches alone |
+//! | `store` | [`Store`]: what all operations share; growth |
+//! | `seats` | how a thread shows that it lives, and what it holds |
+//! | `shard` | the shard lock |
+//! | `alloc` | space for payloads |
+//! | `payload` | a payload's blocks and its checksum |
+//! | `node`, `nodes` | a session's node; creating, freeing, evicting, sweeping nodes |
+//! | `index` | from keys to nodes |
+//! | `queue` | the session lock and its waiters |
+//! | `session` | acquire, snapshot, exists, destroy, collect |
+//! | `lease` | [`Lease`]: commit, touch, destroy, release |
+//! | `rebuild` | making a shard anew from its nodes |
+//! | `check` | verifying every invariant |
+//! | `stats` | counters |
+//! | `error` | what can go wrong |
+//!
+//! Lock order: session lock, then shard lock, one at a time. The attach byte and the `claim` mutex come before both.
+
+#[cfg(not(all(target_os = "linux", target_endian = "little", target_pointer_width = "64")))]
+compile_error!(
+    "the store needs 64-bit little-endian Linux: robust liveness is built on open-file-description locks and futexes"
+);
+
+mod alloc;
+mod attach;
+mod byte_lock;
+mod check;
+mod clock;
+mod error;
+mod file;
+mod index;
+mod layout;
+mod lease;
+mod node;
+mod nodes;
+mod payload;
+mod process;
+mod queue;
+mod rebuild;
+mod region;
+mod seats;
+mod session;
+mod shard;
+mod stats;
+mod store;
+
+pub use attach::{MAX_CAPACITY, MIN_CAPACITY, Options};
+pub use check::Report;
+pub use clock::Clock;
+pub use error::{AttachError, Error, Holder};
+pub use layout::FORMAT;
+pub use lease::{Lease, Outcome};
+pub use payload::MAX_PAYLOAD;
+pub use session::Acquire;
+pub use stats::Stats;
+pub use store::{Key, Store};

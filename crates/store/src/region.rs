@@ -1,0 +1,150 @@
+//! The mapping of the store file, and the only place that turns offsets into memory.
+//!
+//! Invariants: a mapping is never unmapped or moved while its [`Region`] lives, so a [`Map`] stays good for as long
+//! as the region does; every access is checked against the mapped length. The file below the mapped length may be
+//! a hole or end early: callers touch only what the header says is allocated, and growth allocates before it says so.
+//! What lies in the mapping is changed by other processes at any time: words are read through atomics, bytes are
+//! copied out before they are looked at, and nothing read is trusted before it was checked.
+
+use std::fs::File;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+
+use parking_lot::Mutex;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+#[derive(Debug)]
+struct Mapping {
+    base: NonNull<u8>,
+    len: u64,
+}
+
+/// All mappings of one store file in this process; the newest is the longest.
+#[derive(Debug)]
+pub(crate) struct Region {
+    current: AtomicPtr<Mapping>,
+    all: Mutex<Vec<*mut Mapping>>,
+}
+
+// SAFETY: the raw pointers are to mappings and boxes that live as long as the region; all mutation is behind the
+// mutex, `current` is atomic.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Maps the first `len` bytes of `file`, shared. Bytes beyond the end of the file may be mapped, not touched.
+    pub(crate) fn new(file: &File, len: u64) -> std::io::Result<Region> {
+        let first = Region::map_file(file, len)?;
+        Ok(Region { current: AtomicPtr::new(first), all: Mutex::new(vec![first]) })
+    }
+
+    fn map_file(file: &File, len: u64) -> std::io::Result<*mut Mapping> {
+        let size = usize::try_from(len).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+        // SAFETY: a fresh address range chosen by the kernel; no Rust object lives there.
+        let base =
+            unsafe { mmap(std::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, file, 0)? };
+        let base = NonNull::new(base.cast::<u8>()).ok_or(std::io::ErrorKind::OutOfMemory)?;
+        Ok(Box::into_raw(Box::new(Mapping { base, len })))
+    }
+
+    /// Maps at least `len` bytes, keeping earlier mappings valid.
+    pub(crate) fn extend(&self, file: &File, len: u64) -> std::io::Result<()> {
+        let mut all = self.all.lock();
+        if self.map().len < len {
+            let longer = Region::map_file(file, len)?;
+            all.push(longer);
+            self.current.store(longer, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// The longest mapping.
+    pub(crate) fn map(&self) -> Map<'_> {
+        // SAFETY: `current` always points to a box owned by `all`, which is freed only in drop.
+        let mapping = unsafe { &*self.current.load(Ordering::Acquire) };
+        Map { base: mapping.base, len: mapping.len, region: PhantomData }
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        for mapping in self.all.get_mut().drain(..) {
+            // SAFETY: made by Box::into_raw in map_file, dropped once; no Map outlives the region.
+            let mapping = unsafe { Box::from_raw(mapping) };
+            // SAFETY: the very range that mmap returned.
+            let _ = unsafe { munmap(mapping.base.as_ptr().cast(), mapping.len as usize) };
+        }
+    }
+}
+
+/// A view of the mapped file: offsets in, atomics and copies out. Costs a bounds check an access.
+#[derive(Clone, Copy)]
+pub(crate) struct Map<'a> {
+    base: NonNull<u8>,
+    len: u64,
+    region: PhantomData<&'a Region>,
+}
+
+impl<'a> Map<'a> {
+    /// Bytes that are mapped.
+    pub(crate) fn len(self) -> u64 {
+        self.len
+    }
+
+    /// # Panics
+    /// Where the range is not mapped: callers check what they read from the file first, so this is a bug. The shard
+    /// guard turns the unwinding into a rebuild.
+    #[inline]
+    fn at(self, offset: u64, bytes: u64, align: u64) -> *mut u8 {
+        assert!(
+            offset.is_multiple_of(align) && offset.checked_add(bytes).is_some_and(|end| end <= self.len),
+            "offset {offset} is outside the mapped {} bytes",
+            self.len
+        );
+        // SAFETY: inside the mapping, as just checked.
+        unsafe { self.base.as_ptr().add(offset as usize) }
+    }
+
+    /// The 32-bit word at `offset`.
+    #[inline]
+    pub(crate) fn u32(self, offset: u64) -> &'a AtomicU32 {
+        // SAFETY: in bounds and aligned; the mapping outlives 'a; all processes access it atomically.
+        unsafe { AtomicU32::from_ptr(self.at(offset, 4, 4).cast()) }
+    }
+
+    /// The 64-bit word at `offset`.
+    #[inline]
+    pub(crate) fn u64(self, offset: u64) -> &'a AtomicU64 {
+        // SAFETY: in bounds and aligned; the mapping outlives 'a; all processes access it atomically.
+        unsafe { AtomicU64::from_ptr(self.at(offset, 8, 8).cast()) }
+    }
+
+    /// Copies bytes out of the file. The source may change meanwhile: the caller checks afterwards, through an
+    /// atomic or a checksum, whether what it got is whole.
+    #[inline]
+    pub(crate) fn read(self, offset: u64, out: &mut [u8]) {
+        let from = self.at(offset, out.len() as u64, 1);
+        // SAFETY: the source is mapped for out.len() bytes and does not overlap `out`, which is ordinary memory.
+        // Another process may write the source meanwhile; the bytes are plain data and validated afterwards.
+        unsafe { std::ptr::copy_nonoverlapping(from, out.as_mut_ptr(), out.len()) };
+        fence(Ordering::Acquire);
+    }
+
+    /// Copies bytes into the file, into a range that the caller owns.
+    #[inline]
+    pub(crate) fn write(self, offset: u64, bytes: &[u8]) {
+        let to = self.at(offset, bytes.len() as u64, 1);
+        // SAFETY: the target is mapped for bytes.len() bytes and does not overlap `bytes`. Readers that still look
+        // at an older use of the range discard what they read.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+    }
+
+    /// Fills a range that the caller owns with zeros.
+    pub(crate) fn zero(self, offset: u64, bytes: u64) {
+        let to = self.at(offset, bytes, 1);
+        // SAFETY: mapped for `bytes` bytes, as `at` checked.
+        unsafe { std::ptr::write_bytes(to, 0, bytes as usize) };
+    }
+}

@@ -1,0 +1,422 @@
+//! What one does with a session: acquire it, look at it, destroy it; and collecting the expired ones.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::layout::{ChunkState, Head, NodeState, Owner, Ref, flag, header, seat, shard};
+use crate::lease::{Lease, seconds};
+use crate::node::Node;
+use crate::nodes::NODES_PER_CHUNK;
+use crate::payload::{self, Binding, MAX_PAYLOAD};
+use crate::queue::{Waited, is_present};
+use crate::region::Map;
+use crate::seats::SeatView;
+use crate::shard::{Fault, ShardGuard};
+use crate::stats::{Counter, count};
+use crate::store::{Key, Store};
+
+/// What [`Store::acquire`] is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Acquire<'a> {
+    /// Take the session lock, or work without it.
+    pub exclusive: bool,
+    /// How long to wait for the lock.
+    pub wait: Duration,
+    /// Fail at once when so many wait already; 0 = no limit.
+    pub max_waiters: u32,
+    /// Lifetime of the session that is created where there is none.
+    pub lifetime: Duration,
+    /// Script name shown to those who wait in vain.
+    pub script: &'a [u8],
+}
+
+/// Nodes that one locked step of a collection looks at.
+const STEP: u32 = 256;
+/// How often a reader without a lock tries again when the session changes under its hands.
+const READ_TRIES: u32 = 1000;
+
+/// What the first look under the shard lock came to.
+enum First {
+    Locked,
+    Queued,
+    HeldHere,
+    Crowded(u32),
+}
+
+impl Store {
+    /// Locks (in exclusive mode) and finds the session of `key`, creating it with an empty payload where there is
+    /// none. About 100 ns where the lock is free.
+    ///
+    /// # Errors
+    /// [`Error::LockTimeout`], [`Error::TooManyWaiters`], [`Error::HeldHere`], [`Error::TooManyLeases`],
+    /// [`Error::Full`], [`Error::NoSpace`], [`Error::Stuck`], [`Error::Forked`].
+    pub fn acquire(self: &Arc<Store>, key: &Key, how: &Acquire<'_>) -> Result<Lease, Error> {
+        let me = self.seat()?;
+        let map = self.map()?;
+        let shard = self.shard_of(key);
+        let wall = self.clock().wall();
+        let mut lease = Lease {
+            store: Arc::clone(self),
+            me,
+            shard,
+            place: 0,
+            key: *key,
+            slot: None,
+            incarnation: 0,
+            head: Head(0),
+            len: 0,
+            ended: false,
+            new: false,
+            thread: PhantomData,
+        };
+        if !how.exclusive {
+            self.open_unlocked(&mut lease, map, wall, how.lifetime)?;
+            return Ok(lease);
+        }
+        let began = map.u64(header::INCARNATION).load(Ordering::Relaxed);
+        let view = SeatView::new(map, me.index);
+        let slot = view.lease_on(0).ok_or(Error::TooManyLeases(seat::LEASE_COUNT))?;
+        view.lease_since(slot).store(crate::clock::monotonic(), Ordering::Relaxed);
+        view.set_script(how.script);
+        if let Ok(Some(node)) = self.lookup(map, shard, key) {
+            view.lease_node(slot).store(node.place, Ordering::Release);
+            if node.lock().compare_exchange(0, me.owner.0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                lease.place = node.place;
+                lease.slot = Some(slot);
+                if is_present(node, wall) && node.key() == *key {
+                    lease.take_up(node)?;
+                    return Ok(lease);
+                }
+                // Ended, expired or another's by now. Unlock, and find out under the shard lock.
+                self.unlock_session(map, me, shard, node);
+                lease.slot = None;
+            }
+            view.lease_node(slot).store(0, Ordering::Relaxed);
+        }
+        match self.acquire_queued(&mut lease, slot, began, how) {
+            Ok(()) => Ok(lease),
+            Err(e) => {
+                if lease.slot.is_none() {
+                    view.lease_node(slot).store(0, Ordering::Relaxed);
+                }
+                Err(e)
+            }
+        }
+    }
+
+    /// Finds or creates a session without taking its lock.
+    fn open_unlocked(
+        self: &Arc<Store>,
+        lease: &mut Lease,
+        map: Map<'_>,
+        wall: u32,
+        lifetime: Duration,
+    ) -> Result<(), Error> {
+        if let Ok(Some(node)) = self.lookup(map, lease.shard, &lease.key) {
+            let head = node.head();
+            let incarnation = node.incarnation().load(Ordering::Relaxed);
+            let present = is_present(node, wall) && node.key() == lease.key;
+            fence(Ordering::Acquire);
+            if present && node.head() == head {
+                lease.place = node.place;
+                lease.incarnation = incarnation;
+                mark_returned(node);
+                return lease.see(head);
+            }
+        }
+        let key = lease.key;
+        let (place, incarnation, head, new) = self.with_shard(lease.me, lease.shard, |guard| {
+            let (node, new) = match guard.find(&key) {
+                None => (guard.create(&key, wall, seconds(lifetime))?, true),
+                Some(node) => (node, guard.revive(node, wall, seconds(lifetime))?),
+            };
+            Ok((node.place, node.incarnation().load(Ordering::Relaxed), node.head(), new))
+        })?;
+        (lease.place, lease.incarnation, lease.new) = (place, incarnation, new);
+        lease.see(head)
+    }
+
+    /// Takes the lock under the shard lock, or queues for it and waits.
+    fn acquire_queued(
+        self: &Arc<Store>,
+        lease: &mut Lease,
+        slot: u32,
+        began: u64,
+        how: &Acquire<'_>,
+    ) -> Result<(), Error> {
+        let map = self.map()?;
+        let (me, shard, key) = (lease.me, lease.shard, lease.key);
+        let view = SeatView::new(map, me.index);
+        let start = Instant::now();
+        let mut created = false;
+        loop {
+            let mut place: Ref = 0;
+            let mut dead = None;
+            let first = loop {
+                let first = self.with_shard(me, shard, |guard| {
+                    let node = match guard.find(&key) {
+                        Some(node) => node,
+                        None => {
+                            let node = guard.create(&key, guard.store.clock().wall(), seconds(how.lifetime))?;
+                            created = true;
+                            node
+                        }
+                    };
+                    place = node.place;
+                    if let Some(word) = dead.take() {
+                        guard.recover_lock(node, word)?;
+                    }
+                    guard.lock_or_queue(node, slot, how)
+                })?;
+                // A holder that is dead already is found out before anybody waits or gives up.
+                let map = self.map()?;
+                let node = Node::new(map, place);
+                let word = Owner(node.lock().load(Ordering::Acquire));
+                let gives_up = match first {
+                    First::Crowded(_) => true,
+                    First::Queued => how.wait.is_zero(),
+                    First::Locked | First::HeldHere => false,
+                };
+                let orphaned = gives_up && word.0 != 0 && word.bare() != me.owner && self.is_dead(map, word);
+                if orphaned && matches!(first, First::Crowded(_)) {
+                    dead = Some(word);
+                    continue;
+                }
+                if orphaned {
+                    self.with_shard(me, shard, |guard| guard.recover_lock(guard.node(place)?, word))?;
+                }
+                break first;
+            };
+            let map = self.map()?;
+            let node = Node::new(map, place);
+            match first {
+                First::HeldHere => return Err(Error::HeldHere),
+                First::Crowded(waiting) => {
+                    return Err(Error::TooManyWaiters { waiting, holder: self.holder(map, node) });
+                }
+                First::Locked => {}
+                First::Queued => match self.wait_for_session(me, shard, place, start, how.wait)? {
+                    Waited::Locked => {}
+                    Waited::TimedOut(holder) => return Err(Error::LockTimeout { waited: start.elapsed(), holder }),
+                },
+            }
+            lease.place = place;
+            lease.slot = Some(slot);
+            lease.new = created;
+            if self.settle(lease, node, began, how.lifetime)? {
+                return Ok(());
+            }
+            // The node was rebuilt away while this thread waited for it.
+            self.unlock_session(map, me, shard, node);
+            lease.slot = None;
+            view.lease_node(slot).store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// With the session lock in hand: begins a new incarnation where the last one is over, unless this lease began
+    /// before it was ended. `false` where the node is no longer this session's.
+    fn settle(
+        self: &Arc<Store>,
+        lease: &mut Lease,
+        node: Node<'_>,
+        began: u64,
+        lifetime: Duration,
+    ) -> Result<bool, Error> {
+        if node.key() != lease.key || node.head().state() == NodeState::Free {
+            return Ok(false);
+        }
+        if node.ended().load(Ordering::Relaxed) >= began {
+            lease.ended = true;
+            lease.incarnation = 0;
+            return Ok(true);
+        }
+        let wall = self.clock().wall();
+        if !is_present(node, wall) {
+            let place = node.place;
+            let new = self
+                .with_shard(lease.me, lease.shard, |guard| guard.revive(guard.node(place)?, wall, seconds(lifetime)))?;
+            lease.new |= new;
+        }
+        lease.take_up(node)?;
+        Ok(true)
+    }
+
+    /// The last committed payload, without any lock; `None` where there is no session. About 100 ns and a copy.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where the bytes do not match their checksum, [`Error::Forked`].
+    pub fn snapshot(self: &Arc<Store>, key: &Key) -> Result<Option<Vec<u8>>, Error> {
+        let me = self.seat()?;
+        let shard = self.shard_of(key);
+        for _ in 0..READ_TRIES {
+            let map = self.map()?;
+            let node = match self.lookup(map, shard, key) {
+                Ok(Some(node)) => node,
+                Ok(None) => return Ok(None),
+                Err(crate::index::Contended) => {
+                    std::thread::yield_now();
+                    continue;
+                }
+            };
+            let head = node.head();
+            let binding = Binding {
+                key: node.key(),
+                incarnation: node.incarnation().load(Ordering::Relaxed),
+                version: head.version(),
+            };
+            let present = is_present(node, self.clock().wall());
+            let block = head.block();
+            let data = ChunkState::Data(shard);
+            let mut out = Vec::new();
+            let mut result = Ok(());
+            if present && block != 0 {
+                let total = if self.within(map, block, 1, data) { payload::total(map, block) as usize } else { 0 };
+                out.resize(if total <= MAX_PAYLOAD { total } else { 0 }, 0);
+                result = payload::read_chain(self, map, shard, block, binding, &mut out);
+            }
+            fence(Ordering::Acquire);
+            if node.head() != head || binding.key != *key {
+                continue;
+            }
+            if !present {
+                return Ok(None);
+            }
+            mark_returned(node);
+            count(map, me, Counter::Reads, 1);
+            return match result {
+                Ok(()) => Ok(Some(out)),
+                // The payload lies where the file has grown since.
+                Err(_) if self.map()?.len() > map.len() => continue,
+                Err(_) => {
+                    count(map, me, Counter::Corrupt, 1);
+                    Err(Error::Damaged("a session's bytes do not match their checksum"))
+                }
+            };
+        }
+        Err(Error::Changed)
+    }
+
+    /// Whether there is a session. About 50 ns.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], or where the index could not be searched; never for mere absence.
+    pub fn exists(self: &Arc<Store>, key: &Key) -> Result<bool, Error> {
+        let me = self.seat()?;
+        let shard = self.shard_of(key);
+        let wall = self.clock().wall();
+        match self.lookup(self.map()?, shard, key) {
+            Ok(Some(node)) => Ok(is_present(node, wall) && node.key() == *key),
+            Ok(None) => Ok(false),
+            Err(crate::index::Contended) => {
+                self.with_shard(me, shard, |guard| Ok(guard.find(key).is_some_and(|node| is_present(node, wall))))
+            }
+        }
+    }
+
+    /// Ends the session without taking its lock; `false` where there was none. Leases on it write nothing any more.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`], [`Error::Damaged`], [`Error::Forked`].
+    pub fn destroy(self: &Arc<Store>, key: &Key, tombstone: Duration) -> Result<bool, Error> {
+        let me = self.seat()?;
+        let wall = self.clock().wall();
+        self.with_shard(me, self.shard_of(key), |guard| match guard.find(key) {
+            Some(node) if node.is_live() => {
+                let present = is_present(node, wall);
+                guard.end(node, tombstone)?;
+                Ok(present)
+            }
+            _ => Ok(false),
+        })
+    }
+
+    /// Removes expired sessions and says how many: all of them, or what a bounded step of one shard finds. No step
+    /// holds a shard lock for more than a few microseconds.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`], [`Error::Damaged`], [`Error::Forked`].
+    pub fn collect(self: &Arc<Store>, all: bool) -> Result<u64, Error> {
+        let me = self.seat()?;
+        if !all {
+            let shard = (crate::clock::monotonic() >> 22) as u32 % self.shards;
+            return self.with_shard(me, shard, |guard| guard.sweep(4 * STEP));
+        }
+        let mut removed = 0;
+        for shard in 0..self.shards {
+            let map = self.map()?;
+            let chunks =
+                (0..self.chunks(map)).filter(|c| self.chunk_state(map, *c) == Some(ChunkState::Nodes(shard))).count();
+            let steps = (chunks as u32 * NODES_PER_CHUNK).div_ceil(STEP) + 1;
+            for _ in 0..steps {
+                removed += self.with_shard(me, shard, |guard| guard.sweep(STEP))?;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+impl Lease {
+    /// Takes up the present session in `node`, whose lock this lease holds.
+    fn take_up(&mut self, node: Node<'_>) -> Result<(), Error> {
+        self.incarnation = node.incarnation().load(Ordering::Relaxed);
+        if !self.new {
+            mark_returned(node);
+        }
+        self.see(node.head())
+    }
+}
+
+/// Remembers that the session was asked for again: from now on it is not evicted.
+fn mark_returned(node: Node<'_>) {
+    if node.flags().load(Ordering::Relaxed) & flag::RETURNED == 0 {
+        node.flags().fetch_or(flag::RETURNED, Ordering::Relaxed);
+    }
+}
+
+impl ShardGuard<'_> {
+    /// Takes the lock of `node`, or queues for it.
+    fn lock_or_queue(&mut self, node: Node<'_>, slot: u32, how: &Acquire<'_>) -> Result<First, Fault> {
+        let word = Owner(node.lock().load(Ordering::Acquire));
+        if word.bare() == self.me.owner {
+            return Ok(First::HeldHere);
+        }
+        let view = SeatView::new(self.map, self.me.index);
+        view.lease_node(slot).store(node.place, Ordering::Release);
+        loop {
+            if self.try_lock(node) {
+                return Ok(First::Locked);
+            }
+            let waiting = self.waiters(node)?;
+            if how.max_waiters > 0 && waiting >= how.max_waiters {
+                view.lease_node(slot).store(0, Ordering::Relaxed);
+                return Ok(First::Crowded(waiting));
+            }
+            if self.enqueue(node)? {
+                return Ok(First::Queued);
+            }
+        }
+    }
+
+    /// Begins a new incarnation in a node whose last one was ended or has expired; `true` if it did.
+    fn revive(&mut self, node: Node<'_>, wall: u32, lifetime: u32) -> Result<bool, Fault> {
+        if is_present(node, wall) {
+            return Ok(false);
+        }
+        if node.is_live() {
+            // Expired: nobody may read the old payload under the new incarnation, so it goes first.
+            self.unlink(node)?;
+            let head = node.head();
+            node.head_word().store(head.next(0, NodeState::Tombstone).0, Ordering::Release);
+            self.shard.add(shard::LIVE, -1);
+            self.shard.add(shard::TOMBSTONES, 1);
+            let freed = self.drop_payload(head.block());
+            self.put_off(freed);
+            count(self.map, self.me, Counter::Expired, 1);
+        }
+        self.begin(node, wall, lifetime);
+        Ok(true)
+    }
+}

@@ -1,0 +1,280 @@
+//! A shard: a part of the sessions with an index, free space and a lock of its own.
+//!
+//! The shard lock is a word that names its owner's seat ([`Owner`]). It is held for well under a microsecond, save
+//! for rebuilds. Who waits for it spins, then sleeps on the word and looks every 10 ms whether the owner lives. A dead
+//! owner's lock is taken over by one compare-and-swap and the shard is rebuilt from its nodes before anything else:
+//! whatever the dead one left half-done, only nodes count.
+//!
+//! Lock order: session lock, then shard lock; never two shards, never a wait for a session under a shard. Debug
+//! builds assert it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::thread::futex;
+
+use crate::error::Error;
+use crate::layout::{
+    CHUNK_UNITS, ChunkState, Owner, Ref, SHARD_SIZE, SHARDS_AT, chunk_of, chunk_ref, file_len, node, shard,
+};
+use crate::node::Node;
+use crate::region::Map;
+use crate::seats::{Seat, SeatView};
+use crate::stats::{Counter, count};
+use crate::store::{Key, Store};
+
+/// How long to wait for a shard whose owner lives but does not go on (a stopped process).
+pub(crate) const STUCK: Duration = Duration::from_secs(5);
+
+/// Why an operation under a shard lock did not finish.
+pub(crate) enum Fault {
+    /// Something in the shard contradicts itself: rebuild it and try again.
+    Damaged(&'static str),
+    /// The file must grow first, beyond so many chunks.
+    Grow(u32),
+    /// The operation failed for good.
+    Error(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        Fault::Error(error)
+    }
+}
+
+#[cfg(debug_assertions)]
+thread_local! {
+    static HOLDS_SHARD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Asserts the lock order where a thread is about to wait for a session or take a shard.
+pub(crate) fn assert_no_shard_held() {
+    #[cfg(debug_assertions)]
+    HOLDS_SHARD.with(|holds| assert!(!holds.get(), "lock order: a shard lock is held already"));
+}
+
+fn note_shard_held(_held: bool) {
+    #[cfg(debug_assertions)]
+    HOLDS_SHARD.with(|holds| holds.set(_held));
+}
+
+/// The words of one shard's header.
+#[derive(Clone, Copy)]
+pub(crate) struct Shard<'a> {
+    pub(crate) map: Map<'a>,
+    pub(crate) id: u32,
+    at: u64,
+}
+
+impl<'a> Shard<'a> {
+    pub(crate) fn new(map: Map<'a>, id: u32) -> Shard<'a> {
+        Shard { map, id, at: SHARDS_AT + u64::from(id) * SHARD_SIZE }
+    }
+
+    pub(crate) fn word(self, field: u64) -> &'a AtomicU32 {
+        self.map.u32(self.at + field)
+    }
+
+    pub(crate) fn word64(self, field: u64) -> &'a AtomicU64 {
+        self.map.u64(self.at + field)
+    }
+
+    /// Reads a word that only the lock's owner changes.
+    pub(crate) fn get(self, field: u64) -> u32 {
+        self.word(field).load(Ordering::Relaxed)
+    }
+
+    /// Writes a word that only the lock's owner changes.
+    pub(crate) fn set(self, field: u64, value: u32) {
+        self.word(field).store(value, Ordering::Relaxed);
+    }
+
+    /// Adds to a word that only the lock's owner changes; never below zero.
+    pub(crate) fn add(self, field: u64, by: i64) {
+        let value = i64::from(self.get(field)) + by;
+        self.set(field, u32::try_from(value.max(0)).unwrap_or(u32::MAX));
+    }
+
+    /// Adds to a 64-bit word that only the lock's owner changes; never below zero.
+    pub(crate) fn add64(self, field: u64, by: i64) {
+        let word = self.word64(field);
+        word.store(word.load(Ordering::Relaxed).saturating_add_signed(by), Ordering::Relaxed);
+    }
+
+    /// The head of one of the 104 bins of free blocks.
+    pub(crate) fn bin(self, bin: u32) -> &'a AtomicU32 {
+        self.word(shard::BINS + 4 * u64::from(bin))
+    }
+}
+
+/// The shard lock, held. Dropped by a panic it leaves the shard marked for a rebuild.
+pub(crate) struct ShardGuard<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) map: Map<'a>,
+    pub(crate) shard: Shard<'a>,
+    pub(crate) me: Seat,
+    /// A node that eviction must leave alone: the one space is needed for.
+    pub(crate) keep: crate::layout::Ref,
+    /// Whether an allocation may ask for growth, or must do with what is there.
+    pub(crate) may_grow: bool,
+}
+
+impl Store {
+    /// The shard that keeps `key`.
+    pub(crate) fn shard_of(&self, key: &Key) -> u32 {
+        let Key([high, _]) = *key;
+        ((high >> 40) as u32) & (self.shards - 1)
+    }
+
+    /// The node at `place`, if that is a node of `shard` and mapped.
+    #[inline]
+    pub(crate) fn node<'a>(&self, map: Map<'a>, shard: u32, place: Ref) -> Option<Node<'a>> {
+        let chunk = chunk_of(place)?;
+        if chunk >= self.chunks(map) || file_len(chunk + 1) > map.len() {
+            return None;
+        }
+        let unit = place - chunk_ref(chunk);
+        let fits = unit.is_multiple_of(node::UNITS) && unit >= node::UNITS;
+        (fits && self.chunk_state(map, chunk)? == ChunkState::Nodes(shard)).then(|| Node::new(map, place))
+    }
+
+    /// Whether `units` units from `place` on lie within one chunk in `state`.
+    pub(crate) fn within(&self, map: Map<'_>, place: Ref, units: u32, state: ChunkState) -> bool {
+        chunk_of(place).is_some_and(|chunk| {
+            let unit = place - chunk_ref(chunk);
+            chunk < self.chunks(map)
+                && file_len(chunk + 1) <= map.len()
+                && unit.checked_add(units).is_some_and(|end| end <= CHUNK_UNITS)
+                && self.chunk_state(map, chunk) == Some(state)
+        })
+    }
+
+    /// Runs `work` under the lock of `shard`, rebuilding the shard where it turns out damaged and growing the file
+    /// where `work` asks for it. `work` is run again from its beginning after either, so it must have undone what
+    /// it did before it asks for growth.
+    pub(crate) fn with_shard<T>(
+        self: &Arc<Store>,
+        me: Seat,
+        shard: u32,
+        mut work: impl FnMut(&mut ShardGuard<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Error> {
+        let mut may_grow = true;
+        let mut rebuilt = 0;
+        loop {
+            let mut guard = self.lock_shard(me, shard)?;
+            guard.may_grow = may_grow;
+            match work(&mut guard) {
+                Ok(value) => return Ok(value),
+                Err(Fault::Error(e)) => return Err(e),
+                Err(Fault::Damaged(what)) => {
+                    guard.shard.word(shard::DIRTY).store(1, Ordering::Relaxed);
+                    rebuilt += 1;
+                    if rebuilt > 2 {
+                        return Err(Error::Damaged(what));
+                    }
+                }
+                Err(Fault::Grow(seen)) => {
+                    drop(guard);
+                    match self.grow(seen) {
+                        Ok(true) => {}
+                        Ok(false) => may_grow = false,
+                        // Room may be left inside the file; if not, the error is told then.
+                        Err(Error::NoSpace { .. }) => may_grow = false,
+                        Err(e) => return Err(e),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the lock of `shard`, taking over and rebuilding after a dead owner.
+    pub(crate) fn lock_shard(&self, me: Seat, shard: u32) -> Result<ShardGuard<'_>, Error> {
+        assert_no_shard_held();
+        let map = self.map()?;
+        let view = Shard::new(map, shard);
+        let word = view.word(shard::LOCK);
+        if word.compare_exchange(0, me.owner.0, Ordering::Acquire, Ordering::Relaxed).is_err()
+            && let Some(dead) = self.wait_for_shard(map, word, me)?
+        {
+            debug_assert_ne!(dead, me.owner);
+            view.word(shard::DIRTY).store(1, Ordering::Relaxed);
+            count(map, me, Counter::Recoveries, 1);
+        }
+        note_shard_held(true);
+        let mut guard = ShardGuard { store: self, map, shard: view, me, keep: 0, may_grow: false };
+        // The shard may have got chunks beyond the mapping while this thread waited.
+        guard.map = self.map()?;
+        guard.shard = Shard::new(guard.map, shard);
+        if guard.shard.get(shard::DIRTY) != 0 {
+            guard.rebuild(crate::rebuild::Trust::Memory)?;
+        }
+        Ok(guard)
+    }
+
+    /// Waits until the lock is ours; the dead owner it was taken from, if any.
+    #[cold]
+    fn wait_for_shard(&self, map: Map<'_>, word: &AtomicU32, me: Seat) -> Result<Option<Owner>, Error> {
+        for _ in 0..200 {
+            if word.load(Ordering::Relaxed) == 0
+                && word.compare_exchange(0, me.owner.0, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            {
+                return Ok(None);
+            }
+            std::hint::spin_loop();
+        }
+        let start = Instant::now();
+        loop {
+            let seen = word.load(Ordering::Relaxed);
+            if seen == 0 {
+                // Others may sleep: the release must wake one.
+                let mine = me.owner.0 | Owner::WAITERS;
+                if word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let marked = seen | Owner::WAITERS;
+            if seen != marked && word.compare_exchange(seen, marked, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+                continue;
+            }
+            let slice = rustix::time::Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+            let slept = futex::wait(word, futex::Flags::empty(), marked, Some(&slice));
+            if slept == Err(rustix::io::Errno::TIMEDOUT) {
+                let now = word.load(Ordering::Relaxed);
+                if now != 0 && self.is_dead(map, Owner(now)) {
+                    let mine = me.owner.0 | Owner::WAITERS;
+                    if word.compare_exchange(now, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                        return Ok(Some(Owner(now).bare()));
+                    }
+                }
+                if start.elapsed() > STUCK {
+                    let pid =
+                        Owner(now).seat().map_or(0, |index| SeatView::new(map, index).pid().load(Ordering::Relaxed));
+                    return Err(Error::Stuck { pid, waited: start.elapsed() });
+                }
+            }
+        }
+    }
+}
+
+impl<'a> ShardGuard<'a> {
+    /// The node at `place`, which must be one of this shard.
+    pub(crate) fn node(&self, place: Ref) -> Result<Node<'a>, Fault> {
+        self.store.node(self.map, self.shard.id, place).ok_or(Fault::Damaged("a reference to no session node"))
+    }
+}
+
+impl Drop for ShardGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shard.word(shard::DIRTY).store(1, Ordering::Relaxed);
+        }
+        note_shard_held(false);
+        let word = self.shard.word(shard::LOCK);
+        if Owner(word.swap(0, Ordering::Release)) != self.me.owner {
+            // The waiters bit was set: wake one; it sets the bit again for those that still sleep.
+            let _ = futex::wake(word, futex::Flags::empty(), 1);
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! [`Store`]: an attached store, what all its operations share, and how it grows.
+//!
+//! There is one `Store` a process and file ([`crate::attach`] keeps the registry). It holds no session state: all of
+//! that is in the file.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::byte_lock::{self, Byte};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::file::{StoreFile, chunks_for};
+use crate::layout::{CHUNK, ChunkState, MAX_CHUNKS, MAX_SEATS, SHARD_SIZE, TABLE_AT, file_len, header};
+use crate::region::{Map, Region};
+
+/// Where a session lives: a keyed hash of namespace and id, made by [`Store::key`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key(pub(crate) [u64; 2]);
+
+impl Key {
+    /// The key as bytes, for callers that carry keys of several kinds of stores.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.0[0].to_le_bytes());
+        bytes[8..].copy_from_slice(&self.0[1].to_le_bytes());
+        bytes
+    }
+
+    /// The reverse of [`Key::to_bytes`].
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Key {
+        let word = |half: [u8; 8]| u64::from_le_bytes(half);
+        let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
+        Key([word([a, b, c, d, e, f, g, h]), word(rest)])
+    }
+}
+
+/// An attached store.
+pub struct Store {
+    pub(crate) file: StoreFile,
+    pub(crate) region: Region,
+    pub(crate) shards: u32,
+    pub(crate) hash_key: [u8; 32],
+    /// Seed of all checksums, so that payloads cannot be made to look like records.
+    pub(crate) check_seed: u64,
+    /// Token of the process that attached.
+    pub(crate) born: u64,
+    /// Distinguishes the stores that this process ever attached; never 0.
+    pub(crate) number: u64,
+    /// Bits of the seats that this process owns.
+    pub(crate) own: [AtomicU64; MAX_SEATS as usize / 64],
+    pub(crate) claim: Mutex<()>,
+    grow: Mutex<()>,
+    clock: Clock,
+    notes: Mutex<Vec<String>>,
+    has_notes: AtomicBool,
+    warned_at: AtomicU64,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.file.path).finish_non_exhaustive()
+    }
+}
+
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+impl Store {
+    /// Wraps an opened and mapped file. The secret gives two keys: one for session keys, one for checksums.
+    pub(crate) fn new(file: StoreFile, region: Region, shards: u32, secret: &[u8; 32]) -> Store {
+        let derived = blake3::keyed_hash(secret, b"checksum seed");
+        let [a, b, c, d, e, f, g, h, ..] = *derived.as_bytes();
+        Store {
+            file,
+            region,
+            shards,
+            hash_key: *secret,
+            check_seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            born: crate::process::token(),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            own: [const { AtomicU64::new(0) }; MAX_SEATS as usize / 64],
+            claim: Mutex::new(()),
+            grow: Mutex::new(()),
+            clock: Clock::default(),
+            notes: Mutex::new(Vec::new()),
+            has_notes: AtomicBool::new(false),
+            warned_at: AtomicU64::new(0),
+        }
+    }
+
+    /// The key of `id` in `namespace`: the first 128 bits of a keyed BLAKE3, about 75 ns. Without the store's secret
+    /// neither the id nor another id with the same key can be found; both parts are delimited by the length.
+    #[must_use]
+    pub fn key(&self, namespace: &[u8], id: &[u8]) -> Key {
+        let mut input = [0u8; 512];
+        let parts = [&(namespace.len() as u64).to_le_bytes()[..], namespace, id];
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let hash = if total <= input.len() {
+            let mut at = 0;
+            for part in parts {
+                input[at..at + part.len()].copy_from_slice(part);
+                at += part.len();
+            }
+            blake3::keyed_hash(&self.hash_key, &input[..total])
+        } else {
+            blake3::keyed_hash(&self.hash_key, &parts.concat())
+        };
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *hash.as_bytes();
+        Key::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+    }
+
+    /// The path of the store file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    /// The clocks, for tests that travel in time.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether the path still names the file that is attached and this process is the one that attached it. One
+    /// system call: ask at most once a second.
+    #[must_use]
+    pub fn in_place(&self) -> bool {
+        !self.forked() && self.file.in_place()
+    }
+
+    /// Whether this process inherited the store from its parent and must attach again.
+    #[must_use]
+    #[inline]
+    pub fn forked(&self) -> bool {
+        crate::process::token() != self.born
+    }
+
+    /// Something an administrator should hear about, once; `None` costs one load.
+    #[must_use]
+    pub fn take_note(&self) -> Option<String> {
+        if !self.has_notes.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut notes = self.notes.lock();
+        let note = notes.pop();
+        self.has_notes.store(!notes.is_empty(), Ordering::Relaxed);
+        note
+    }
+
+    pub(crate) fn note(&self, note: String) {
+        self.notes.lock().push(note);
+        self.has_notes.store(true, Ordering::Relaxed);
+    }
+
+    /// The mapping, long enough for all chunks that are allocated now.
+    #[inline]
+    pub(crate) fn map(&self) -> Result<Map<'_>, Error> {
+        let map = self.region.map();
+        if file_len(self.chunks(map)) <= map.len() { Ok(map) } else { self.longer_map() }
+    }
+
+    #[cold]
+    fn longer_map(&self) -> Result<Map<'_>, Error> {
+        let needed = file_len(self.chunks(self.region.map()));
+        self.region
+            .extend(&self.file.file, needed)
+            .map_err(|source| Error::Io { what: "map the grown store", source })?;
+        Ok(self.region.map())
+    }
+
+    /// Chunks allocated in the file.
+    #[inline]
+    pub(crate) fn chunks(&self, map: Map<'_>) -> u32 {
+        map.u32(header::CHUNKS).load(Ordering::Acquire).min(MAX_CHUNKS)
+    }
+
+    /// What the chunk table says of `chunk`, which is below [`Store::chunks`].
+    #[inline]
+    pub(crate) fn chunk_state(&self, map: Map<'_>, chunk: u32) -> Option<ChunkState> {
+        ChunkState::decode(map.u32(TABLE_AT + 4 * u64::from(chunk)).load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_chunk_state(&self, map: Map<'_>, chunk: u32, state: ChunkState) {
+        map.u32(TABLE_AT + 4 * u64::from(chunk)).store(state.encode(), Ordering::Release);
+    }
+
+    pub(crate) fn is_free_chunk(&self, map: Map<'_>, chunk: u32) -> bool {
+        matches!(self.chunk_state(map, chunk), Some(ChunkState::New | ChunkState::Released))
+    }
+
+    /// Takes a free chunk for `shard` in state claimed; the second value is whether it is all zero.
+    pub(crate) fn take_chunk(&self, map: Map<'_>, shard: u32) -> Option<(u32, bool)> {
+        let hint = map.u32(header::CHUNK_HINT);
+        let chunks = self.chunks(map);
+        let from = hint.load(Ordering::Acquire);
+        for chunk in from..chunks {
+            let entry = map.u32(TABLE_AT + 4 * u64::from(chunk));
+            let seen = entry.load(Ordering::Acquire);
+            let zero = match ChunkState::decode(seen) {
+                Some(ChunkState::New) => true,
+                Some(ChunkState::Released) => false,
+                _ => continue,
+            };
+            let claimed = ChunkState::Claimed(shard).encode();
+            if entry.compare_exchange(seen, claimed, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                let _ = hint.compare_exchange(from, chunk + 1, Ordering::AcqRel, Ordering::Relaxed);
+                return Some((chunk, zero));
+            }
+        }
+        let _ = hint.compare_exchange(from, chunks.max(from), Ordering::AcqRel, Ordering::Relaxed);
+        None
+    }
+
+    /// Gives a chunk back to all shards.
+    pub(crate) fn release_chunk(&self, map: Map<'_>, chunk: u32) {
+        self.set_chunk_state(map, chunk, ChunkState::Released);
+        map.u32(header::CHUNK_HINT).fetch_min(chunk, Ordering::AcqRel);
+    }
+
+    /// Chunks that `cloakroom.size` allows.
+    pub(crate) fn capacity_chunks(&self, map: Map<'_>) -> u32 {
+        chunks_for(map.u64(header::CAPACITY).load(Ordering::Relaxed), self.shards)
+    }
+
+    /// Bytes of the file besides the chunks.
+    pub(crate) fn fixed_bytes(&self, map: Map<'_>) -> u64 {
+        let seats = u64::from(self.seats_allocated(map)) * crate::layout::SEAT_SIZE;
+        let table = (u64::from(self.chunks(map)) * 4).next_multiple_of(4096);
+        crate::layout::HEADER_SIZE + seats + table + u64::from(self.shards) * (SHARD_SIZE + 4096)
+    }
+
+    /// Whether the store may still grow.
+    pub(crate) fn can_grow(&self, map: Map<'_>) -> bool {
+        self.chunks(map) < self.capacity_chunks(map)
+    }
+
+    /// Allocates the next step of the file, unless another process has grown it beyond `seen` chunks meanwhile.
+    /// `false` where `cloakroom.size` is reached. Call without any shard lock: it may take milliseconds.
+    pub(crate) fn grow(&self, seen: u32) -> Result<bool, Error> {
+        let io = |source| Error::Io { what: "grow the store", source };
+        let limit = Duration::from_secs(5);
+        let _threads = self.grow.lock();
+        if !byte_lock::exclusive_within(&self.file.file, Byte::Attach, limit).map_err(io)? {
+            return Err(Error::Stuck { pid: 0, waited: limit });
+        }
+        let grown = self.grow_locked(seen);
+        byte_lock::unlock(&self.file.file, Byte::Attach);
+        grown
+    }
+
+    fn grow_locked(&self, seen: u32) -> Result<bool, Error> {
+        let map = self.map()?;
+        let chunks = self.chunks(map);
+        if chunks > seen {
+            return Ok(true);
+        }
+        let limit = self.capacity_chunks(map);
+        let mut step = (chunks / 8).clamp(16, 256).min(limit.saturating_sub(chunks));
+        if step == 0 {
+            return Ok(false);
+        }
+        // A disk that is nearly full may still have room for a smaller step.
+        let more = loop {
+            let more = chunks + step;
+            let table = u64::from(chunks) * 4 / 4096 * 4096;
+            let done = self
+                .file
+                .allocate(TABLE_AT + table, u64::from(more) * 4 - table)
+                .and_then(|()| self.file.allocate(file_len(chunks), u64::from(step) * CHUNK));
+            match done {
+                Ok(()) => break more,
+                Err(_) if step > 1 => step /= 2,
+                Err(source) if matches!(source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => {
+                    return Err(Error::NoSpace { used: self.fixed_bytes(map) + u64::from(chunks) * CHUNK });
+                }
+                Err(source) => return Err(Error::Io { what: "grow the store", source }),
+            }
+        };
+        map.u32(header::CHUNKS).store(more, Ordering::Release);
+        self.warn_when_filling(map, more, limit);
+        self.map()?;
+        Ok(true)
+    }
+
+    /// Notes once a capacity that four fifths of it are taken.
+    fn warn_when_filling(&self, map: Map<'_>, chunks: u32, limit: u32) {
+        let capacity = map.u64(header::CAPACITY).load(Ordering::Relaxed);
+        if u64::from(chunks) * 5 >= u64::from(limit) * 4 && self.warned_at.swap(capacity, Ordering::Relaxed) != capacity
+        {
+            self.note(format!(
+                "the session store {} has taken {} % of the {} MiB it may take; raise cloakroom.size before it is full",
+                self.file.path.display(),
+                u64::from(chunks) * 100 / u64::from(limit.max(1)),
+                capacity >> 20
+            ));
+        }
+    }
+
+    /// Seconds of the store clock: CLOCK_BOOTTIME carried on over reboots.
+    pub(crate) fn now(&self, map: Map<'_>) -> u32 {
+        let base = map.u64(header::CLOCK_BASE).load(Ordering::Relaxed);
+        let boot = map.u64(header::CLOCK_BOOT).load(Ordering::Relaxed);
+        let seconds = base.saturating_add(self.clock.boot().saturating_sub(boot));
+        u32::try_from(seconds).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,161 @@
+//! What a store promises about sessions, seen through its public interface by one process and several threads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloakroom_store::{Acquire, Error, Options, Outcome, Store};
+
+const LIFE: Duration = Duration::from_secs(600);
+
+fn store(dir: &tempfile::TempDir, megabytes: u64) -> Arc<Store> {
+    Store::attach(dir.path(), Options { capacity: Some(megabytes << 20), user: None }).expect("attach")
+}
+
+fn dir() -> tempfile::TempDir {
+    let base = if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" };
+    tempfile::tempdir_in(base).expect("temporary directory")
+}
+
+fn how(exclusive: bool) -> Acquire<'static> {
+    Acquire { exclusive, wait: Duration::from_secs(5), max_waiters: 0, lifetime: LIFE, script: b"test" }
+}
+
+fn put(store: &Arc<Store>, id: &[u8], payload: &[u8]) {
+    let lease = store.acquire(&store.key(b"", id), &how(true)).expect("acquire");
+    assert_eq!(lease.commit(payload, LIFE).expect("commit"), Outcome::Stored);
+}
+
+fn get(store: &Arc<Store>, id: &[u8]) -> Option<Vec<u8>> {
+    store.snapshot(&store.key(b"", id)).expect("snapshot")
+}
+
+#[test]
+fn what_is_committed_is_read_at_every_size() {
+    let dir = dir();
+    let store = store(&dir, 64);
+    for size in [0usize, 1, 39, 40, 41, 1000, 1024, 4096, 4097, 100_000, 131_000, 1 << 20, 16 << 20] {
+        let payload: Vec<u8> = (0..size).map(|i| (i * 31 + size) as u8).collect();
+        put(&store, b"same", &payload);
+        assert!(get(&store, b"same").as_deref() == Some(&payload[..]), "{size} bytes by snapshot");
+        let mut lease = store.acquire(&store.key(b"", b"same"), &how(true)).expect("acquire");
+        let mut read = vec![0; lease.len()];
+        lease.read(&mut read).expect("read");
+        assert!(read == payload, "{size} bytes by lease");
+        drop(lease);
+        assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn many_sessions_split_the_index_and_grow_the_file() {
+    let dir = dir();
+    let store = store(&dir, 256);
+    for i in 0..50_000u32 {
+        put(&store, format!("id{i}").as_bytes(), &i.to_le_bytes().repeat(1 + i as usize % 60));
+    }
+    for i in 0..50_000u32 {
+        let expected = i.to_le_bytes().repeat(1 + i as usize % 60);
+        assert_eq!(get(&store, format!("id{i}").as_bytes()), Some(expected));
+    }
+    let report = store.check().expect("check");
+    assert_eq!(report.problems, Vec::<String>::new());
+    assert_eq!(report.sessions, 50_000);
+}
+
+#[test]
+fn a_full_store_evicts_what_never_came_back_and_then_refuses() {
+    let dir = dir();
+    let store = store(&dir, 8);
+    let payload = vec![7u8; 10_000];
+    for i in 0..100u32 {
+        put(&store, format!("used{i}").as_bytes(), &payload);
+        put(&store, format!("used{i}").as_bytes(), &payload);
+    }
+    for i in 0..3000u32 {
+        put(&store, format!("flood{i}").as_bytes(), &payload);
+    }
+    assert!(store.stats().expect("stats").evicted > 1000);
+    for i in 0..100u32 {
+        assert_eq!(get(&store, format!("used{i}").as_bytes()).as_ref(), Some(&payload), "session {i} was in use");
+    }
+    assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
+    let mut refused = false;
+    for i in 0..3000u32 {
+        for _ in 0..2 {
+            let lease = match store.acquire(&store.key(b"", format!("loyal{i}").as_bytes()), &how(true)) {
+                Ok(lease) => lease,
+                Err(Error::Full { .. }) => {
+                    refused = true;
+                    break;
+                }
+                Err(e) => panic!("{e}"),
+            };
+            match lease.commit(&payload, LIFE) {
+                Ok(_) => {}
+                Err(Error::Full { used, capacity }) => {
+                    assert!(used <= capacity, "{used} of {capacity}");
+                    refused = true;
+                }
+                Err(e) => panic!("{e}"),
+            }
+        }
+    }
+    assert!(refused);
+    assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
+}
+
+#[test]
+fn the_lock_is_handed_over_between_threads() {
+    let dir = dir();
+    let store = store(&dir, 16);
+    put(&store, b"counter", &0u64.to_le_bytes());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..2000 {
+                    let mut lease = store.acquire(&store.key(b"", b"counter"), &how(true)).expect("acquire");
+                    let mut bytes = [0; 8];
+                    lease.read(&mut bytes).expect("read");
+                    let next = u64::from_le_bytes(bytes) + 1;
+                    lease.commit(&next.to_le_bytes(), LIFE).expect("commit");
+                }
+            });
+        }
+    });
+    assert_eq!(get(&store, b"counter"), Some(8000u64.to_le_bytes().to_vec()));
+    assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
+}
+
+#[test]
+fn expiry_hides_at_once_and_reclaims_only_what_has_aged() {
+    let dir = dir();
+    let store = store(&dir, 16);
+    put(&store, b"old", b"payload");
+    store.clock().skew(3600, 0);
+    assert_eq!(get(&store, b"old"), None);
+    assert_eq!(store.collect(true).expect("collect"), 0, "only the wall clock jumped");
+    store.clock().skew(0, 0);
+    assert_eq!(get(&store, b"old"), Some(b"payload".to_vec()));
+    store.clock().skew(3600, 3600);
+    assert_eq!(store.collect(true).expect("collect"), 1);
+    store.clock().skew(0, 0);
+    assert_eq!(get(&store, b"old"), None);
+    assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
+}
+
+#[test]
+fn destroyed_means_destroyed_for_leases_that_began_before() {
+    let dir = dir();
+    let store = store(&dir, 16);
+    let key = store.key(b"", b"id");
+    put(&store, b"id", b"one");
+    let slow = store.acquire(&key, &how(false)).expect("acquire");
+    let fast = store.acquire(&key, &how(true)).expect("acquire");
+    assert!(fast.destroy(Duration::from_secs(60)).expect("destroy"));
+    assert_eq!(slow.commit(b"zombie", LIFE).expect("commit"), Outcome::Ended);
+    assert_eq!(get(&store, b"id"), None);
+    let again = store.acquire(&key, &how(true)).expect("acquire");
+    assert!(again.is_new());
+    again.commit(b"two", LIFE).expect("commit");
+    assert_eq!(get(&store, b"id"), Some(b"two".to_vec()));
+}
