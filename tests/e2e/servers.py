@@ -1,6 +1,5 @@
 """One php-fpm behind one nginx in a directory of their own, on a free port of loopback."""
 
-import glob
 import os
 import pathlib
 import shutil
@@ -65,11 +64,15 @@ class Site:
         """The process ids of php-fpm's workers."""
         return sorted(children_of(self.fpm.pid)) if self.fpm else []
 
+    def store_files(self):
+        """The stores that lie in the save_path."""
+        return sorted((self.dir / "sessions").glob("cloakroom-*.store"))
+
     def store_file(self):
         """The file in which the workers keep the sessions."""
-        found = glob.glob(str(self.dir / "sessions/cloakroom-*.store"))
+        found = self.store_files()
         expect(len(found) == 1, f"expected one store file, found {len(found)}")
-        return pathlib.Path(found[0])
+        return found[0]
 
     def log(self):
         """What PHP has logged so far."""
