@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rand::TryRng;
 use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, Stat, fallocate, fstat, fstatfs, ftruncate, openat, statat};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::error::AttachError;
 use crate::layout::{
@@ -307,5 +307,5 @@ fn checksum(page: &[u8; HEADER_SIZE as usize]) -> u64 {
     let mut constant = [0u8; 56];
     constant[..24].copy_from_slice(bytes(page, 0, 24));
     constant[24..].copy_from_slice(bytes(page, header::SECRET, 32));
-    xxh3_64(&constant)
+    XxHash3_64::oneshot(&constant)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use twox_hash::XxHash3_64;
 
 use crate::layout::{Head, NodeState, Ref, node, offset};
 use crate::region::Map;
@@ -115,7 +115,7 @@ impl<'a> Node<'a> {
         for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
             to.copy_from_slice(&word.to_le_bytes());
         }
-        xxh3_64_with_seed(&bytes, seed)
+        XxHash3_64::oneshot_with_seed(seed, &bytes)
     }
 
     pub(crate) fn is_live(self) -> bool {

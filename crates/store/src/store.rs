@@ -45,8 +45,10 @@ pub struct Store {
     pub(crate) region: Region,
     pub(crate) shards: u32,
     pub(crate) hash_key: [u8; 32],
-    /// Seed of all checksums, so that payloads cannot be made to look like records.
+    /// Seed of the nodes' checksums, so that payloads cannot be made to look like nodes.
     pub(crate) check_seed: u64,
+    /// Secret of the payloads' checksums, ready for use: making it from a seed costs more than hashing 1 KB.
+    pub(crate) check_secret: [u8; 192],
     /// Token of the process that attached.
     pub(crate) born: u64,
     /// Distinguishes the stores that this process ever attached; never 0.
@@ -74,12 +76,15 @@ impl Store {
     pub(crate) fn new(file: StoreFile, region: Region, shards: u32, secret: &[u8; 32]) -> Store {
         let derived = blake3::keyed_hash(secret, b"checksum seed");
         let [a, b, c, d, e, f, g, h, ..] = *derived.as_bytes();
+        let mut check_secret = [0; 192];
+        blake3::Hasher::new_keyed(secret).update(b"checksum secret").finalize_xof().fill(&mut check_secret);
         Store {
             file,
             region,
             shards,
             hash_key: *secret,
             check_seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            check_secret,
             born: crate::process::token(),
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             own: [const { AtomicU64::new(0) }; MAX_SEATS as usize / 64],
