@@ -37,10 +37,10 @@ pub enum InvalidId {
     #[error("the session id is empty")]
     Empty,
     /// More than [`MAX_ID`] bytes.
-    #[error("the session id has {0} characters, more than the {MAX_ID} allowed")]
+    #[error("the session id has {0} characters; an id is 1 to {MAX_ID} characters of A-Z, a-z, 0-9, comma and hyphen")]
     TooLong(usize),
     /// A byte that no id has.
-    #[error("the session id holds a character that is not allowed: only A-Z, a-z, 0-9, comma and hyphen are")]
+    #[error("the session id holds another character than A-Z, a-z, 0-9, comma and hyphen")]
     Character,
 }
 

@@ -7,6 +7,7 @@
 //! | [`id`] | [`SessionId`], [`Namespace`] and [`IdShape`]: values that can only be built valid; id generation |
 //! | [`save_path`] | [`SavePath`]: which store a `session.save_path` means |
 //! | [`directives`] | the values of the `cloakroom.*` directives |
+//! | [`local`] | the adapter of the local store |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //!
 //! The way of a request: [`Store::acquire`] (lock + read in one step), the script runs, then one of

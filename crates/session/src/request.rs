@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | idle | [`Request::open`], [`Request::destroy`], [`Request::close`] | allowed: nothing was read that they could contradict |
 //! | reading | [`Request::begin_read`] | refused: the script never saw the payload |
-//! | read | [`Request::finish_read`] | allowed |
+//! | read | [`Request::finish_read`] that found it whole | allowed |
 //! | lost | a read that failed, [`Request::abandon`] | refused |
 //!
 //! A read is two calls because PHP's memory for the payload is allocated between them. That allocation can fail with
@@ -30,6 +30,9 @@ use crate::seam::{Acquire, Committed, Effort, Key, Lease, LockMode, Store};
 /// How many ids are drawn before giving up. An id has at least 88 random bits, so a second draw is never needed
 /// unless the generator is broken.
 const MAX_DRAWS: usize = 4;
+
+/// How often a payload that was replaced while it was read is read again.
+const MAX_READS: u32 = 16;
 
 /// Why a call of PHP could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +60,20 @@ pub enum RequestError {
     OutOfOrder,
 }
 
+/// What [`Request::finish_read`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// The whole payload is in the room that was given.
+    Whole,
+    /// A writer without a lock replaced the payload meanwhile: finish again with room for this many bytes.
+    Again(usize),
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Idle,
-    Reading,
+    /// How many times the payload was read in vain.
+    Reading(u32),
     Read,
     Lost,
 }
@@ -170,7 +183,7 @@ impl Request {
         };
         let length = held.lease.payload_len();
         self.held = Some(held);
-        self.stage = Stage::Reading;
+        self.stage = Stage::Reading(0);
         Ok(length)
     }
 
@@ -200,31 +213,46 @@ impl Request {
                 length
             }
         };
-        self.stage = Stage::Reading;
+        self.stage = Stage::Reading(0);
         Ok(length)
     }
 
-    /// Copies the payload into `out`, which has as many bytes as the read announced when it began.
+    /// Copies the payload into `out`, which has as many bytes as the read announced.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where the store gives bytes that were never committed; the lease is then released
     /// and no write will follow.
-    pub fn finish_read(&mut self, out: &mut [u8]) -> Result<(), RequestError> {
-        let copied = match (self.stage, self.found.take(), &mut self.held) {
-            (Stage::Reading, Some(found), _) if found.len() == out.len() => {
-                out.copy_from_slice(&found);
-                Ok(())
-            }
-            (Stage::Reading, None, Some(held)) if held.lease.payload_len() == out.len() => {
-                held.lease.read_payload(out).map_err(RequestError::from)
-            }
-            _ => Err(RequestError::OutOfOrder),
-        };
-        match copied {
-            Ok(()) => self.stage = Stage::Read,
+    pub fn finish_read(&mut self, out: &mut [u8]) -> Result<Finished, RequestError> {
+        let finished = self.copy_payload(out);
+        match finished {
+            Ok(Finished::Whole) => self.stage = Stage::Read,
+            Ok(Finished::Again(_)) => {}
             Err(_) => self.abandon(),
         }
-        copied
+        finished
+    }
+
+    fn copy_payload(&mut self, out: &mut [u8]) -> Result<Finished, RequestError> {
+        let Stage::Reading(vain) = self.stage else { return Err(RequestError::OutOfOrder) };
+        if let Some(found) = self.found.take() {
+            if found.len() != out.len() {
+                return Err(RequestError::OutOfOrder);
+            }
+            out.copy_from_slice(&found);
+            return Ok(Finished::Whole);
+        }
+        let lease = match &mut self.held {
+            Some(held) if held.lease.payload_len() == out.len() => &mut held.lease,
+            _ => return Err(RequestError::OutOfOrder),
+        };
+        match lease.read_payload(out) {
+            Ok(()) => Ok(Finished::Whole),
+            Err(StoreError::Changed) if vain < MAX_READS => {
+                self.stage = Stage::Reading(vain + 1);
+                Ok(Finished::Again(lease.payload_len()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Stores `payload` as the session `id` and unlocks it.
@@ -308,7 +336,7 @@ impl Request {
 
     /// The lease of `id`: the one that is held, or a new one.
     fn lease_to_write(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<Box<dyn Lease>, RequestError> {
-        if matches!(self.stage, Stage::Reading | Stage::Lost) {
+        if matches!(self.stage, Stage::Reading(_) | Stage::Lost) {
             return Err(RequestError::ReadIncomplete);
         }
         let key = self.key(id)?;
@@ -342,8 +370,16 @@ impl Request {
 /// Reserves a session that was just found absent. Another request may have been faster: its payload counts.
 fn reserve(store: &Arc<dyn Store>, key: &Key, how: &Acquire<'_>) -> Result<Vec<u8>, StoreError> {
     let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how })?;
-    let mut payload = vec![0; lease.payload_len()];
-    lease.read_payload(&mut payload)?;
-    lease.release();
-    Ok(payload)
+    let mut payload = Vec::new();
+    for _ in 0..=MAX_READS {
+        payload.resize(lease.payload_len(), 0);
+        match lease.read_payload(&mut payload) {
+            Err(StoreError::Changed) => {}
+            read => {
+                lease.release();
+                return read.map(|()| payload);
+            }
+        }
+    }
+    Err(StoreError::Changed)
 }

@@ -118,7 +118,8 @@ pub enum Committed {
     Ended,
 }
 
-/// One request's hold on one session. Bound to the thread that acquired it; dropping it releases it.
+/// One request's hold on one session. Bound to the thread that acquired it, which may hold eight at a time; dropping
+/// it releases it.
 pub trait Lease {
     /// Bytes of the payload that was current at [`Store::acquire`].
     fn payload_len(&self) -> usize;

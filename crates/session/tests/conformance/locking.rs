@@ -14,6 +14,9 @@ use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, exists, is_free, key, key_in
 /// The longest any condition is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How many sessions every store lets one thread hold at a time.
+const LEASES_OF_A_THREAD: u8 = 8;
+
 const NO_WAIT: Acquire<'static> = Acquire { wait: Duration::ZERO, ..EXCLUSIVE };
 
 /// Waits until `waiting` requests queue for the lock of `key`, as a newcomer is told.
@@ -133,7 +136,8 @@ pub(crate) fn waiting_in_vain_names_the_holder(open: Open<'_>) {
         assert!(waited >= wait && waited <= took, "{waited:?} of {took:?}");
         assert_eq!(holder.pid, std::process::id());
         assert_eq!(holder.script, "/srv/conformance.php");
-        assert!(holder.held >= wait && holder.held < PATIENCE, "{:?}", holder.held);
+        // The clock by which a holder notes its start may tick in milliseconds.
+        assert!(holder.held + Duration::from_millis(20) >= wait && holder.held < PATIENCE, "{:?}", holder.held);
 
         let began = Instant::now();
         assert!(matches!(store.acquire(&key, &NO_WAIT), Err(StoreError::LockTimeout { .. })));
@@ -230,13 +234,13 @@ pub(crate) fn every_end_of_a_lease_unlocks(open: Open<'_>) {
 
 pub(crate) fn different_sessions_do_not_wait_for_each_other(open: Open<'_>) {
     let store = &*open();
-    let leases: Vec<_> = (0..50)
+    let leases: Vec<_> = (0..LEASES_OF_A_THREAD)
         .map(|number| store.acquire(&key(store, &format!("s{number}")), &NO_WAIT).expect("nobody else's"))
         .collect();
     for (number, lease) in (0_u8..).zip(leases) {
         lease.commit(&[number], LONG).expect("there is room");
     }
-    assert_eq!(stored(store, &key(store, "s49")), Some(vec![49]));
+    assert_eq!(stored(store, &key(store, &format!("s{}", LEASES_OF_A_THREAD - 1))), Some(vec![LEASES_OF_A_THREAD - 1]));
 }
 
 pub(crate) fn namespaces_do_not_wait_for_each_other(open: Open<'_>) {

@@ -104,4 +104,18 @@ mod in_memory {
     }
 }
 
+/// The local store, in a directory of its own.
+mod in_directory {
+    use cloakroom_session::local::{self, Options};
+
+    use super::Open;
+
+    pub(crate) fn with(case: fn(Open<'_>)) {
+        let directory = tempfile::tempdir().expect("there is room for temporary files");
+        let options = Options { size: 256 << 20, create: true };
+        case(&|| local::open(directory.path(), &options).unwrap_or_else(|error| panic!("{error}")));
+    }
+}
+
 suite!(memory, crate::in_memory::with);
+suite!(local, crate::in_directory::with);
