@@ -1,0 +1,30 @@
+//! The PHP extension: glue between PHP's session module and [`cloakroom_session`], and nothing else.
+//!
+//! In the order in which a request meets them:
+//!
+//! | module | what it holds | unsafe |
+//! |---|---|---|
+//! | `module` | the entry that PHP loads; start and end of the module | yes |
+//! | `settings` | the ini directives, kept as typed values | yes |
+//! | `save_handler` | the nine functions that PHP's session module calls | yes |
+//! | `attach` | from `session.save_path` to an open store | yes |
+//! | `worker` | what one thread of PHP keeps; no panic leaves it | yes |
+//! | `warning` | where a failure becomes an `E_WARNING` | yes |
+//! | `status` | `Cloakroom\status()` | yes |
+//! | `info` | the section of phpinfo() | yes |
+//! | `ps_module` | a mirror of PHP's interface for save handlers | yes |
+//! | `php` | PHP's side in Rust signatures, over `src/shim.c` | yes |
+//!
+//! All of it talks to C, so all of it is unsafe somewhere; what a session handler *is* lies in `crates/session`,
+//! which forbids unsafe code.
+
+mod attach;
+mod info;
+mod module;
+mod php;
+mod ps_module;
+mod save_handler;
+mod settings;
+mod status;
+mod warning;
+mod worker;

@@ -1,0 +1,93 @@
+//! The module entry that PHP loads, and what happens at its start and its end.
+
+use std::ffi::{c_char, c_int, c_uchar};
+use std::ptr;
+use std::sync::{Mutex, PoisonError};
+
+use ext_php_rs::builders::{ModuleBuilder, ModuleStartup};
+use ext_php_rs::ffi::_zend_module_dep as Dependency;
+use ext_php_rs::zend::{ModuleAllocations, ModuleEntry, StaticModuleEntry};
+
+use crate::ps_module::{FAILURE, SUCCESS};
+use crate::save_handler::SAVE_HANDLER;
+use crate::worker::{WORKER, guarded_infallible};
+use crate::{info, php, settings, status};
+
+/// `MODULE_DEP_REQUIRED`.
+const REQUIRED: c_uchar = 1;
+
+/// What must be started before this module, ended by an entry without a name.
+struct Dependencies([Dependency; 2]);
+
+// SAFETY: the names are static C strings, and nothing is ever written.
+unsafe impl Sync for Dependencies {}
+
+const fn dependency(name: *const c_char) -> Dependency {
+    Dependency { name, rel: ptr::null(), version: ptr::null(), type_: REQUIRED }
+}
+
+static DEPENDENCIES: Dependencies = Dependencies([dependency(c"session".as_ptr()), dependency(ptr::null())]);
+
+/// What ext-php-rs wants to do at every start of the module.
+static STARTUP: Mutex<Option<ModuleStartup>> = Mutex::new(None);
+
+/// The symbol that PHP looks up in an extension.
+// SAFETY: no other symbol of this name is linked into the extension.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn get_module() -> *mut ModuleEntry {
+    static MODULE: StaticModuleEntry = StaticModuleEntry::new();
+    MODULE.get_or_init(|| match build() {
+        Ok(built) => built,
+        // PHP calls this function through C, where a panic ends the process, which is what is left to do: without
+        // an entry PHP would go on with a NULL pointer.
+        Err(error) => panic!("Cloakroom's module entry cannot be built: {error}"),
+    })
+}
+
+fn build() -> ext_php_rs::error::Result<(ModuleEntry, ModuleAllocations)> {
+    let builder = ModuleBuilder::new("cloakroom", env!("CARGO_PKG_VERSION"))
+        .globals(&WORKER)
+        .startup_function(start)
+        .shutdown_function(end)
+        .post_deactivate_function(after_request)
+        .info_function(info::print)
+        .function(status::function());
+    let (mut entry, startup, owned): (ModuleEntry, ModuleStartup, ModuleAllocations) = builder.try_into()?;
+    entry.deps = DEPENDENCIES.0.as_ptr();
+    *STARTUP.lock().unwrap_or_else(PoisonError::into_inner) = Some(startup);
+    Ok((entry, owned))
+}
+
+/// Registers everything. php-fpm runs this in its master before it forks, so nothing is opened here.
+///
+/// # Safety
+/// Called by PHP only.
+unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
+    settings::register(module_number);
+    let registered = match &*STARTUP.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(startup) => startup.startup(kind, module_number).is_ok(),
+        None => true,
+    };
+    if registered && php::register_save_handler(&SAVE_HANDLER) { SUCCESS } else { FAILURE }
+}
+
+/// Takes the directives back.
+///
+/// # Safety
+/// Called by PHP only.
+unsafe extern "C" fn end(kind: c_int, module_number: c_int) -> c_int {
+    php::unregister_ini(kind, module_number);
+    SUCCESS
+}
+
+/// Runs after every module's shutdown of a request. The session module has closed the handler by then, unless a
+/// fatal error kept it from doing so.
+///
+/// # Safety
+/// Called by PHP only.
+unsafe extern "C" fn after_request() -> c_int {
+    match guarded_infallible(|worker| worker.request.close()) {
+        Some(()) => SUCCESS,
+        None => FAILURE,
+    }
+}

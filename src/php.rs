@@ -1,0 +1,205 @@
+//! PHP's side in Rust signatures: `src/shim.c`, and the few functions of PHP that ext-php-rs does not bind.
+//!
+//! Every call here may run PHP code or leave by a jump over the Rust frames above it, unless its documentation says
+//! that it does not. So its callers own nothing with a destructor and hold no borrow of [`crate::worker`].
+
+use std::ffi::{CStr, c_char, c_int};
+use std::mem::MaybeUninit;
+
+use cloakroom_session::IdShape;
+use ext_php_rs::ffi::{ext_php_rs_zend_string_release, php_error_docref, zend_long, zend_string};
+use ext_php_rs::zend::ModuleEntry;
+
+use crate::ps_module::PsModule;
+
+/// Longest path that [`expand_path`] gives, with its NUL byte.
+const MAX_PATH: usize = 4096;
+
+const E_WARNING: c_int = ext_php_rs::ffi::E_WARNING.cast_signed();
+
+unsafe extern "C" {
+    static cloakroom_max_path: usize;
+    fn cloakroom_string_alloc(length: usize) -> *mut zend_string;
+    fn cloakroom_string_empty() -> *mut zend_string;
+    fn cloakroom_id_shape(length: *mut zend_long, bits: *mut zend_long);
+    fn cloakroom_save_path() -> *const c_char;
+    fn cloakroom_script() -> *const c_char;
+    fn cloakroom_temporary_directory() -> *const c_char;
+    fn cloakroom_expand_path(path: *const c_char, out: *mut c_char) -> bool;
+    fn cloakroom_bailed_out() -> bool;
+    fn cloakroom_out_of_memory() -> bool;
+    fn cloakroom_caller() -> c_int;
+    fn cloakroom_unregister_ini(kind: c_int, module_number: c_int);
+
+    fn php_session_register_module(module: *const PsModule) -> c_int;
+    fn display_ini_entries(module: *mut ModuleEntry);
+}
+
+/// Which function of PHP's session module runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// None: auto_start, upload progress, the end of the request.
+    Engine,
+    /// `session_start()`.
+    Start,
+    /// `session_start(['read_and_close' => true])`.
+    StartAndClose,
+    /// `session_gc()`.
+    Gc,
+    /// Another `session_…` function.
+    Other,
+    /// A method of SessionHandler that the script called itself.
+    Method,
+}
+
+/// Which function of the session module runs. Runs no PHP code.
+pub(crate) fn caller() -> Caller {
+    // SAFETY: walks the call frames of this thread and changes nothing.
+    match unsafe { cloakroom_caller() } {
+        1 => Caller::Start,
+        2 => Caller::StartAndClose,
+        3 => Caller::Gc,
+        4 => Caller::Other,
+        5 => Caller::Method,
+        _ => Caller::Engine,
+    }
+}
+
+/// Whether a fatal error ended the script and no PHP code runs since. Runs no PHP code.
+pub(crate) fn bailed_out() -> bool {
+    // SAFETY: reads two fields of this thread's globals.
+    unsafe { cloakroom_bailed_out() }
+}
+
+/// Whether `memory_limit` was reached inside the function of PHP that runs now, so that what it decodes or encodes may
+/// be incomplete. Runs no PHP code.
+pub(crate) fn out_of_memory() -> bool {
+    // SAFETY: reads one field of this thread's globals.
+    unsafe { cloakroom_out_of_memory() }
+}
+
+/// The path of the script as the server names it, empty where there is none; valid until the request ends. Runs no
+/// PHP code.
+pub(crate) fn script<'a>() -> &'a [u8] {
+    // SAFETY: NULL or a C string of the server interface that lives as long as the request.
+    unsafe { c_bytes(cloakroom_script()) }
+}
+
+/// How new session ids look. Runs no PHP code.
+pub(crate) fn id_shape() -> IdShape {
+    let (mut length, mut bits) = (0, 0);
+    // SAFETY: both pointers are valid for a write.
+    unsafe { cloakroom_id_shape(&raw mut length, &raw mut bits) };
+    IdShape::new(length, bits).unwrap_or_default()
+}
+
+/// `session.save_path` of this request; valid until it is changed. Runs no PHP code.
+pub(crate) fn save_path() -> *const c_char {
+    // SAFETY: reads one field of this thread's globals.
+    unsafe { cloakroom_save_path() }
+}
+
+/// PHP's directory for temporary files; `None` where `open_basedir` forbids it, of which PHP has then warned.
+pub(crate) fn temporary_directory<'a>() -> Option<&'a [u8]> {
+    // SAFETY: NULL or a C string that PHP keeps for the life of the process.
+    let directory = unsafe { c_bytes(cloakroom_temporary_directory()) };
+    (!directory.is_empty()).then_some(directory)
+}
+
+/// Room for a path.
+pub(crate) type PathBuffer = MaybeUninit<[u8; MAX_PATH]>;
+
+/// Makes `path` absolute, relative to the directory in which this request works; `None` where it is too long.
+pub(crate) fn expand_path<'a>(path: &CStr, room: &'a mut PathBuffer) -> Option<&'a [u8]> {
+    // SAFETY: the static is a constant of the shim.
+    if unsafe { cloakroom_max_path } > MAX_PATH {
+        return None;
+    }
+    let out = room.as_mut_ptr().cast::<c_char>();
+    // SAFETY: `out` has room for the longest path that PHP knows, checked above, and holds a C string on success.
+    unsafe { cloakroom_expand_path(path.as_ptr(), out).then(|| c_bytes(out)) }
+}
+
+/// The bytes of a C string; NULL has none.
+///
+/// # Safety
+/// `string` is NULL or a C string that stays as it is for `'a`.
+pub(crate) unsafe fn c_bytes<'a>(string: *const c_char) -> &'a [u8] {
+    // SAFETY: the caller vouches for the string.
+    if string.is_null() { &[] } else { unsafe { CStr::from_ptr(string) }.to_bytes() }
+}
+
+/// The bytes of a PHP string; NULL has none.
+///
+/// # Safety
+/// `string` is NULL or a PHP string that is neither freed nor written during `'a`.
+pub(crate) unsafe fn string_bytes<'a>(string: *const zend_string) -> &'a [u8] {
+    if string.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller vouches for the string, whose bytes begin at `val` and are `len` many.
+    unsafe { std::slice::from_raw_parts((&raw const (*string).val).cast(), (*string).len) }
+}
+
+/// The bytes of a PHP string that was just allocated.
+///
+/// # Safety
+/// `string` comes from [`string_alloc`] and nobody else knows of it during `'a`.
+pub(crate) unsafe fn string_bytes_mut<'a>(string: *mut zend_string) -> &'a mut [u8] {
+    // SAFETY: as above. The bytes are not initialised yet, which is no trouble for bytes that are only written;
+    // they are allocated memory of a type without invalid values.
+    unsafe { std::slice::from_raw_parts_mut((&raw mut (*string).val).cast(), (*string).len) }
+}
+
+/// A string of `length` bytes in PHP's request memory, its bytes not yet written. Jumps away where `memory_limit`
+/// is reached.
+pub(crate) fn string_alloc(length: usize) -> *mut zend_string {
+    // SAFETY: allocates or does not return.
+    unsafe { cloakroom_string_alloc(length) }
+}
+
+/// PHP's empty string. Runs no PHP code.
+pub(crate) fn string_empty() -> *mut zend_string {
+    // SAFETY: gives the address of a string that is never freed.
+    unsafe { cloakroom_string_empty() }
+}
+
+/// Frees a string. Runs no PHP code.
+///
+/// # Safety
+/// `string` comes from [`string_alloc`] and is not used afterwards.
+pub(crate) unsafe fn string_release(string: *mut zend_string) {
+    // SAFETY: the caller vouches for the string.
+    unsafe { ext_php_rs_zend_string_release(string) };
+}
+
+/// Raises an `E_WARNING` in the name of the PHP function that runs. PHP copies the message before anything else,
+/// then may run an error handler, throw, or jump away.
+///
+/// # Safety
+/// `message` is a C string.
+pub(crate) unsafe fn warning(message: *const c_char) {
+    // SAFETY: the format takes one C string, which the caller vouches for.
+    unsafe { php_error_docref(std::ptr::null(), E_WARNING, c"%s".as_ptr(), message) };
+}
+
+/// Makes a save handler known to the session module; `false` where it has no room for another.
+pub(crate) fn register_save_handler(module: &'static PsModule) -> bool {
+    // SAFETY: the module lives as long as the process, and the code it points to is never unloaded (build.rs).
+    unsafe { php_session_register_module(module) == crate::ps_module::SUCCESS }
+}
+
+/// Takes back the ini directives of this module.
+pub(crate) fn unregister_ini(kind: c_int, module_number: c_int) {
+    // SAFETY: called from the module's shutdown with what PHP passed there.
+    unsafe { cloakroom_unregister_ini(kind, module_number) };
+}
+
+/// Prints the table of ini directives into phpinfo().
+///
+/// # Safety
+/// `module` is this module's entry as PHP passed it.
+pub(crate) unsafe fn print_ini_table(module: *mut ModuleEntry) {
+    // SAFETY: the caller vouches for the entry.
+    unsafe { display_ini_entries(module) };
+}

@@ -1,0 +1,257 @@
+//! The native save handler `cloakroom`: the nine functions that PHP's session module calls, each a few lines around
+//! one call of [`cloakroom_session::Request`].
+//!
+//! The order of calls: open; validate_sid where strict mode asks; create_sid where there is no id; read; gc where
+//! chance says so; write or update_timestamp, or destroy; close. `session_reset()` opens and reads again without a
+//! close. The last write and the close of a request come after this module's request shutdown, without a call frame.
+//!
+//! Each function first takes what it needs from PHP, then runs its Rust part under
+//! [`guarded`](crate::worker::guarded), and only then, owning nothing, calls PHP again: to allocate, or to warn.
+
+use std::ffi::{c_char, c_int};
+use std::mem::MaybeUninit;
+
+use cloakroom_session::id::MAX_ID;
+use cloakroom_session::request::{Finished, RequestError};
+use cloakroom_session::seam::Committed;
+use cloakroom_session::{Acquire, Effort, Request, StoreError};
+use ext_php_rs::ffi::{zend_long, zend_string};
+
+use crate::attach;
+use crate::php::{self, Caller};
+use crate::ps_module::{FAILURE, ModData, PsModule, SUCCESS};
+use crate::warning;
+use crate::worker::{self, Worker, guarded, guarded_infallible};
+
+/// What PHP's session module is given.
+pub(crate) static SAVE_HANDLER: PsModule = PsModule {
+    name: c"cloakroom".as_ptr(),
+    open,
+    close,
+    read,
+    write,
+    destroy,
+    collect,
+    create_id,
+    validate_id,
+    update_timestamp,
+};
+
+/// Ends a callback: with the failure's warning where there is no answer.
+fn success_or_warning<T>(answer: Option<T>) -> c_int {
+    if answer.is_some() {
+        return SUCCESS;
+    }
+    warning::raise();
+    FAILURE
+}
+
+/// Attaches the store and opens the handler on it.
+///
+/// # Safety
+/// Called by PHP only, as the other functions here: with valid pointers.
+unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_name: *const c_char) -> c_int {
+    let mut room = MaybeUninit::uninit();
+    // SAFETY: PHP passes a C string that lives longer than this call.
+    let Some(directory) = (unsafe { attach::directory(save_path, &mut room) }) else {
+        return FAILURE;
+    };
+    let opened = guarded(|Worker { settings, request, stores, message }| {
+        let store = stores.attach(directory, settings.size)?;
+        request.open(store, &settings.namespace);
+        let news = store.notice();
+        if let Some(news) = &news {
+            message.set(format_args!("Cloakroom: {news}"));
+        }
+        Ok::<_, StoreError>(news.is_some())
+    });
+    let Some(has_news) = opened else {
+        warning::raise();
+        return FAILURE;
+    };
+    // SAFETY: PHP passes a valid pointer to its own place for this.
+    unsafe { *mod_data = worker::handle() };
+    if has_news {
+        warning::raise();
+    }
+    SUCCESS
+}
+
+/// Releases what is held. May be called for a handler that is closed.
+///
+/// # Safety
+/// As [`open`].
+unsafe extern "C" fn close(mod_data: ModData) -> c_int {
+    // SAFETY: PHP passes a valid pointer to its own place for this.
+    unsafe { *mod_data = std::ptr::null_mut() };
+    success_or_warning(guarded_infallible(|worker| worker.request.close()))
+}
+
+/// Locks and reads, or reads without a lock where the script said `read_and_close`.
+///
+/// # Safety
+/// As [`open`].
+unsafe extern "C" fn read(
+    _mod_data: ModData,
+    key: *mut zend_string,
+    value: *mut *mut zend_string,
+    lifetime: zend_long,
+) -> c_int {
+    // SAFETY: PHP passes a valid string that lives longer than this call, and a valid place for the answer, which
+    // is not set where a read fails.
+    let id = unsafe {
+        *value = std::ptr::null_mut();
+        php::string_bytes(key)
+    };
+    let (caller, script) = (php::caller(), php::script());
+    let begun = guarded(|Worker { request, settings, .. }| {
+        let how = settings.acquire(lifetime, script);
+        if caller == Caller::StartAndClose { request.begin_snapshot(id, &how) } else { request.begin_read(id, &how) }
+    });
+    let Some(mut length) = begun else {
+        warning::raise();
+        return FAILURE;
+    };
+    loop {
+        // Where memory_limit is reached this does not return. The handler is then in the stage "reading", and the
+        // empty session that PHP writes at shutdown is refused.
+        let payload = if length == 0 { php::string_empty() } else { php::string_alloc(length) };
+        let finished = guarded(|worker| {
+            // SAFETY: just allocated, and not known to PHP yet. The shared empty string is not touched.
+            worker.request.finish_read(if length == 0 { &mut [] } else { unsafe { php::string_bytes_mut(payload) } })
+        });
+        if finished == Some(Finished::Whole) {
+            // SAFETY: PHP passed a valid place for the answer.
+            unsafe { *value = payload };
+            return SUCCESS;
+        }
+        if length != 0 {
+            // SAFETY: allocated above, and known to nobody.
+            unsafe { php::string_release(payload) };
+        }
+        let Some(Finished::Again(now)) = finished else {
+            warning::raise();
+            return FAILURE;
+        };
+        length = now;
+    }
+}
+
+/// Stores the session.
+///
+/// # Safety
+/// As [`open`].
+unsafe extern "C" fn write(
+    _mod_data: ModData,
+    key: *mut zend_string,
+    value: *mut zend_string,
+    lifetime: zend_long,
+) -> c_int {
+    if php::out_of_memory() {
+        let _refused = guarded(|_| {
+            Err::<(), _>(
+                "memory_limit was reached while the session was encoded, so it was not written; what is stored stays",
+            )
+        });
+        warning::raise();
+        return FAILURE;
+    }
+    // SAFETY: as the caller of this function.
+    unsafe { finish(key, value, lifetime, Request::write) }
+}
+
+/// Extends the lifetime of an unchanged session.
+///
+/// # Safety
+/// As [`open`].
+unsafe extern "C" fn update_timestamp(
+    _mod_data: ModData,
+    key: *mut zend_string,
+    value: *mut zend_string,
+    lifetime: zend_long,
+) -> c_int {
+    // SAFETY: as the caller of this function.
+    unsafe { finish(key, value, lifetime, Request::touch) }
+}
+
+type Finish = fn(&mut Request, &[u8], &[u8], &Acquire<'_>) -> Result<Committed, RequestError>;
+
+/// Ends a request on a session by `how`. That the session was destroyed meanwhile is no failure: it is what the
+/// request that destroyed it wanted.
+///
+/// # Safety
+/// As [`open`].
+unsafe fn finish(key: *const zend_string, value: *const zend_string, lifetime: zend_long, finish: Finish) -> c_int {
+    // SAFETY: PHP passes valid strings that live longer than this call.
+    let (id, payload) = unsafe { (php::string_bytes(key), php::string_bytes(value)) };
+    let script = php::script();
+    success_or_warning(guarded(|Worker { request, settings, .. }| {
+        finish(request, id, payload, &settings.acquire(lifetime, script))
+    }))
+}
+
+/// Ends a session.
+///
+/// # Safety
+/// As [`open`].
+unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int {
+    if php::bailed_out() || php::out_of_memory() {
+        // PHP destroys a session whose payload does not fit into memory_limit when it is decoded. That payload is
+        // whole, and the next request may have more memory.
+        return success_or_warning(guarded_infallible(|worker| worker.request.abandon()));
+    }
+    // SAFETY: PHP passes a valid string that lives longer than this call.
+    let id = unsafe { php::string_bytes(key) };
+    success_or_warning(guarded(|worker| worker.request.destroy(id, worker.settings.tombstone)))
+}
+
+/// Removes expired sessions: all of them where somebody asked for it, a few where chance picked this request. The
+/// lifetime is that with which each session was written.
+///
+/// # Safety
+/// As [`open`].
+unsafe extern "C" fn collect(_mod_data: ModData, _lifetime: zend_long, removed: *mut zend_long) -> zend_long {
+    let effort = match php::caller() {
+        Caller::Gc | Caller::Method => Effort::All,
+        Caller::Engine | Caller::Start | Caller::StartAndClose | Caller::Other => Effort::Step,
+    };
+    let count = guarded(|worker| worker.request.collect(effort))
+        .map_or(zend_long::from(FAILURE), |count| zend_long::try_from(count).unwrap_or(zend_long::MAX));
+    // SAFETY: PHP passes a valid place for the count.
+    unsafe { *removed = count };
+    if count < 0 {
+        warning::raise();
+    }
+    count
+}
+
+/// Draws an id that no session has.
+///
+/// # Safety
+/// As [`open`].
+unsafe extern "C" fn create_id(_mod_data: ModData) -> *mut zend_string {
+    let shape = php::id_shape();
+    let mut room = [0; MAX_ID];
+    let Some(length) = guarded(|worker| worker.request.draw_id(shape, &mut room).map(|id| id.as_bytes().len())) else {
+        warning::raise();
+        return std::ptr::null_mut();
+    };
+    let id = php::string_alloc(length);
+    // SAFETY: just allocated, and not known to PHP yet.
+    unsafe { php::string_bytes_mut(id) }.copy_from_slice(&room[..length]);
+    id
+}
+
+/// Whether strict mode may use the id that the browser sent.
+///
+/// # Safety
+/// As [`open`].
+unsafe extern "C" fn validate_id(_mod_data: ModData, key: *mut zend_string) -> c_int {
+    // SAFETY: PHP passes a valid string that lives longer than this call.
+    let id = unsafe { php::string_bytes(key) };
+    match guarded_infallible(|worker| worker.request.may_exist(id)) {
+        Some(false) => FAILURE,
+        // After a panic nothing is proven either.
+        Some(true) | None => SUCCESS,
+    }
+}

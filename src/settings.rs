@@ -1,0 +1,186 @@
+//! The ini directives: registered, validated where they are changed, and kept as typed values, so that no request
+//! parses or looks up anything.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::fmt::Display;
+use std::time::Duration;
+
+use cloakroom_session::{Acquire, LockMode, Namespace, directives};
+use ext_php_rs::ffi::{_zend_ini_entry as IniEntry, zend_string};
+use ext_php_rs::flags::IniEntryPermission;
+use ext_php_rs::zend::{IniEntryDef, IniEntryDefs};
+
+use crate::php;
+use crate::ps_module::{FAILURE, SUCCESS};
+use crate::warning;
+use crate::worker::guarded;
+
+/// `ZEND_INI_STAGE_DEACTIVATE`: the value of the configuration comes back at the end of a request, silently.
+const STAGE_DEACTIVATE: c_int = 1 << 3;
+
+/// What the directives say, for one thread.
+pub(crate) struct Settings {
+    /// `cloakroom.size` in bytes.
+    pub(crate) size: u64,
+    /// `cloakroom.lock`.
+    lock: LockMode,
+    /// `session.cloakroom_lock`: the choice of the script, which goes before that of the configuration.
+    script_lock: Option<LockMode>,
+    /// `cloakroom.lock_wait`.
+    lock_wait: Duration,
+    /// `cloakroom.max_waiters`.
+    max_waiters: u32,
+    /// `cloakroom.tombstone`.
+    pub(crate) tombstone: Duration,
+    /// `cloakroom.namespace`.
+    pub(crate) namespace: Namespace,
+}
+
+impl Default for Settings {
+    /// The defaults of the directives. PHP sets each of them again when it registers the directives.
+    fn default() -> Self {
+        Self {
+            size: 1 << 30,
+            lock: LockMode::Exclusive,
+            script_lock: None,
+            lock_wait: Duration::from_secs(30),
+            max_waiters: 0,
+            tombstone: Duration::from_secs(3600),
+            namespace: Namespace::EMPTY,
+        }
+    }
+}
+
+impl Settings {
+    /// The lock mode of the next session of this request.
+    pub(crate) fn lock(&self) -> LockMode {
+        self.script_lock.unwrap_or(self.lock)
+    }
+
+    /// What a session is acquired with.
+    pub(crate) fn acquire<'a>(&self, gc_maxlifetime: i64, script: &'a [u8]) -> Acquire<'a> {
+        Acquire {
+            mode: self.lock(),
+            wait: self.lock_wait,
+            max_waiters: self.max_waiters,
+            lifetime: directives::lifetime(gc_maxlifetime),
+            script,
+        }
+    }
+}
+
+type OnModify =
+    unsafe extern "C" fn(*mut IniEntry, *mut zend_string, *mut c_void, *mut c_void, *mut c_void, stage: c_int) -> c_int;
+
+const fn directive(
+    name: &'static CStr,
+    default: &'static CStr,
+    changeable: IniEntryPermission,
+    on_modify: OnModify,
+) -> IniEntryDef {
+    let mut directive = IniEntryDef::new(name, default, changeable);
+    directive.on_modify = Some(on_modify);
+    directive
+}
+
+/// In php.ini, in a pool of php-fpm, per directory or host; not by the script.
+const PER_DIRECTORY: IniEntryPermission = IniEntryPermission::PerDir.union(IniEntryPermission::System);
+
+static DIRECTIVES: IniEntryDefs<8> = IniEntryDefs::new([
+    directive(c"cloakroom.size", c"1G", IniEntryPermission::System, on_size),
+    directive(c"cloakroom.lock", c"exclusive", IniEntryPermission::All, on_lock),
+    directive(c"cloakroom.lock_wait", c"30", IniEntryPermission::All, on_lock_wait),
+    directive(c"cloakroom.max_waiters", c"0", IniEntryPermission::All, on_max_waiters),
+    directive(c"cloakroom.namespace", c"", PER_DIRECTORY, on_namespace),
+    directive(c"cloakroom.tombstone", c"3600", IniEntryPermission::All, on_tombstone),
+    // session_start(['cloakroom_lock' => …]) sets this name. It lasts for the rest of the request.
+    directive(c"session.cloakroom_lock", c"", IniEntryPermission::All, on_script_lock),
+    IniEntryDef::end(),
+]);
+
+/// Registers the directives. PHP calls the functions below for each of them before this returns.
+pub(crate) fn register(module_number: c_int) {
+    IniEntryDef::register(DIRECTIVES.as_slice(), module_number);
+}
+
+macro_rules! on_modify {
+    ($($function:ident: |$settings:ident, $value:ident| $set:expr;)*) => {$(
+        /// Takes a new value, or refuses it with a warning.
+        ///
+        /// # Safety
+        /// Called by PHP only, with a valid entry and value.
+        unsafe extern "C" fn $function(
+            entry: *mut IniEntry,
+            value: *mut zend_string,
+            _: *mut c_void,
+            _: *mut c_void,
+            _: *mut c_void,
+            stage: c_int,
+        ) -> c_int {
+            // SAFETY: PHP passes a valid entry and value.
+            unsafe { change(entry, value, stage, |$settings, $value| {
+                $set;
+                Ok(())
+            }) }
+        }
+    )*};
+}
+
+on_modify! {
+    on_size: |settings, value| settings.size = directives::size(value)?;
+    on_lock: |settings, value| settings.lock = directives::lock(value)?;
+    on_lock_wait: |settings, value| settings.lock_wait = directives::lock_wait(value)?;
+    on_max_waiters: |settings, value| settings.max_waiters = directives::max_waiters(value)?;
+    on_namespace: |settings, value| settings.namespace = Namespace::parse(value)?;
+    on_tombstone: |settings, value| settings.tombstone = directives::tombstone(value)?;
+    on_script_lock: |settings, value| {
+        settings.script_lock = if value.is_empty() { None } else { Some(directives::lock(value)?) }
+    };
+}
+
+/// Why a value is refused.
+struct Refused(Box<dyn std::error::Error>);
+
+impl<E: std::error::Error + 'static> From<E> for Refused {
+    fn from(reason: E) -> Self {
+        Self(Box::new(reason))
+    }
+}
+
+/// Applies `set` to the settings, and refuses the value with a warning where it fails.
+///
+/// # Safety
+/// `entry` and `value` are what PHP passed to an `on_modify`.
+unsafe fn change(
+    entry: *const IniEntry,
+    value: *const zend_string,
+    stage: c_int,
+    set: impl FnOnce(&mut Settings, &[u8]) -> Result<(), Refused>,
+) -> c_int {
+    // SAFETY: the entry and its name outlive this call; the value may be NULL.
+    let (name, value) = unsafe { (php::string_bytes((*entry).name), php::string_bytes(value)) };
+    let changed =
+        guarded(|worker| set(&mut worker.settings, value).map_err(|Refused(reason)| In { name, value, reason }));
+    if changed.is_some() {
+        return SUCCESS;
+    }
+    if stage != STAGE_DEACTIVATE {
+        warning::raise();
+    }
+    FAILURE
+}
+
+/// A refusal with the directive and the value it is about.
+struct In<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    reason: Box<dyn std::error::Error>,
+}
+
+impl Display for In<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = self.value.get(..60).unwrap_or(self.value);
+        let cut = if shown.len() < self.value.len() { "…" } else { "" };
+        write!(f, "{} = \"{}{cut}\": {}", self.name.escape_ascii(), shown.escape_ascii(), self.reason)
+    }
+}

@@ -1,0 +1,189 @@
+/*
+ * What only C can reach of PHP: macros, the session module's globals (their place depends on version and thread
+ * safety), and the call frames of the engine. Nothing here decides anything; src/php.rs gives each function a
+ * Rust signature.
+ *
+ * The static asserts hold the mirror of `ps_module` in src/ps_module.rs to the header it was made from.
+ */
+
+#include "php.h"
+#include "SAPI.h"
+#include "php_ini.h"
+#include "php_open_temporary_file.h"
+#include "ext/session/php_session.h"
+
+#include <stddef.h>
+
+#define POINTERS(n) ((n) * sizeof(void *))
+
+_Static_assert(sizeof(ps_module) == POINTERS(10), "ps_module has other fields than src/ps_module.rs");
+_Static_assert(offsetof(ps_module, s_name) == POINTERS(0), "s_name moved");
+_Static_assert(offsetof(ps_module, s_open) == POINTERS(1), "s_open moved");
+_Static_assert(offsetof(ps_module, s_close) == POINTERS(2), "s_close moved");
+_Static_assert(offsetof(ps_module, s_read) == POINTERS(3), "s_read moved");
+_Static_assert(offsetof(ps_module, s_write) == POINTERS(4), "s_write moved");
+_Static_assert(offsetof(ps_module, s_destroy) == POINTERS(5), "s_destroy moved");
+_Static_assert(offsetof(ps_module, s_gc) == POINTERS(6), "s_gc moved");
+_Static_assert(offsetof(ps_module, s_create_sid) == POINTERS(7), "s_create_sid moved");
+_Static_assert(offsetof(ps_module, s_validate_sid) == POINTERS(8), "s_validate_sid moved");
+_Static_assert(offsetof(ps_module, s_update_timestamp) == POINTERS(9), "s_update_timestamp moved");
+_Static_assert(sizeof(zend_result) == sizeof(int), "zend_result is no int");
+_Static_assert(SUCCESS == 0 && FAILURE == -1, "zend_result has other values than src/ps_module.rs");
+
+/* The callbacks take what the mirror says they take. */
+#define HAS_TYPE(field, ...) \
+	_Static_assert(__builtin_types_compatible_p(__typeof__(((ps_module *) 0)->field), __VA_ARGS__), \
+		#field " has another type than in src/ps_module.rs")
+
+HAS_TYPE(s_open, zend_result (*)(void **, const char *, const char *));
+HAS_TYPE(s_close, zend_result (*)(void **));
+HAS_TYPE(s_read, zend_result (*)(void **, zend_string *, zend_string **, zend_long));
+HAS_TYPE(s_write, zend_result (*)(void **, zend_string *, zend_string *, zend_long));
+HAS_TYPE(s_destroy, zend_result (*)(void **, zend_string *));
+HAS_TYPE(s_gc, zend_long (*)(void **, zend_long, zend_long *));
+HAS_TYPE(s_create_sid, zend_string *(*)(void **));
+HAS_TYPE(s_validate_sid, zend_result (*)(void **, zend_string *));
+HAS_TYPE(s_update_timestamp, zend_result (*)(void **, zend_string *, zend_string *, zend_long));
+
+/* ---- strings ---- */
+
+/* A string of PHP's request memory with room for `length` bytes. Does not return where memory_limit is reached. */
+zend_string *cloakroom_string_alloc(size_t length)
+{
+	zend_string *string = zend_string_alloc(length, 0);
+	ZSTR_VAL(string)[length] = '\0';
+	return string;
+}
+
+zend_string *cloakroom_string_empty(void)
+{
+	return ZSTR_EMPTY_ALLOC();
+}
+
+/* ---- the session module ---- */
+
+void cloakroom_id_shape(zend_long *length, zend_long *bits)
+{
+	*length = PS(sid_length);
+	*bits = PS(sid_bits_per_character);
+}
+
+const char *cloakroom_save_path(void)
+{
+	return PS(save_path) ? PS(save_path) : "";
+}
+
+/* ---- the request ---- */
+
+/* The script as the server names it, or NULL. */
+const char *cloakroom_script(void)
+{
+	return SG(request_info).path_translated;
+}
+
+/* PHP's temporary directory, or NULL where open_basedir forbids it (PHP has then warned). */
+const char *cloakroom_temporary_directory(void)
+{
+	const char *directory = php_get_temporary_directory();
+	return php_check_open_basedir(directory) ? NULL : directory;
+}
+
+/* Makes `path` absolute, relative to the directory this request works in. `out` has room for MAXPATHLEN bytes. */
+bool cloakroom_expand_path(const char *path, char *out)
+{
+	return expand_filepath(path, out) != NULL;
+}
+
+const size_t cloakroom_max_path = MAXPATHLEN;
+
+/* Whether a fatal error has ended the script and no PHP code runs since. */
+bool cloakroom_bailed_out(void)
+{
+	return CG(unclean_shutdown) && EG(current_execute_data) == NULL;
+}
+
+/*
+ * Whether memory_limit was reached inside the function of PHP that runs now. Some releases of PHP let such a function
+ * go on and raise the fatal error when it returns; what it decodes or encodes until then may be incomplete. In the
+ * others it is ended by a jump, and nobody can ask.
+ */
+bool cloakroom_out_of_memory(void)
+{
+#ifdef ZEND_HAS_OOM
+	return EG(delayed_oom).state == ZEND_OOM_STATE_PENDING;
+#else
+	return false;
+#endif
+}
+
+/* ---- call frames ---- */
+
+/* Same values as `Caller` in src/php.rs. */
+enum { CALLER_ENGINE, CALLER_START, CALLER_START_AND_CLOSE, CALLER_GC, CALLER_OTHER, CALLER_METHOD };
+
+/* Whether the frame of session_start() was given a truthy read_and_close, read as the function itself reads it. */
+static bool reads_and_closes(zend_execute_data *frame)
+{
+	zval *options, *option;
+
+	if (ZEND_CALL_NUM_ARGS(frame) < 1) {
+		return false;
+	}
+	options = ZEND_CALL_ARG(frame, 1);
+	ZVAL_DEREF(options);
+	if (Z_TYPE_P(options) != IS_ARRAY) {
+		return false;
+	}
+	option = zend_hash_str_find(Z_ARRVAL_P(options), ZEND_STRL("read_and_close"));
+	if (option == NULL) {
+		return false;
+	}
+	switch (Z_TYPE_P(option)) {
+		case IS_STRING:
+		case IS_TRUE:
+		case IS_FALSE:
+		case IS_LONG:
+			return zval_get_long(option) != 0;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Which function of the session module runs: the innermost one, found below methods of SessionHandler and of classes
+ * that extend it. Without a frame it is the engine: auto_start, upload progress, the end of the request.
+ */
+int cloakroom_caller(void)
+{
+	bool method = false;
+
+	for (zend_execute_data *frame = EG(current_execute_data); frame != NULL; frame = frame->prev_execute_data) {
+		const zend_function *function = frame->func;
+		const zend_string *name;
+
+		if (function == NULL || function->type != ZEND_INTERNAL_FUNCTION) {
+			continue;
+		}
+		name = function->common.function_name;
+		if (function->common.scope != NULL) {
+			method |= instanceof_function(function->common.scope, php_session_class_entry);
+			continue;
+		}
+		if (name == NULL || ZSTR_LEN(name) < 8 || memcmp(ZSTR_VAL(name), "session_", 8) != 0) {
+			continue;
+		}
+		if (zend_string_equals_literal(name, "session_start")) {
+			return reads_and_closes(frame) ? CALLER_START_AND_CLOSE : CALLER_START;
+		}
+		return zend_string_equals_literal(name, "session_gc") ? CALLER_GC : CALLER_OTHER;
+	}
+	return method ? CALLER_METHOD : CALLER_ENGINE;
+}
+
+/* ---- the module ---- */
+
+void cloakroom_unregister_ini(int type, int module_number)
+{
+	(void) type;
+	UNREGISTER_INI_ENTRIES();
+}

@@ -1,0 +1,107 @@
+//! What one thread of PHP keeps: settings, the open handler, the stores it has attached, and one message on its way
+//! to PHP.
+//!
+//! PHP's C stack and Rust's meet here under two rules. No borrow of the worker lives across a call into PHP: PHP may
+//! run a script's error handler, which may open and close sessions, or jump away. And no panic crosses into PHP,
+//! where it would end the process: [`guarded`] turns it into a message.
+
+use std::ffi::{c_char, c_void};
+use std::fmt::{self, Display, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use cloakroom_session::Request;
+use ext_php_rs::zend::{ModuleGlobal, ModuleGlobals};
+
+use crate::attach::Stores;
+use crate::settings::Settings;
+
+/// The worker of each thread, allocated by PHP.
+pub(crate) static WORKER: ModuleGlobals<Worker> = ModuleGlobals::new();
+
+/// What one thread of PHP keeps.
+#[derive(Default)]
+pub(crate) struct Worker {
+    pub(crate) settings: Settings,
+    pub(crate) request: Request,
+    pub(crate) stores: Stores,
+    pub(crate) message: Message,
+}
+
+impl ModuleGlobal for Worker {}
+
+/// One message in a place that needs no destructor, so that PHP may jump away while it reads it.
+pub(crate) struct Message {
+    length: usize,
+    /// The last byte stays zero.
+    bytes: [u8; Message::ROOM + 1],
+}
+
+impl Message {
+    /// Longer messages lose their end.
+    const ROOM: usize = 1023;
+
+    /// Replaces the message.
+    pub(crate) fn set(&mut self, message: impl Display) {
+        self.length = 0;
+        // The only error is that of a full buffer, which cuts the message.
+        let _cut = write!(self, "{message}");
+        if let Some(end) = self.bytes.get_mut(self.length) {
+            *end = 0;
+        }
+    }
+
+    /// The message as a C string. It stays until the next one.
+    pub(crate) fn as_ptr(&self) -> *const c_char {
+        self.bytes.as_ptr().cast()
+    }
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Self { length: 0, bytes: [0; Self::ROOM + 1] }
+    }
+}
+
+impl fmt::Write for Message {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for &byte in text.as_bytes() {
+            match self.bytes.get_mut(self.length) {
+                Some(place) if self.length < Self::ROOM => *place = if byte == 0 { b'?' } else { byte },
+                _ => return Err(fmt::Error),
+            }
+            self.length += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Runs `body`, which calls nothing of PHP, on this thread's worker. Where it fails or panics, the worker holds the
+/// message that [`crate::warning::raise`] gives to PHP, and the answer is `None`.
+pub(crate) fn guarded<T, E: Display>(body: impl FnOnce(&mut Worker) -> Result<T, E>) -> Option<T> {
+    // SAFETY: one request runs on a thread at a time; `body` does not call PHP, so nothing else on this thread can
+    // ask for the worker until it returns; and no reference is kept from one `guarded` to the next.
+    let worker = unsafe { WORKER.get_mut() };
+    match catch_unwind(AssertUnwindSafe(|| body(worker))) {
+        Ok(Ok(answer)) => Some(answer),
+        Ok(Err(failure)) => {
+            worker.message.set(format_args!("Cloakroom: {failure}"));
+            None
+        }
+        Err(_panic) => {
+            // Whatever was under way, nothing is written from here on. A lease that panics once more is left behind.
+            let _left_behind = catch_unwind(AssertUnwindSafe(|| worker.request.abandon()));
+            worker.message.set("Cloakroom: internal error, nothing was changed; please report what the error log says");
+            None
+        }
+    }
+}
+
+/// [`guarded`] for what cannot fail but by a panic.
+pub(crate) fn guarded_infallible<T>(body: impl FnOnce(&mut Worker) -> T) -> Option<T> {
+    guarded(|worker| Ok::<_, std::convert::Infallible>(body(worker)))
+}
+
+/// A pointer that is never NULL, for PHP to keep while a handler is open. Only its being there has a meaning.
+pub(crate) fn handle() -> *mut c_void {
+    (&raw const WORKER).cast_mut().cast()
+}
