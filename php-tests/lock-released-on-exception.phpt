@@ -1,0 +1,24 @@
+--TEST--
+An uncaught exception frees the session's lock
+--FILE--
+<?php
+require __DIR__ . '/process.inc';
+use_cloakroom(own_directory());
+ini_set('cloakroom.lock_wait', '20');
+
+put('shared', ['x' => 'old']);
+$holder = Process::run(<<<'PHP'
+    say(start('shared'));
+    $_SESSION['x'] = 'new';
+    hear();
+    throw new RuntimeException('nobody catches this');
+PHP);
+same('a process holds the session', [true, ''], $holder->hear());
+$holder->tell('end');
+same('it ends with PHP\'s code for errors', 255, $holder->wait());
+same('the next request gets the lock', [true, ''], start('shared'));
+same('and finds the data', ['x' => 'new'], $_SESSION);
+session_abort();
+done();
+--EXPECT--
+4 claims hold

@@ -1,0 +1,25 @@
+--TEST--
+The death of a process frees the session's lock and leaves what was stored last
+--FILE--
+<?php
+require __DIR__ . '/process.inc';
+use_cloakroom(own_directory());
+ini_set('cloakroom.lock_wait', '20');
+
+put('shared', ['x' => 'old']);
+$holder = Process::run(<<<'PHP'
+    say(start('shared'));
+    $_SESSION['x'] = 'new';
+    hear();
+    hear();
+PHP);
+same('a process holds the session', [true, ''], $holder->hear());
+$holder->tell('end');
+$holder->signal(Process::KILL);
+same('it ends by the signal', null, $holder->wait());
+same('the next request gets the lock', [true, ''], start('shared'));
+same('and finds the data', ['x' => 'old'], $_SESSION);
+session_abort();
+done();
+--EXPECT--
+4 claims hold

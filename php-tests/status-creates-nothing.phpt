@@ -1,0 +1,23 @@
+--TEST--
+Cloakroom\status() looks at the store of the save_path and never creates one
+--FILE--
+<?php
+require __DIR__ . '/process.inc';
+use_cloakroom(own_directory());
+
+[$status, $warnings] = with_warnings(Cloakroom\status(...));
+check('without a store it still answers an array', is_array($status), fn () => shown($status));
+check('no store was created', !file_exists(store_file()));
+$other = Process::run('put("elsewhere", ["x" => 1]); say("written");');
+$other->hear();
+same('it finds the store that another process made', 1, Cloakroom\status()['sessions']);
+session_save_path(own_directory());
+put('one', ['x' => 1]);
+put('two', ['x' => 1]);
+same('it follows session.save_path', 2, Cloakroom\status()['sessions']);
+start('one');
+same('it answers within a session, too', 2, Cloakroom\status()['sessions']);
+session_abort();
+done();
+--EXPECT--
+5 claims hold

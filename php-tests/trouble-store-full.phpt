@@ -1,0 +1,33 @@
+--TEST--
+A full store refuses writes with a warning and loses nothing
+--INI--
+cloakroom.size=8M
+--FILE--
+<?php
+require __DIR__ . '/full_store.inc';
+use_cloakroom(own_directory());
+
+// Sessions that came back once may not be evicted for others.
+$refused = null;
+for ($number = 0; $number < 100 && $refused === null; $number++) {
+    $first = use_session("s$number", ['came back' => false]);
+    $second = use_session("s$number", ['filling' => filling($number, 200_000)]);
+    if ($first . $second !== '') {
+        $refused = $number;
+    }
+}
+check('the store is full at some time', $refused !== null);
+check('not before half of it is used', $refused >= 20, "after $refused sessions");
+same('the first write, which fits, is done', '', $first);
+matches('the warning says that it is full and what to do', '~cloakroom-\d+\.store is full.*cloakroom\.size~s', $second);
+same('the session that did not fit keeps what it had', ['came back' => false], content("s$refused"));
+$lost = array_filter(range(0, $refused - 1), fn (int $number) => content("s$number") !== ['filling' => filling($number, 200_000)]);
+same('all others are whole', [], $lost);
+
+start('s1');
+session_destroy();
+same('once another session ends there is room', '', use_session("s$refused", ['filling' => filling($refused, 200_000)]));
+same('for all of it', ['filling' => filling($refused, 200_000)], content("s$refused"));
+done();
+--EXPECT--
+8 claims hold
