@@ -4,7 +4,7 @@
 //! once a second the path is compared with the attached file, so that workers whose store file was deleted or
 //! replaced come together again on one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -31,13 +31,7 @@ pub struct Options {
 /// [`StoreError::Unavailable`] with what is wrong with the directory or file, and what to do.
 pub fn open(directory: &Path, options: &Options) -> Result<Arc<dyn Store>, StoreError> {
     let attached = attach(directory, options)?;
-    Ok(Arc::new(Local {
-        directory: directory.to_owned(),
-        options: *options,
-        attached: RwLock::new(attached),
-        looked: AtomicU32::new(0),
-        news: Mutex::new(None),
-    }))
+    Ok(Arc::new(Local { attached: RwLock::new(attached), looked: AtomicU32::new(0), news: Mutex::new(None) }))
 }
 
 fn attach(directory: &Path, options: &Options) -> Result<Arc<store::Store>, StoreError> {
@@ -47,8 +41,6 @@ fn attach(directory: &Path, options: &Options) -> Result<Arc<store::Store>, Stor
 }
 
 struct Local {
-    directory: PathBuf,
-    options: Options,
     attached: RwLock<Arc<store::Store>>,
     /// Second in which the path was last compared with the attached file.
     looked: AtomicU32,
@@ -56,32 +48,46 @@ struct Local {
 }
 
 impl Local {
-    /// The attached store, attached anew where this process is a forked child or the file was replaced.
-    fn current(&self) -> Result<Arc<store::Store>, StoreError> {
-        let current = Arc::clone(&self.attached.read());
-        let second = store::Clock::coarse_second();
-        if !current.forked() && self.looked.swap(second, Ordering::Relaxed) == second {
-            return Ok(current);
-        }
-        if current.in_place() { Ok(current) } else { self.attach_anew(&current) }
+    fn attached(&self) -> Arc<store::Store> {
+        Arc::clone(&self.attached.read())
     }
 
+    /// Does `work` on the attached store, once more after attaching anew where this process is a forked child or the
+    /// sessions have moved.
+    fn with<T>(&self, work: impl Fn(&Arc<store::Store>) -> Result<T, store::Error>) -> Result<T, StoreError> {
+        let attached = self.attached();
+        let result = match work(&attached) {
+            Err(store::Error::Moved | store::Error::Forked) => work(&self.attach_anew(&attached)?),
+            result => result,
+        };
+        result.map_err(|e| self.error(e))
+    }
+
+    /// Goes over to the store that is at the path now, whose keys are the same unless this fails.
     #[cold]
     fn attach_anew(&self, old: &Arc<store::Store>) -> Result<Arc<store::Store>, StoreError> {
         let mut attached = self.attached.write();
         if !Arc::ptr_eq(&attached, old) {
             return Ok(Arc::clone(&attached));
         }
-        let fresh = attach(&self.directory, &self.options)?;
-        if !old.forked() {
-            *self.news.lock() = Some(format!(
-                "the session store {} was deleted or replaced while in use; PHP goes on with the file that is there \
-                 now, the sessions of the old one are lost; exclude cloakroom-*.store from clean-up jobs",
-                old.path().display()
-            ));
-        }
+        let deleted = !old.forked();
+        let (fresh, inheritance) = old.successor().map_err(|e| StoreError::Unavailable(e.to_string()))?;
         *attached = Arc::clone(&fresh);
-        Ok(fresh)
+        let path = old.path().display();
+        match inheritance {
+            store::Inheritance::Kept if !deleted => Ok(fresh),
+            store::Inheritance::Kept => {
+                *self.news.lock() = Some(format!(
+                    "the session store {path} was deleted while in use; its sessions were moved to a new file; exclude \
+                     cloakroom-*.store from clean-up jobs"
+                ));
+                Ok(fresh)
+            }
+            store::Inheritance::Lost => Err(StoreError::Unavailable(format!(
+                "the session store {path} was deleted or replaced while in use; PHP goes on with the file that is there \
+                 now, the sessions of the old one are lost; exclude cloakroom-*.store from clean-up jobs"
+            ))),
+        }
     }
 
     fn error(&self, error: store::Error) -> StoreError {
@@ -93,6 +99,9 @@ impl Local {
 fn translated(path: &Path, error: store::Error) -> StoreError {
     let location = path.display().to_string();
     match error {
+        store::Error::TooManyWaiters { waiting, holder } => {
+            StoreError::TooManyWaiters { waiting, limit: waiting, holder: named(holder) }
+        }
         store::Error::LockTimeout { waited, holder } => StoreError::LockTimeout { waited, holder: named(holder) },
         store::Error::HeldHere => StoreError::HeldHere,
         store::Error::Full { used, capacity } => StoreError::Full { location, used, capacity },
@@ -126,7 +135,6 @@ impl Store for Local {
     }
 
     fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, StoreError> {
-        let store = self.current()?;
         let request = store::Acquire {
             exclusive: how.mode == LockMode::Exclusive,
             wait: how.wait,
@@ -134,33 +142,33 @@ impl Store for Local {
             lifetime: how.lifetime,
             script: how.script,
         };
-        match store.acquire(&local(key), &request) {
-            Ok(lease) => Ok(Box::new(LocalLease { lease, store })),
-            Err(store::Error::TooManyWaiters { waiting, holder }) => {
-                Err(StoreError::TooManyWaiters { waiting, limit: how.max_waiters, holder: named(holder) })
+        match self.with(|store| store.acquire(&local(key), &request)) {
+            Ok(lease) => Ok(Box::new(LocalLease { lease })),
+            Err(StoreError::TooManyWaiters { waiting, holder, .. }) => {
+                Err(StoreError::TooManyWaiters { waiting, limit: how.max_waiters, holder })
             }
-            Err(e) => Err(self.error(e)),
+            Err(e) => Err(e),
         }
     }
 
     fn snapshot(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
-        self.current()?.snapshot(&local(key)).map_err(|e| self.error(e))
+        self.with(|store| store.snapshot(&local(key)))
     }
 
     fn exists(&self, key: &Key) -> Result<bool, StoreError> {
-        self.current()?.exists(&local(key)).map_err(|e| self.error(e))
+        self.with(|store| store.exists(&local(key)))
     }
 
     fn destroy(&self, key: &Key, tombstone: Duration) -> Result<bool, StoreError> {
-        self.current()?.destroy(&local(key), tombstone).map_err(|e| self.error(e))
+        self.with(|store| store.destroy(&local(key), tombstone))
     }
 
     fn collect(&self, effort: Effort) -> Result<u64, StoreError> {
-        self.current()?.collect(effort == Effort::All).map_err(|e| self.error(e))
+        self.with(|store| store.collect(effort == Effort::All))
     }
 
     fn status(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
-        let stats = self.current()?.stats().map_err(|e| self.error(e))?;
+        let stats = self.with(store::Store::stats)?;
         let [w0, w1, w2, w3, w4, w5, w6] = stats.wait_histogram;
         Ok(vec![
             ("sessions", stats.sessions),
@@ -199,14 +207,33 @@ impl Store for Local {
     }
 
     fn notice(&self) -> Option<String> {
-        let note = self.attached.read().take_note();
-        note.or_else(|| self.news.try_lock()?.take())
+        let attached = self.attached.read();
+        let second = store::Clock::coarse_second();
+        if self.looked.load(Ordering::Relaxed) == second && !attached.forked() {
+            return attached.take_note();
+        }
+        self.looked.store(second, Ordering::Relaxed);
+        let old = Arc::clone(&attached);
+        drop(attached);
+        if !old.in_place()
+            && let Err(e) = self.attach_anew(&old)
+        {
+            return Some(e.to_string());
+        }
+        let news = self.news.lock().take();
+        news.or_else(|| self.attached.read().take_note())
     }
 }
 
 struct LocalLease {
     lease: store::Lease,
-    store: Arc<store::Store>,
+}
+
+impl LocalLease {
+    fn finish<T>(self, work: impl FnOnce(store::Lease) -> Result<T, store::Error>) -> Result<T, StoreError> {
+        let store = Arc::clone(self.lease.store());
+        work(self.lease).map_err(|e| translated(store.path(), e))
+    }
 }
 
 fn committed(outcome: store::Outcome) -> Committed {
@@ -222,7 +249,7 @@ impl Lease for LocalLease {
     }
 
     fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError> {
-        self.lease.read(out).map_err(|e| translated(self.store.path(), e))
+        self.lease.read(out).map_err(|e| translated(self.lease.store().path(), e))
     }
 
     fn is_new(&self) -> bool {
@@ -230,18 +257,15 @@ impl Lease for LocalLease {
     }
 
     fn commit(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
-        let LocalLease { lease, store } = *self;
-        lease.commit(payload, lifetime).map(committed).map_err(|e| translated(store.path(), e))
+        self.finish(|lease| lease.commit(payload, lifetime)).map(committed)
     }
 
     fn touch(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
-        let LocalLease { lease, store } = *self;
-        lease.touch(payload, lifetime).map(committed).map_err(|e| translated(store.path(), e))
+        self.finish(|lease| lease.touch(payload, lifetime)).map(committed)
     }
 
     fn destroy(self: Box<Self>, tombstone: Duration) -> Result<bool, StoreError> {
-        let LocalLease { lease, store } = *self;
-        lease.destroy(tombstone).map_err(|e| translated(store.path(), e))
+        self.finish(|lease| lease.destroy(tombstone))
     }
 
     fn release(self: Box<Self>) {

@@ -73,6 +73,9 @@ pub enum Error {
         /// Time waited.
         waited: Duration,
     },
+    /// The store file was deleted and its sessions were moved to a new file: attach that one.
+    #[error("the store file was deleted while in use")]
+    Moved,
     /// The process forked since it attached: attach again.
     #[error("the process forked since it attached the store")]
     Forked,

@@ -33,6 +33,8 @@ pub(crate) struct StoreFile {
     pub(crate) path: PathBuf,
     pub(crate) device: u64,
     pub(crate) inode: u64,
+    /// Whose it is.
+    pub(crate) user: u32,
 }
 
 /// What an opened file turned out to be; call with the attach byte locked.
@@ -129,7 +131,7 @@ pub(crate) fn open(dir: &OwnedFd, dir_path: &Path, user: u32, create: bool) -> R
     })?;
     let stat = fstat(&fd).map_err(|e| io_error(&path, "examine it", e))?;
     check_owner(&path, &stat, user)?;
-    Ok(StoreFile { file: ProcessFile::new(File::from(fd)), path, device: stat.st_dev, inode: stat.st_ino })
+    Ok(StoreFile { file: ProcessFile::new(File::from(fd)), path, device: stat.st_dev, inode: stat.st_ino, user })
 }
 
 fn check_owner(path: &Path, stat: &Stat, user: u32) -> Result<(), AttachError> {

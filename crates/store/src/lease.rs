@@ -62,6 +62,12 @@ enum Target<'a> {
 }
 
 impl Lease {
+    /// The store that the session is in.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// Bytes of the payload that [`Lease::read`] gives.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -153,6 +159,15 @@ impl Lease {
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::TooLarge(payload.len()));
         }
+        loop {
+            match self.commit_here(payload, lifetime) {
+                Err(Error::Moved) if self.follow()? => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn commit_here(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
         if self.ended {
             return self.refused();
         }
@@ -290,20 +305,32 @@ impl Lease {
     ///
     /// # Errors
     /// As [`Lease::commit`].
-    pub fn touch(self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+    pub fn touch(mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+        loop {
+            match self.touch_here(lifetime) {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => return self.commit(payload, lifetime),
+                Err(Error::Moved) if self.follow()? => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// `None` where the session vanished.
+    fn touch_here(&self, lifetime: Duration) -> Result<Option<Outcome>, Error> {
         if self.ended {
-            return self.refused();
+            return self.refused().map(Some);
         }
         let map = self.store.map()?;
         let wall = self.store.clock().wall();
         let swept = Shard::new(map, self.shard).get(shard::SWEPT) == wall;
-        if self.slot.is_some() && swept {
+        if self.slot.is_some() && swept && !self.store.is_moved(map) {
             // The lock keeps the node this session's, so the one store needs no shard lock.
             let node = Node::new(map, self.place);
             if node.is_live() && node.incarnation().load(Ordering::Relaxed) == self.incarnation {
                 node.see(wall, self.store.now(map), seconds(lifetime));
                 count(map, self.me, Counter::Touches, 1);
-                return Ok(Outcome::Stored);
+                return Ok(Some(Outcome::Stored));
             }
         }
         let outcome = self.store.with_shard(self.me, self.shard, |guard| match self.locate(guard)? {
@@ -318,18 +345,23 @@ impl Lease {
             Target::Ended => Ok(Some(Outcome::Ended)),
             Target::Vanished => Ok(None),
         })?;
-        match outcome {
-            Some(Outcome::Stored) => Ok(Outcome::Stored),
-            Some(Outcome::Ended) => self.refused(),
-            None => self.commit(payload, lifetime),
-        }
+        if outcome == Some(Outcome::Ended) { self.refused().map(Some) } else { Ok(outcome) }
     }
 
     /// Ends this incarnation, remembers that for `tombstone`, and unlocks; `false` where it had ended before.
     ///
     /// # Errors
     /// [`Error::Stuck`], [`Error::Damaged`].
-    pub fn destroy(self, tombstone: Duration) -> Result<bool, Error> {
+    pub fn destroy(mut self, tombstone: Duration) -> Result<bool, Error> {
+        loop {
+            match self.destroy_here(tombstone) {
+                Err(Error::Moved) if self.follow()? => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn destroy_here(&self, tombstone: Duration) -> Result<bool, Error> {
         if self.ended {
             return Ok(false);
         }
@@ -373,7 +405,14 @@ impl ShardGuard<'_> {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(slot) = self.slot else { return };
+        self.leave_slot();
+    }
+}
+
+impl Lease {
+    /// Gives the session lock and the seat's entry for it back.
+    pub(crate) fn leave_slot(&mut self) {
+        let Some(slot) = self.slot.take() else { return };
         // A forked child inherited the value, not the lock.
         if self.store.forked() {
             return;

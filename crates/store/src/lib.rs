@@ -24,6 +24,7 @@
 //! | `lease` | [`Lease`]: commit, touch, destroy, release |
 //! | `rebuild` | making a shard anew from its nodes |
 //! | `check` | verifying every invariant |
+//! | `succession` | moving to a new file when the present one was deleted |
 //! | `stats` | counters |
 //! | `error` | what can go wrong |
 //!
@@ -56,6 +57,7 @@ mod session;
 mod shard;
 mod stats;
 mod store;
+mod succession;
 
 pub use attach::{MAX_CAPACITY, MIN_CAPACITY, Options};
 pub use check::Report;
@@ -67,3 +69,4 @@ pub use payload::MAX_PAYLOAD;
 pub use session::Acquire;
 pub use stats::Stats;
 pub use store::{Key, Store};
+pub use succession::Inheritance;

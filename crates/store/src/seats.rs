@@ -139,6 +139,9 @@ impl Store {
         if crate::process::token() != self.born {
             return Err(Error::Forked);
         }
+        if self.is_moved(self.region.map()) {
+            return Err(Error::Moved);
+        }
         match LAST.try_with(std::cell::Cell::get) {
             Ok((number, seat)) if number == self.number => Ok(seat),
             _ => self.find_or_claim_seat(),

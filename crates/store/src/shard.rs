@@ -191,6 +191,9 @@ impl Store {
     /// Takes the lock of `shard`, taking over and rebuilding after a dead owner.
     pub(crate) fn lock_shard(&self, me: Seat, shard: u32) -> Result<ShardGuard<'_>, Error> {
         assert_no_shard_held();
+        if self.forked() {
+            return Err(Error::Forked);
+        }
         let map = self.map()?;
         let view = Shard::new(map, shard);
         let word = view.word(shard::LOCK);
@@ -206,6 +209,10 @@ impl Store {
         // The shard may have got chunks beyond the mapping while this thread waited.
         guard.map = self.map()?;
         guard.shard = Shard::new(guard.map, shard);
+        // Looked at under the lock: who moves the store passes through every shard lock after it has said so.
+        if self.is_moved(guard.map) {
+            return Err(Error::Moved);
+        }
         if guard.shard.get(shard::DIRTY) != 0 {
             guard.rebuild(crate::rebuild::Trust::Memory)?;
         }

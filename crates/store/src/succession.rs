@@ -1,0 +1,195 @@
+//! Moving a store to a new file after its own was deleted while in use, as age-based clean-up jobs do: writes through
+//! a mapping do not move a file's times, so a busy store looks old.
+//!
+//! The deleted file lives on in the processes that have it attached. The first one that notices takes its attach
+//! byte, marks it as being moved, passes through every shard lock once (from then on every operation on it answers
+//! [`Error::Moved`]), and copies it, secret included, to the old path. Whoever still holds a lease on the old file
+//! commits to the new one: node and incarnation are the same there.
+//!
+//! Somebody who never had the deleted file attached may have made a new store at the path before; then that one stays,
+//! and the sessions of the deleted file are lost.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Mode, OFlags, SeekFrom, ftruncate, linkat, openat, seek};
+
+use crate::attach::Options;
+use crate::byte_lock::{self, Byte};
+use crate::error::{AttachError, Error};
+use crate::layout::{
+    CHUNK, CHUNKS_AT, DIR_SIZE, DIRS_AT, MAX_DEPTH, SEAT_SIZE, SEATS_AT, SHARD_SIZE, SHARDS_AT, TABLE_AT, header, shard,
+};
+use crate::lease::Lease;
+use crate::region::Map;
+use crate::shard::Shard;
+use crate::store::Store;
+
+/// States of [`header::MOVED`].
+const MOVING: u32 = 1;
+const MOVED: u32 = 2;
+/// How long to wait for another process that moves the store.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What became of the sessions of a deleted file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inheritance {
+    /// They are in the new store.
+    Kept,
+    /// They are lost: the store at the path is another one.
+    Lost,
+}
+
+impl Store {
+    /// Whether operations on this store must go to its successor.
+    #[inline]
+    pub(crate) fn is_moved(&self, map: Map<'_>) -> bool {
+        map.u32(header::MOVED).load(Ordering::Acquire) != 0
+    }
+
+    /// Attaches the store that has taken this one's place at its path, moving the sessions there if nobody did.
+    ///
+    /// # Errors
+    /// [`AttachError`] where no store can be attached at the path; the deleted file is then still in use.
+    pub fn successor(self: &Arc<Store>) -> Result<(Arc<Store>, Inheritance), AttachError> {
+        let path = self.file.path.clone();
+        let directory = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+        let io = |what, source| AttachError::Io { path: path.clone(), what, source };
+        let options = Options {
+            capacity: Some(self.region.map().u64(header::CAPACITY).load(Ordering::Relaxed)),
+            user: Some(self.file.user),
+        };
+        if self.forked() {
+            // The parent's file may well be in place; the child only needs an attachment of its own.
+            let fresh = Store::attach(&directory, options)?;
+            let inheritance = self.inheritance(&fresh);
+            return Ok((fresh, inheritance));
+        }
+        if !byte_lock::exclusive_within(&self.file.file, Byte::Attach, PATIENCE).map_err(|e| io("lock it", e))? {
+            return Err(AttachError::Busy { path: path.clone(), waited: PATIENCE });
+        }
+        let moved = self.move_to_path(&directory).map_err(|e| io("move its sessions to a new file", e));
+        byte_lock::unlock(&self.file.file, Byte::Attach);
+        moved?;
+        let fresh = Store::attach(&directory, options)?;
+        let inheritance = self.inheritance(&fresh);
+        Ok((fresh, inheritance))
+    }
+
+    fn inheritance(&self, fresh: &Store) -> Inheritance {
+        if fresh.hash_key == self.hash_key { Inheritance::Kept } else { Inheritance::Lost }
+    }
+
+    /// Copies the file to its path where nothing is there and nobody has done it. The attach byte is locked.
+    fn move_to_path(self: &Arc<Store>, directory: &Path) -> std::io::Result<()> {
+        let map = self.region.map();
+        let state = map.u32(header::MOVED);
+        if rustix::fs::lstat(&self.file.path).is_ok() || state.load(Ordering::Acquire) == MOVED {
+            return Ok(());
+        }
+        // The mark of a predecessor that died in this work: begin again.
+        state.store(0, Ordering::Release);
+        let me = self.seat().map_err(|e| std::io::Error::other(e.to_string()))?;
+        state.store(MOVING, Ordering::Release);
+        for shard in 0..self.shards {
+            match self.lock_shard(me, shard) {
+                Ok(guard) => drop(guard),
+                Err(Error::Moved) => {}
+                Err(e) => {
+                    state.store(0, Ordering::Release);
+                    return Err(std::io::Error::other(e.to_string()));
+                }
+            }
+        }
+        let copied = self.copy_into(directory);
+        state.store(if copied.is_ok() { MOVED } else { 0 }, Ordering::Release);
+        copied
+    }
+
+    fn copy_into(&self, directory: &Path) -> std::io::Result<()> {
+        let dir = rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let name = self.file.path.file_name().ok_or(std::io::ErrorKind::NotFound)?;
+        let mut temporary = name.to_os_string();
+        temporary.push(format!(".{}.new", std::process::id()));
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Left by a process that died in this very work; only the owner of the attach byte comes here.
+        let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
+        let copy = openat(&dir, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
+        let done = self.fill(&copy).and_then(|()| Ok(linkat(&dir, &temporary, &dir, name, AtFlags::empty())?));
+        let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
+        done
+    }
+
+    /// Copies what is not a hole, and allocates what this file has allocated.
+    fn fill(&self, copy: &OwnedFd) -> std::io::Result<()> {
+        let map = self.region.map();
+        let source = self.file.file.as_fd();
+        let length = self.file.len().map_err(|e| std::io::Error::other(e.to_string()))?;
+        ftruncate(copy, length)?;
+        let chunks = u64::from(self.chunks(map)) * CHUNK;
+        let fallocate = |at, len| rustix::fs::fallocate(copy, rustix::fs::FallocateFlags::empty(), at, len);
+        if chunks > 0 {
+            fallocate(CHUNKS_AT, chunks)?;
+        }
+        let mut at = 0;
+        while let Ok(data) = seek(source, SeekFrom::Data(at)) {
+            let end = seek(source, SeekFrom::Hole(data))?;
+            if end > data {
+                // Whole pages, as the kernel reports them: nothing that is allocated at the front stays a hole.
+                fallocate(data, end - data)?;
+            }
+            let mut buffer = vec![0; 1 << 20];
+            let mut from = data;
+            while from < end {
+                let part = buffer.get_mut(..(end - from).min(1 << 20) as usize).unwrap_or_default();
+                let got = rustix::io::pread(source, &mut *part, from)?;
+                if got == 0 {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
+                write_all(copy, part.get(..got).unwrap_or_default(), from)?;
+                from += got as u64;
+            }
+            at = end;
+        }
+        // What is allocated and still zero counts as a hole, but must not be one in the copy either.
+        fallocate(SEATS_AT, u64::from(self.seats_allocated(map)) * SEAT_SIZE)?;
+        fallocate(SHARDS_AT, u64::from(self.shards) * SHARD_SIZE)?;
+        fallocate(TABLE_AT, (4 * u64::from(self.chunks(map))).max(1))?;
+        for id in 0..self.shards {
+            let depth = Shard::new(map, id).get(shard::DEPTH).min(MAX_DEPTH);
+            fallocate(DIRS_AT + u64::from(id) * DIR_SIZE, (4 << depth).max(4096))?;
+        }
+        write_all(copy, &0u32.to_le_bytes(), header::MOVED)
+    }
+}
+
+fn write_all(file: &OwnedFd, mut bytes: &[u8], mut at: u64) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        let written = rustix::io::pwrite(file, bytes, at)?;
+        bytes = bytes.get(written..).unwrap_or_default();
+        at += written as u64;
+    }
+    Ok(())
+}
+
+impl Lease {
+    /// Turns a lease on a moved store into one, without a lock, on its successor. `false` where the sessions were
+    /// not moved.
+    pub(crate) fn follow(&mut self) -> Result<bool, Error> {
+        let failed = |e: AttachError| Error::Io {
+            what: "attach the store's new file",
+            source: std::io::Error::other(e.to_string()),
+        };
+        let (fresh, inheritance) = self.store.successor().map_err(failed)?;
+        if inheritance == Inheritance::Lost {
+            return Ok(false);
+        }
+        self.leave_slot();
+        self.me = fresh.seat()?;
+        self.store = fresh;
+        Ok(true)
+    }
+}
