@@ -5,7 +5,8 @@ DIR ?=
 export PORT DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-lint test-rust test-crash test-phpt test-upstream test-bench test-e2e soak bench clean
+.PHONY: help deps build run test test-lint test-rust test-crash test-phpt test-mutants test-upstream \
+	test-bench test-e2e soak bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,11 +30,14 @@ test-lint: ## Formatting, clippy, documentation, dependencies, scripts
 test-rust: ## Rust unit, conformance and property tests
 	@scripts/test rust
 
-test-crash: ## Processes killed at every kind of instruction of the store, a sample
+test-crash: ## Processes killed inside the store: a sample of the single steps, and at random
 	@scripts/test crash
 
 test-phpt: ## php-tests/*.phpt with PHP's run-tests.php
 	@scripts/test phpt
+
+test-mutants: ## The .phpt suite against handlers that are broken on purpose: each must be noticed
+	@scripts/test mutants
 
 test-upstream: ## php-src's own session tests, with Cloakroom instead of files
 	@scripts/test upstream
@@ -44,7 +48,7 @@ test-bench: ## A short run of the benchmark that checks what it measures
 test-e2e: ## php-fpm and nginx with concurrent clients, kills, reloads and restarts
 	@scripts/test e2e
 
-soak: ## The crash tests in their long form: every single step (hours)
+soak: ## The crash tests in their long form: every single step
 	@scripts/test soak
 
 bench: ## The session cycle against the floor, files, phpredis and php-memcached

@@ -1,5 +1,8 @@
 """Reloads, restarts and kills of the whole server: the sessions stay."""
 
+from http.client import HTTPException
+from json import JSONDecodeError
+
 from browser import InBackground
 from checks import case, expect, wait_for
 from processes import kill_all
@@ -58,15 +61,13 @@ def kill_keeps(site):
         while True:
             try:
                 response = client.get("/t/counter.php")
-            except OSError:
-                return
-            except Exception as error:  # An answer that broke off in the middle.
-                if type(error).__module__ == "http.client":
+                if response.status != 200:
                     return
-                raise
-            if response.status != 200:
+                answer = response.json()
+            except (OSError, HTTPException, JSONDecodeError):
+                # Refused, or broken off in the middle of the answer.
                 return
-            acknowledged.append(response.json()["count"])
+            acknowledged.append(answer["count"])
 
     clients = [InBackground(count_on, browser.same_visitor()) for _ in range(6)]
     wait_for(lambda: len(acknowledged) > 300, "the clients count", 30)

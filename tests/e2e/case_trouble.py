@@ -2,9 +2,10 @@
 
 import os
 import re
+import shutil
 
 from browser import InBackground
-from checks import case, expect, wait_for
+from checks import NotHere, case, expect, wait_for
 from servers import WORKERS
 
 
@@ -48,6 +49,24 @@ def symlink(site):
         os.chown(target, owner.st_uid, owner.st_gid)
     refused(site, "linked")
     expect(target.read_text() == "untouched", "the file behind the link was changed")
+
+
+@case("trouble: a store file of another user is refused and left as it is")
+def foreign(site):
+    if os.geteuid() != 0:
+        raise NotHere("only root can make a file of another user")
+    site.client().get("/t/counter.php")
+    directory = site.dir / "foreign"
+    shutil.copytree(site.store_file().parent, directory)
+    owner = site.store_file().stat()
+    os.chown(directory, owner.st_uid, owner.st_gid)
+    store = directory / site.store_file().name
+    os.chown(store, 0, 0)
+    # Readable and writable for all, so that only the owner is a reason to refuse it.
+    store.chmod(0o666)
+    before = store.read_bytes()
+    refused(site, "foreign")
+    expect(store.read_bytes() == before, "the foreign store was changed")
 
 
 @case("trouble: the store file is deleted while workers run: they meet again on one new store")

@@ -8,6 +8,10 @@ class Failed(Exception):
     """What a case expected did not hold."""
 
 
+class NotHere(Exception):
+    """The case cannot be tried as this user or on this machine."""
+
+
 CASES = []
 
 
@@ -40,8 +44,8 @@ def wait_for(condition, what, seconds=10.0):
 
 
 def run_cases(site, words):
-    """Runs the cases whose name holds one of the words (all without words); answers passed and failed."""
-    passed = failed = 0
+    """Runs the cases whose name holds one of the words (all without words); answers passed, failed, skipped."""
+    passed = failed = skipped = 0
     for name, function in CASES:
         if words and not any(word in name for word in words):
             continue
@@ -49,6 +53,9 @@ def run_cases(site, words):
         try:
             site.ensure_running()
             function(site)
+        except NotHere as reason:
+            skipped += 1
+            print(f"skipped: {name}: {reason}", flush=True)
         except Failed as reason:
             failed += 1
             print(f"FAIL: {name}: {reason}", flush=True)
@@ -62,4 +69,4 @@ def run_cases(site, words):
             print(f"ok: {name} ({time.monotonic() - begun:.1f} s)", flush=True)
         finally:
             site.release_all()
-    return passed, failed
+    return passed, failed, skipped

@@ -25,10 +25,10 @@ def main():
     signal.alarm(LIMIT_SECONDS)
     site = Site()
     try:
-        passed, failed = run_cases(site, sys.argv[1:])
+        passed, failed, skipped = run_cases(site, sys.argv[1:])
     finally:
         site.remove()
-    print(f"{passed} passed, {failed} failed")
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed or not passed else 0
 
 
