@@ -47,7 +47,7 @@ final class Recording extends SessionHandler
 
     private function record(string $call, mixed $result): mixed
     {
-        $this->calls[] = $call;
+        $this->calls[] = $result === false ? "$call failed" : $call;
 
         return $result;
     }

@@ -10,7 +10,10 @@ $increment = <<<'PHP'
     $failed = 0;
     for ($i = 0; $i < 250; $i++) {
         start('counter') === [true, ''] || $failed++;
-        $_SESSION['n']++;
+        $n = $_SESSION['n'];
+        // Gives the others time to come in between, if they could.
+        usleep(100);
+        $_SESSION['n'] = $n + 1;
         session_write_close();
     }
     say($failed);

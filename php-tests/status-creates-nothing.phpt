@@ -6,7 +6,8 @@ require __DIR__ . '/process.inc';
 use_cloakroom(own_directory());
 
 [$status, $warnings] = with_warnings(Cloakroom\status(...));
-check('without a store it still answers an array', is_array($status), fn () => shown($status));
+same('without a store there is nothing to tell', [], $status);
+matches('and a warning says why', '/status\(\): Cloakroom: .*there is no store/i', $warnings);
 check('no store was created', !file_exists(store_file()));
 $other = Process::run('put("elsewhere", ["x" => 1]); say("written");');
 $other->hear();
@@ -20,4 +21,4 @@ same('it answers within a session, too', 2, Cloakroom\status()['sessions']);
 session_abort();
 done();
 --EXPECT--
-5 claims hold
+6 claims hold

@@ -1,0 +1,42 @@
+--TEST--
+stubs/cloakroom.stub.php describes what the extension has, function by function and key by key
+--FILE--
+<?php
+require __DIR__ . '/session.inc';
+use_cloakroom(own_directory());
+
+$stub = file_get_contents(__DIR__ . '/../stubs/cloakroom.stub.php');
+// The same declarations under a name that is free.
+eval('?>' . str_replace('namespace Cloakroom;', 'namespace Stub;', $stub, $replaced));
+same('the stub declares one namespace', 1, $replaced);
+
+$declared = get_defined_functions()['user'];
+$described = array_map(fn (string $name) => substr($name, 5), array_values(preg_grep('/^stub\\\\/', $declared)));
+$extension = new ReflectionExtension('cloakroom');
+$present = array_map(fn (string $name) => substr(strtolower($name), 10), array_keys($extension->getFunctions()));
+same('the same functions', $present, $described);
+same('the same classes', $extension->getClassNames(), array_values(preg_grep('/^Stub\\\\/', get_declared_classes())));
+foreach ($present as $name) {
+    $signature = function (string $namespace) use ($name): array {
+        $function = new ReflectionFunction("$namespace\\$name");
+        $parameters = array_map(fn (ReflectionParameter $p) => "{$p->getType()} {$p->getName()}", $function->getParameters());
+
+        return [$parameters, (string) $function->getReturnType()];
+    };
+    same("$name() has the signature of the stub", $signature('Stub'), $signature('Cloakroom'));
+}
+
+preg_match('/@return array\{\}\|array\{(.*?)\}/s', (new ReflectionFunction('Stub\status'))->getDocComment(), $shape);
+preg_match_all("/(\w+): (int|string|'[^,]*?)(?:,|\n)/", $shape[1], $fields);
+$documented = array_combine($fields[1], $fields[2]);
+put('one', ['x' => 1]);
+$status = Cloakroom\status();
+same('status() has the documented keys, in that order', array_keys($documented), array_keys($status));
+$wrong = array_filter($documented, fn (string $type, string $key) => get_debug_type($status[$key]) !== ($type === 'int' ? 'int' : 'string'), ARRAY_FILTER_USE_BOTH);
+same('with the documented types', [], $wrong);
+same('the lock mode is one of those documented', "'exclusive'|'none'", $documented['lock']);
+session_save_path(own_directory());
+same('without a store it is the documented empty array', [], @Cloakroom\status());
+done();
+--EXPECT--
+8 claims hold
