@@ -37,18 +37,30 @@ function button(
         . $label . '</button></form>';
 }
 
+/** What the panel shows of Cloakroom\status(): name there => name on the page. */
+const FIGURES = [
+    'sessions' => 'sessions',
+    'bytes' => 'data',
+    'file_bytes' => 'file',
+    'capacity' => 'may grow to',
+    'reads' => 'reads',
+    'writes' => 'writes',
+    'touches' => 'kept alive',
+    'destroys' => 'destroyed',
+    'expired' => 'expired',
+    'waits' => 'waits for a lock',
+    'recoveries' => 'repairs',
+    'attached' => 'processes',
+];
+
 /** A figure of the store as people read it. */
-function figure(string $name, int|float $value): string
+function figure(string $name, int $value): string
 {
-    if (in_array($name, ['bytes', 'capacity', 'file_bytes', 'used', 'size'], true)) {
-        foreach (['B', 'KiB', 'MiB', 'GiB'] as $unit) {
-            if ($value < 1024 || $unit === 'GiB') {
-                return round($value, 1) . ' ' . $unit;
-            }
-            $value /= 1024;
-        }
+    if (!in_array($name, ['bytes', 'file_bytes', 'capacity'], true)) {
+        return number_format($value, 0, '.', ' ');
     }
-    return number_format($value, 0, '.', ' ');
+    $power = min(3, (int) log(max(1, $value), 1024));
+    return round($value / 1024 ** $power, 1) . ' ' . ['B', 'KiB', 'MiB', 'GiB'][$power];
 }
 
 /** The frame around every page. */
@@ -165,9 +177,9 @@ function show_page(array $page): void
     <code>session_start()</code> took <?= e(number_format($page['start_time'] / 1000, 1)) ?> µs for this page.</p>
 <?php if ($page['store'] !== []): ?>
     <dl>
-<?php foreach ($page['store'] as $name => $value): if (is_int($value) || is_float($value)): ?>
-      <div><dt><?= e(strtr((string) $name, '_', ' ')) ?></dt><dd><?= e(figure((string) $name, $value)) ?></dd></div>
-<?php endif; endforeach ?>
+<?php foreach (FIGURES as $name => $label): ?>
+      <div><dt><?= e($label) ?></dt><dd id="<?= e($name) ?>"><?= e(figure($name, $page['store'][$name])) ?></dd></div>
+<?php endforeach ?>
     </dl>
 <?php endif ?>
   </section>

@@ -124,6 +124,10 @@ class Page:
         rows = re.findall(r'<li data-thing="([a-z]+)" data-number="(\d+)"', self.text)
         return {thing: int(number) for thing, number in rows}
 
+    def figure(self, name):
+        """A number of the panel, spelt with spaces between thousands."""
+        return int((self._find(rf'<dd id="{name}">([\d ]+)<') or "-1").replace(" ", ""))
+
     @property
     def handler(self):
         return self._find(r"session\.save_handler = ([a-z_]+)")

@@ -88,5 +88,7 @@ def form_token(site):
 def panel(site):
     visitor = site.visitor()
     visitor.page()
-    text = visitor.page().text
-    expect("<dt>sessions</dt>" in text, "the panel does not show how many sessions there are")
+    before = visitor.page().figure("sessions")
+    site.visitor().page()
+    after = visitor.page().figure("sessions")
+    expect(before >= 1 and after == before + 1, f"{before} sessions, and {after} after one more visitor")
