@@ -1,0 +1,122 @@
+//! Copies of store files, page by page: templates to start from, and what a crash of the machine left of one.
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Bytes of a page.
+pub(crate) const PAGE: usize = 4096;
+/// Where the header says under which boot, and in which file, its pages were last known to be right.
+const BOOT_ID: u64 = 160;
+const DEVICE: u64 = 176;
+const INODE: u64 = 184;
+
+/// The content of a store file: its length and the pages that are not all zero, in order.
+#[derive(Clone)]
+pub(crate) struct Image {
+    pub(crate) len: u64,
+    pub(crate) pages: Vec<(u64, Box<[u8; PAGE]>)>,
+}
+
+impl Image {
+    /// The file of this user's store in `dir`.
+    pub(crate) fn take(dir: &Path) -> Image {
+        let file = File::open(super::store_file(dir)).expect("the store file");
+        let len = file.metadata().expect("its length").len();
+        let mut pages = Vec::new();
+        let mut at = 0;
+        while let Ok(data) = rustix::fs::seek(&file, rustix::fs::SeekFrom::Data(at)) {
+            let hole = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(data)).unwrap_or(len);
+            let mut place = data / PAGE as u64 * PAGE as u64;
+            while place < hole {
+                let mut page = Box::new([0u8; PAGE]);
+                let want = (len - place).min(PAGE as u64) as usize;
+                file.read_exact_at(&mut page[..want], place).expect("a page of the store file");
+                if page.iter().any(|byte| *byte != 0) {
+                    pages.push((place, page));
+                }
+                place += PAGE as u64;
+            }
+            at = place.max(hole);
+        }
+        Image { len, pages }
+    }
+
+    /// Writes the file into `dir`, as a file whose pages are known to be right: not as a foreign copy.
+    pub(crate) fn write(&self, dir: &Path) -> PathBuf {
+        let (path, file) = self.write_copy(dir);
+        let stat = file.metadata().expect("the new file");
+        file.write_all_at(&stat.dev().to_le_bytes(), DEVICE).expect("a header");
+        file.write_all_at(&stat.ino().to_le_bytes(), INODE).expect("a header");
+        path
+    }
+
+    /// Writes the file into `dir` as it is.
+    pub(crate) fn write_copy(&self, dir: &Path) -> (PathBuf, File) {
+        let path = super::store_file(dir);
+        let mut options = File::options();
+        let file = options.read(true).write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let file = file.expect("a new store file");
+        file.set_len(self.len).expect("its length");
+        let mut i = 0;
+        while let Some((first, _)) = self.pages.get(i) {
+            let run = self.pages[i..].iter().enumerate().take_while(|(n, (at, _))| *at == first + (n * PAGE) as u64);
+            let bytes: Vec<u8> = run.flat_map(|(_, (_, page))| page.iter().copied()).collect();
+            i += bytes.len() / PAGE;
+            let end = self.len.saturating_sub(*first).min(bytes.len() as u64) as usize;
+            file.write_all_at(&bytes[..end], *first).expect("pages of the store file");
+        }
+        (path, file)
+    }
+
+    /// Forgets the boot under which the pages were right, as after a crash of the machine.
+    pub(crate) fn wipe_boot_id(&mut self) {
+        self.set(BOOT_ID, &[0; 16]);
+    }
+
+    /// Overwrites bytes within one page.
+    pub(crate) fn set(&mut self, at: u64, bytes: &[u8]) {
+        let start = at / PAGE as u64 * PAGE as u64;
+        let i = match self.pages.binary_search_by_key(&start, |(place, _)| *place) {
+            Ok(i) => i,
+            Err(i) => {
+                self.pages.insert(i, (start, Box::new([0; PAGE])));
+                i
+            }
+        };
+        let from = (at - start) as usize;
+        self.pages[i].1[from..from + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// The page at `at`, zeros where there is none.
+    pub(crate) fn page(&self, at: u64) -> [u8; PAGE] {
+        self.pages.binary_search_by_key(&at, |(place, _)| *place).map_or([0; PAGE], |i| *self.pages[i].1)
+    }
+}
+
+/// Offsets of the fixed parts of a store file with four shards, and of its chunks.
+const SEATS: usize = 0x1_0000;
+const SHARDS: usize = 0x21_0000;
+const TABLE: usize = 0x25_0000;
+const DIRECTORIES: usize = 0x46_0000;
+const CHUNKS: usize = 0x160_0000;
+const CHUNK: usize = 128 << 10;
+
+/// Byte ranges in which the state of a small store with four shards changes, payloads left out, in a file of `len`
+/// bytes: header, seats, shard headers, chunk table, directories and the beginning of each chunk.
+pub(crate) fn hot_ranges(len: usize) -> Vec<(usize, usize)> {
+    let mut ranges = vec![(0, 1024), (SEATS, SEATS + 4096), (TABLE, TABLE + 1024)];
+    ranges.extend((0..4).map(|i| (SHARDS + i * 4096, SHARDS + i * 4096 + 640)));
+    ranges.extend((0..4).map(|i| (DIRECTORIES + i * (256 << 10), DIRECTORIES + i * (256 << 10) + 64)));
+    ranges.extend((0..16).map(|i| (CHUNKS + i * CHUNK, CHUNKS + i * CHUNK + 4096)));
+    ranges.retain(|(_, to)| *to <= len);
+    ranges
+}
+
+/// Offset of the number of allocated seats in the header, and of seat `index`, whose first word is its state.
+pub(crate) const SEAT_COUNT: u64 = 268;
+
+/// Offset of seat `index`.
+pub(crate) fn seat_at(index: u64) -> u64 {
+    SEATS as u64 + index * 512
+}

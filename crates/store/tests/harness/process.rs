@@ -1,0 +1,185 @@
+//! Processes of the tests: forking, killing, reaping, asking them to do something, and memory shared with them.
+//! The only unsafe code of the tests besides the tracer.
+
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+/// A forked child. Dropping it kills and reaps it.
+pub(crate) struct Child {
+    pid: libc::pid_t,
+    status: Option<i32>,
+}
+
+impl Child {
+    /// Forks; the child runs `work` and ends with its exit code, leaving its stores in order.
+    pub(crate) fn fork(work: impl FnOnce() -> i32) -> Child {
+        // SAFETY: the tests fork from their only thread, so the child finds every lock free.
+        match unsafe { libc::fork() } {
+            -1 => panic!("fork: {}", std::io::Error::last_os_error()),
+            0 => {
+                let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(101);
+                std::process::exit(code);
+            }
+            pid => Child { pid, status: None },
+        }
+    }
+
+    pub(crate) fn pid(&self) -> libc::pid_t {
+        self.pid
+    }
+
+    /// Sends `signal`, unless the child was reaped.
+    pub(crate) fn signal(&self, signal: libc::c_int) {
+        if self.status.is_none() {
+            // SAFETY: a plain system call; the pid is that of a child which was not reaped, so it is still ours.
+            unsafe { libc::kill(self.pid, signal) };
+        }
+    }
+
+    /// Kills with SIGKILL and reaps; from then on the kernel has dropped all its locks.
+    pub(crate) fn kill(&mut self) {
+        self.signal(libc::SIGKILL);
+        while self.status.is_none() {
+            self.wait_for(0);
+        }
+    }
+
+    /// Waits for the end: the exit code, or the negative number of the signal that ended it.
+    pub(crate) fn join(&mut self) -> i32 {
+        loop {
+            if let Some(status) = self.status {
+                return if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) };
+            }
+            self.wait_for(0);
+        }
+    }
+
+    /// Whether the child still runs.
+    pub(crate) fn alive(&mut self) -> bool {
+        if self.status.is_none() {
+            self.wait_for(libc::WNOHANG);
+        }
+        self.status.is_none()
+    }
+
+    /// Waits for a change of state and gives it; remembers the end.
+    pub(crate) fn wait_for(&mut self, options: libc::c_int) -> i32 {
+        let mut status = 0;
+        // SAFETY: waits for a child of ours; the kernel writes only into `status`.
+        let pid = unsafe { libc::waitpid(self.pid, &raw mut status, options | libc::__WALL) };
+        if pid == self.pid && !libc::WIFSTOPPED(status) && !libc::WIFCONTINUED(status) {
+            self.status = Some(status);
+        }
+        assert!(pid != -1 || interrupted(), "waitpid: {}", std::io::Error::last_os_error());
+        status
+    }
+}
+
+fn interrupted() -> bool {
+    std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR)
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A child that does what it is told: a line in, a line out.
+pub(crate) struct Worker {
+    pub(crate) child: Child,
+    to: PipeWriter,
+    from: BufReader<PipeReader>,
+}
+
+impl Worker {
+    /// Starts a worker. `begin` runs in the child and gives what answers its commands.
+    pub(crate) fn start<W: FnMut(&str) -> Result<String, String>>(begin: impl FnOnce() -> W) -> Worker {
+        let (commands, to) = std::io::pipe().expect("a pipe");
+        let (from, mut answers) = std::io::pipe().expect("a pipe");
+        let child = Child::fork(|| {
+            let mut work = begin();
+            for line in BufReader::new(commands).lines() {
+                let Ok(line) = line else { return 1 };
+                if line == "exit" {
+                    return 0;
+                }
+                let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&line)));
+                let answer = match caught.unwrap_or_else(|p| Err(format!("panicked: {}", super::panic_text(&*p)))) {
+                    Ok(what) => format!("+{what}"),
+                    Err(what) => format!("-{line}: {what}"),
+                };
+                if answers.write_all(format!("{}\n", answer.replace('\n', " ")).as_bytes()).is_err() {
+                    return 1;
+                }
+            }
+            0
+        });
+        Worker { child, to, from: BufReader::new(from) }
+    }
+
+    /// Sends a command without waiting for its answer.
+    pub(crate) fn tell(&mut self, command: &str) {
+        self.to.write_all(format!("{command}\n").as_bytes()).expect("a worker that listens");
+    }
+
+    /// The next answer, within `limit`.
+    pub(crate) fn answer(&mut self, limit: Duration) -> Result<String, String> {
+        if self.from.buffer().is_empty() && !readable(self.from.get_ref(), limit) {
+            return Err(format!("no answer within {:.1} s", limit.as_secs_f64()));
+        }
+        let mut line = String::new();
+        self.from.read_line(&mut line).map_err(|e| e.to_string())?;
+        match line.trim_end().split_at_checked(1) {
+            Some(("+", rest)) => Ok(rest.to_owned()),
+            Some((_, rest)) => Err(rest.to_owned()),
+            None => Err("the worker ended".to_owned()),
+        }
+    }
+
+    /// Sends a command and waits for its answer.
+    pub(crate) fn ask(&mut self, command: &str) -> Result<String, String> {
+        self.tell(command);
+        self.answer(Duration::from_secs(60))
+    }
+
+    /// Ends the worker in order; its exit code.
+    pub(crate) fn finish(mut self) -> i32 {
+        let _ = self.to.write_all(b"exit\n");
+        self.child.join()
+    }
+}
+
+fn readable(pipe: &PipeReader, limit: Duration) -> bool {
+    let end = Instant::now() + limit;
+    loop {
+        let left = end.saturating_duration_since(Instant::now()).as_millis();
+        let mut poll = libc::pollfd { fd: pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one valid pollfd; the descriptor is open.
+        match unsafe { libc::poll(&raw mut poll, 1, i32::try_from(left).unwrap_or(i32::MAX)) } {
+            -1 if interrupted() => {}
+            0 | -1 => return false,
+            _ => return true,
+        }
+    }
+}
+
+/// Words shared with all children forked later; they stay mapped for the rest of the process.
+pub(crate) fn shared_words(count: usize) -> &'static [AtomicU64] {
+    let bytes = count * size_of::<AtomicU64>();
+    // SAFETY: a fresh anonymous mapping, zeroed, page-aligned, never unmapped; all access is atomic.
+    unsafe {
+        let base = libc::mmap(
+            std::ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        );
+        assert!(base != libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
+        std::slice::from_raw_parts(base.cast::<AtomicU64>(), count)
+    }
+}

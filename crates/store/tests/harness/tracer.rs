@@ -1,0 +1,292 @@
+//! Stepping a child through an operation, one machine instruction at a time, to kill it at any of them.
+//!
+//! One run is traced step by step: which instruction, and at which steps the store file changed. A later run reaches
+//! any step of it quickly: a breakpoint at an instruction that is rare so far, then single steps. Children are forked
+//! from one parent, so their code lies at the same addresses.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+
+use super::process::Child;
+
+/// Byte offsets into the kernel's `user` structure.
+const RIP: usize = 16 * 8;
+const RAX: usize = 10 * 8;
+const RSI: usize = 13 * 8;
+/// The instruction `syscall`.
+const SYSCALL: u64 = 0x050f;
+/// Ptrace stops that one passage over a breakpoint costs, compared with a single step.
+const PASSAGE: usize = 4;
+/// Longest trace: a child that runs longer has gone astray.
+const MOST_STEPS: usize = 6_000_000;
+
+/// What an operation did, step by step.
+#[derive(Default)]
+pub(crate) struct Trace {
+    /// Address of the instruction of each step.
+    addresses: Vec<u64>,
+    /// How often that address had been executed up to and including this step.
+    ordinals: Vec<u32>,
+    /// Numbers of executed instructions after which the file had just changed.
+    pub(crate) changes: Vec<usize>,
+    /// The step that first waits on a futex, if any.
+    pub(crate) first_wait: Option<usize>,
+}
+
+impl Trace {
+    pub(crate) fn steps(&self) -> usize {
+        self.addresses.len()
+    }
+
+    /// The steps to test: all of them, or `budget` of them: those at which the file changed first of all, the rest
+    /// spread evenly.
+    pub(crate) fn points(&self, budget: Option<usize>, random: &mut super::Random) -> Vec<usize> {
+        let Some(budget) = budget else { return (0..=self.steps()).collect() };
+        let mut changes = self.changes.clone();
+        while changes.len() > budget * 2 / 3 {
+            let at = random.below(changes.len() as u64) as usize;
+            changes.swap_remove(at);
+        }
+        let mut points: std::collections::BTreeSet<usize> = changes.into_iter().collect();
+        let total = self.steps() + 1;
+        let missing = budget.min(total).saturating_sub(points.len());
+        for i in 0..missing {
+            let (from, to) = (i * total / missing, (i + 1) * total / missing);
+            points.insert(from + random.below((to - from).max(1) as u64) as usize);
+        }
+        while points.len() < budget.min(total) {
+            points.insert(random.below(total as u64) as usize);
+        }
+        points.into_iter().collect()
+    }
+
+    /// The breakpoint by which step `to` is reached fastest from step `from`: its address, how often it is passed,
+    /// and the steps left after it.
+    fn shortcut(&self, from: usize, to: usize) -> Option<(u64, u32, usize)> {
+        let mut seen: HashMap<u64, u32> = HashMap::new();
+        for (address, ordinal) in self.addresses.iter().zip(&self.ordinals).take(from + 1) {
+            seen.insert(*address, *ordinal);
+        }
+        let mut best = (to - from, None);
+        for step in (from + 1..=to.min(self.steps().saturating_sub(1))).rev() {
+            if to - step >= best.0 {
+                break;
+            }
+            let address = self.addresses[step];
+            let times = self.ordinals[step] - seen.get(&address).copied().unwrap_or(0);
+            let cost = to - step + times as usize * PASSAGE;
+            if cost < best.0 {
+                best = (cost, Some((address, times, to - step)));
+            }
+        }
+        best.1
+    }
+}
+
+/// Where a traced child is.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the middle of the operation.
+    Inside,
+    /// Past its end.
+    Done,
+}
+
+/// A child that stops before and after an operation.
+pub(crate) struct Traced {
+    pub(crate) child: Child,
+    /// Instructions executed since the first stop.
+    at: usize,
+}
+
+impl Traced {
+    /// Forks a child that runs `work`, which calls its argument right before and right after the operation. Returns
+    /// when the child stands before it.
+    pub(crate) fn start(work: impl FnOnce(&dyn Fn())) -> Result<Traced, String> {
+        let mut child = Child::fork(|| {
+            // SAFETY: makes the parent the tracer of this process; touches no memory.
+            unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) };
+            work(&|| {
+                // SAFETY: stops this process, for its tracer to go on with.
+                unsafe { libc::raise(libc::SIGSTOP) };
+            });
+            // SAFETY: ends at once, as after a kill: nothing is left in order.
+            unsafe { libc::_exit(0) };
+        });
+        let status = child.wait_for(0);
+        if !libc::WIFSTOPPED(status) || libc::WSTOPSIG(status) != libc::SIGSTOP {
+            return Err(format!("the traced process did not get to its operation (status {status:#x})"));
+        }
+        let traced = Traced { child, at: 0 };
+        traced.request(libc::PTRACE_SETOPTIONS, 0, libc::PTRACE_O_EXITKILL as usize);
+        Ok(traced)
+    }
+
+    fn request(&self, request: libc::c_uint, address: usize, data: usize) -> u64 {
+        // SAFETY: the tracee is a stopped child of ours; requests that return words use the raw system call's
+        // convention through glibc, which returns them.
+        unsafe { libc::ptrace(request, self.child.pid(), address, data) as u64 }
+    }
+
+    fn register(&self, offset: usize) -> u64 {
+        self.request(libc::PTRACE_PEEKUSER, offset, 0)
+    }
+
+    fn go(&mut self, request: libc::c_uint) -> Place {
+        let mut signal = 0;
+        loop {
+            self.request(request, 0, signal as usize);
+            let status = self.child.wait_for(0);
+            if !libc::WIFSTOPPED(status) || libc::WSTOPSIG(status) == libc::SIGSTOP {
+                return Place::Done;
+            }
+            match libc::WSTOPSIG(status) {
+                libc::SIGTRAP => return Place::Inside,
+                other => signal = other,
+            }
+        }
+    }
+
+    /// Executes one instruction.
+    pub(crate) fn step(&mut self) -> Place {
+        self.at += 1;
+        self.go(libc::PTRACE_SINGLESTEP)
+    }
+
+    /// Lets the child run to its second stop or its end.
+    pub(crate) fn run(&mut self) -> Place {
+        self.go(libc::PTRACE_CONT)
+    }
+
+    /// Lets the child go its way, untraced.
+    pub(crate) fn detach(&self) {
+        self.request(libc::PTRACE_DETACH, 0, 0);
+    }
+
+    /// Steps through the whole operation. `waits` is called when the child is about to sleep for the first time.
+    pub(crate) fn trace(&mut self, watch: &mut Watch, mut waits: impl FnMut()) -> Result<Trace, String> {
+        let mut trace = Trace::default();
+        let mut counts: HashMap<u64, u32> = HashMap::new();
+        loop {
+            let address = self.register(RIP);
+            let count = counts.entry(address).or_default();
+            *count += 1;
+            trace.addresses.push(address);
+            trace.ordinals.push(*count);
+            if trace.first_wait.is_none() && *count == 1 && self.waits_on_futex(address) {
+                trace.first_wait = Some(trace.addresses.len() - 1);
+                waits();
+            }
+            let place = self.step();
+            if watch.changed() {
+                trace.changes.push(trace.addresses.len());
+            }
+            if place == Place::Done {
+                return Ok(trace);
+            }
+            if trace.steps() > MOST_STEPS {
+                return Err("the operation does not end".to_owned());
+            }
+        }
+    }
+
+    fn waits_on_futex(&self, address: u64) -> bool {
+        self.request(libc::PTRACE_PEEKTEXT, address as usize, 0) & 0xffff == SYSCALL
+            && self.register(RAX) == libc::SYS_futex as u64
+            && self.register(RSI) & 0x7f == 0
+    }
+
+    /// Goes on to where `steps` instructions of the operation are executed, as `trace` shows them.
+    pub(crate) fn run_to(&mut self, trace: &Trace, steps: usize) -> Place {
+        let shortcut = trace.shortcut(self.at, steps);
+        if let Some((address, times, _)) = shortcut
+            && self.run_to_breakpoint(address, times) == Place::Done
+        {
+            return Place::Done;
+        }
+        for _ in 0..shortcut.map_or(steps - self.at, |(_, _, left)| left) {
+            if self.step() == Place::Done {
+                return Place::Done;
+            }
+        }
+        self.at = steps;
+        Place::Inside
+    }
+
+    fn run_to_breakpoint(&mut self, address: u64, times: u32) -> Place {
+        let original = self.request(libc::PTRACE_PEEKTEXT, address as usize, 0);
+        let broken = original & !0xff | 0xcc;
+        for _ in 0..times {
+            // The instruction under the breakpoint is executed before the breakpoint is set again.
+            if self.register(RIP) == address && self.go(libc::PTRACE_SINGLESTEP) == Place::Done {
+                return Place::Done;
+            }
+            if self.register(RIP) == address {
+                continue;
+            }
+            self.request(libc::PTRACE_POKETEXT, address as usize, broken as usize);
+            let place = self.go(libc::PTRACE_CONT);
+            if place == Place::Done {
+                return place;
+            }
+            self.request(libc::PTRACE_POKETEXT, address as usize, original as usize);
+            self.request(libc::PTRACE_POKEUSER, RIP, address as usize);
+        }
+        Place::Inside
+    }
+}
+
+/// Watches what a store file holds besides payloads: header, seats, shards, tables and the beginning of each chunk.
+pub(crate) struct Watch {
+    map: &'static [u8],
+    ranges: Vec<(usize, usize)>,
+    seen: Vec<u8>,
+}
+
+impl Watch {
+    /// Maps the file at `path`, which stays as long as it is.
+    pub(crate) fn new(path: &Path) -> Watch {
+        let file = File::open(path).expect("the store file");
+        let len = file.metadata().expect("its length").len() as usize;
+        // SAFETY: a fresh shared read-only mapping of the whole file, unmapped in drop; the file is not truncated
+        // while it lives. Others write it only while they are stepped, never while it is compared.
+        let map = unsafe {
+            let base = rustix::mm::mmap(
+                std::ptr::null_mut(),
+                len,
+                rustix::mm::ProtFlags::READ,
+                rustix::mm::MapFlags::SHARED,
+                &file,
+                0,
+            )
+            .expect("a mapping");
+            std::slice::from_raw_parts(base.cast::<u8>(), len)
+        };
+        let ranges = super::image::hot_ranges(len);
+        let seen = ranges.iter().flat_map(|(from, to)| map[*from..*to].iter().copied()).collect();
+        Watch { map, ranges, seen }
+    }
+
+    /// Whether anything watched changed since the last call.
+    pub(crate) fn changed(&mut self) -> bool {
+        let (mut changed, mut at) = (false, 0);
+        for (from, to) in &self.ranges {
+            let now = &self.map[*from..*to];
+            let then = &mut self.seen[at..at + now.len()];
+            at += now.len();
+            if now != &*then {
+                then.copy_from_slice(now);
+                changed = true;
+            }
+        }
+        changed
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // SAFETY: the very mapping made in `new`; no reference to it outlives this value.
+        let _ = unsafe { rustix::mm::munmap(self.map.as_ptr().cast_mut().cast(), self.map.len()) };
+    }
+}

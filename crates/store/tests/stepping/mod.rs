@@ -1,0 +1,231 @@
+//! Killing one operation at chosen steps, and judging what is left.
+
+pub(crate) mod operations;
+pub(crate) mod recovery;
+mod witness;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::harness::image::Image;
+use crate::harness::process::Worker;
+use crate::harness::tracer::{Place, Trace, Traced, Watch};
+use crate::harness::{Checked, Finding, Random, attach, in_thread, soak, store_file, temporary};
+use operations::{Case, Peer};
+use witness::{Marker, Scene};
+
+/// Points of an operation in the short form.
+const SAMPLE: usize = 150;
+/// Bytes that may be in use more than after an undisturbed run: bitmaps of chunks that are kept empty.
+const SLACK: u64 = 8 << 10;
+
+/// The points of an operation to test, by form.
+fn budget(sample: usize) -> Option<usize> {
+    if soak() { None } else { Some(sample) }
+}
+
+/// What the traced process works with.
+pub(crate) struct Stage<'a> {
+    pub(crate) dir: &'a Path,
+    pub(crate) scene: &'a Scene,
+    /// To be called right before and right after the operation.
+    pub(crate) mark: &'a dyn Fn(),
+}
+
+/// Builds the store in which the operation is to be killed.
+fn template(case: &Case) -> Result<(Image, Scene), String> {
+    let dir = temporary();
+    let scene = in_thread(|| (case.setup)(dir.path()))??;
+    Ok((Image::take(dir.path()), scene))
+}
+
+/// Kills `case` at its points.
+pub(crate) fn explore(case: &Case) -> Checked {
+    let (image, scene) = template(case)?;
+    let mut random = Random::new(case.name.len() as u64);
+    let trial = Trial::new(case, image, scene)?;
+    let points = trial.trace.points(budget(SAMPLE), &mut random);
+    for point in &points {
+        trial.kill_at(*point, random.next())?;
+    }
+    Ok(Finding::Passed(format!("{} of {} points", points.len(), trial.trace.steps() + 1)))
+}
+
+/// An operation on a template, traced once.
+pub(crate) struct Trial<'a> {
+    case: &'a Case,
+    pub(crate) image: Image,
+    pub(crate) scene: Scene,
+    pub(crate) trace: Trace,
+    /// Bytes in use after an undisturbed run and the end of all sessions.
+    used: u64,
+}
+
+impl<'a> Trial<'a> {
+    /// Traces the operation, and runs it undisturbed to see that it works and what it leaves.
+    pub(crate) fn new(case: &'a Case, image: Image, scene: Scene) -> Result<Trial<'a>, String> {
+        let mut trial = Trial { case, image, scene, trace: Trace::default(), used: u64::MAX };
+        let dir = temporary();
+        let path = trial.image.write(dir.path());
+        trial.wipe_if_asked(dir.path());
+        let mut cast = Cast::enter(&trial, dir.path(), case.peer != Peer::None)?;
+        let mut traced = cast.traced(&trial, dir.path())?;
+        let mut watch = Watch::new(&path);
+        trial.trace = traced.trace(&mut watch, || cast.let_go(case.peer))?;
+        drop(watch);
+        traced.run();
+        let code = traced.child.join();
+        if code != 0 {
+            return Err(format!("the undisturbed operation failed with code {code}"));
+        }
+        let after = cast.leave(&trial.scene)?;
+        trial.used = in_thread(|| witness::finish(dir.path(), &trial.scene, after, 0, u64::MAX))?
+            .map_err(|e| format!("undisturbed: {e}"))?;
+        Ok(trial)
+    }
+
+    fn wipe_if_asked(&self, dir: &Path) {
+        if self.case.foreign {
+            let mut image = self.image.clone();
+            image.wipe_boot_id();
+            image.write(dir);
+        }
+    }
+
+    /// Kills the operation after `point` instructions and judges what is left.
+    pub(crate) fn kill_at(&self, point: usize, dice: u64) -> Result<(), String> {
+        self.try_kill_at(point, dice).map_err(|e| {
+            format!("killed after {point} of {} instructions (variant {}): {e}", self.trace.steps(), dice % 12)
+        })
+    }
+
+    fn try_kill_at(&self, point: usize, dice: u64) -> Result<(), String> {
+        let dir = temporary();
+        self.image.write(dir.path());
+        self.wipe_if_asked(dir.path());
+        let mut cast = Cast::enter(self, dir.path(), !self.case.alone && dice.is_multiple_of(2))?;
+        let mut traced = cast.traced(self, dir.path())?;
+        self.drive(&mut traced, &mut cast, point)?;
+        traced.child.kill();
+        cast.let_go(self.case.peer);
+        let after = cast.judge(&self.scene, dice / 2 % 3)?;
+        let used = in_thread(|| witness::finish(dir.path(), &self.scene, after, dice / 2 % 6, self.used + SLACK))??;
+        debug_assert!(used <= self.used + SLACK);
+        Ok(())
+    }
+
+    /// Brings the child to `point`; the peer is told to go on where the traced child first waited.
+    fn drive(&self, traced: &mut Traced, cast: &mut Cast, point: usize) -> Result<(), String> {
+        let place = match self.trace.first_wait.filter(|wait| *wait <= point) {
+            Some(wait) => match traced.run_to(&self.trace, wait) {
+                Place::Inside => {
+                    cast.let_go(self.case.peer);
+                    traced.run_to(&self.trace, point)
+                }
+                Place::Done => Place::Done,
+            },
+            None => traced.run_to(&self.trace, point),
+        };
+        if place == Place::Done && !traced.child.alive() {
+            return Err(format!("the operation ended with code {}", traced.child.join()));
+        }
+        Ok(())
+    }
+
+    /// The file as the operation killed at `point` leaves it.
+    pub(crate) fn killed(&self, point: usize) -> Result<Image, String> {
+        let dir = temporary();
+        self.image.write(dir.path());
+        let mut cast = Cast::enter(self, dir.path(), false)?;
+        let mut traced = cast.traced(self, dir.path())?;
+        self.drive(&mut traced, &mut cast, point)?;
+        traced.child.kill();
+        Ok(Image::take(dir.path()))
+    }
+}
+
+/// The processes around the traced one.
+struct Cast {
+    survivor: Option<Worker>,
+    waiter: Option<Worker>,
+    peer: Peer,
+    holding: bool,
+}
+
+impl Cast {
+    fn enter(trial: &Trial<'_>, dir: &Path, survivor: bool) -> Result<Cast, String> {
+        let peer = trial.case.peer;
+        let needed = survivor || peer != Peer::None;
+        let mut cast = Cast { survivor: None, waiter: None, peer, holding: false };
+        if needed {
+            let mut worker = Worker::start(|| witness::serve(dir, &trial.scene));
+            worker.ask("attach")?;
+            if peer == Peer::Holder {
+                worker.ask("hold")?;
+                cast.holding = true;
+            }
+            cast.survivor = Some(worker);
+        }
+        Ok(cast)
+    }
+
+    /// Forks the traced process, and brings the waiter to wait behind it.
+    fn traced(&mut self, trial: &Trial<'_>, dir: &Path) -> Result<Traced, String> {
+        let scene = &trial.scene;
+        let traced = Traced::start(|mark| (trial.case.run)(&Stage { dir, scene, mark }))?;
+        if self.peer == Peer::Waiter
+            && let Some(survivor) = &mut self.survivor
+        {
+            let mut waiter = Worker::start(|| witness::serve(dir, scene));
+            waiter.ask("attach")?;
+            waiter.tell("take");
+            let start = Instant::now();
+            while survivor.ask("queued")? != "yes" {
+                if start.elapsed() > Duration::from_secs(10) {
+                    return Err("the waiter never queued".to_owned());
+                }
+            }
+            self.waiter = Some(waiter);
+        }
+        Ok(traced)
+    }
+
+    /// The holder releases its lock.
+    fn let_go(&mut self, peer: Peer) {
+        if peer == Peer::Holder
+            && self.holding
+            && let Some(survivor) = &mut self.survivor
+        {
+            self.holding = false;
+            survivor.ask("drop").expect("the holder releases");
+        }
+    }
+
+    /// The waiter must have got the lock; the survivor inspects; who last wrote what.
+    fn judge(&mut self, scene: &Scene, order: u64) -> Result<Marker, String> {
+        let mut marker = Marker::None;
+        if let Some(waiter) = &mut self.waiter {
+            waiter.answer(Duration::from_secs(20)).map_err(|e| format!("the waiter: {e}"))?;
+            marker = Marker::Waiter;
+        }
+        if let Some(survivor) = &mut self.survivor {
+            survivor.ask(&format!("inspect {order} {}", marker.name())).map_err(|e| format!("survivor: {e}"))?;
+            marker = Marker::Survivor;
+        }
+        let _ = scene;
+        Ok(marker)
+    }
+
+    fn leave(mut self, scene: &Scene) -> Result<Marker, String> {
+        let peer = self.peer;
+        self.let_go(peer);
+        self.judge(scene, 0)
+    }
+}
+
+/// Makes a store of 16 MiB, or `megabytes`, in a setup.
+pub(crate) fn fresh(dir: &Path, megabytes: u64) -> std::sync::Arc<cloakroom_store::Store> {
+    let store = attach(dir, megabytes);
+    debug_assert_eq!(store.path(), store_file(dir));
+    store
+}

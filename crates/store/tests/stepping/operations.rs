@@ -1,0 +1,338 @@
+//! The operations that are killed: each with the store it begins in and what may be left of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloakroom_store::{Lease, Store};
+
+use super::witness::Scene;
+use super::{Stage, fresh};
+use crate::harness::{
+    LIFE, attach_existing, exclusive, get, ids_in_shard, put, read, unlocked, value, waiting,
+};
+
+/// The shard in which the operations work.
+const SHARD: u32 = 1;
+
+/// Who else takes part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    None,
+    /// Somebody holds the victim's lock, and releases it when the traced process sleeps.
+    Holder,
+    /// Somebody waits for the lock that the traced process holds.
+    Waiter,
+}
+
+/// An operation to be killed.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) setup: fn(&Path) -> Result<Scene, String>,
+    pub(crate) run: fn(&Stage<'_>),
+    pub(crate) peer: Peer,
+    /// The file is under another boot id, so that attaching does a full recovery.
+    pub(crate) foreign: bool,
+    /// Nobody else may be attached.
+    pub(crate) alone: bool,
+}
+
+impl Case {
+    pub(crate) const fn new(
+        name: &'static str,
+        setup: fn(&Path) -> Result<Scene, String>,
+        run: fn(&Stage<'_>),
+    ) -> Case {
+        Case { name, setup, run, peer: Peer::None, foreign: false, alone: false }
+    }
+}
+
+/// All operations.
+pub(crate) fn all() -> Vec<Case> {
+    vec![
+        Case::new("create: first session of its shard", first_of_shard, acquire_and_commit),
+        Case::new("create: one more session", |dir| scene(dir, None, 900), acquire_and_commit),
+        Case::new("create: one that splits an index bucket", full_bucket, acquire_and_commit),
+        Case::new("create: again after a logout", logged_out, acquire_and_commit),
+        Case::new("acquire: an expired session", expired, acquire_and_commit),
+        Case::new("acquire", |dir| scene(dir, Some(1000), 1000), acquire),
+        Case::new("update: same size", |dir| scene(dir, Some(1000), 1000), commit),
+        Case::new("update: smaller", |dir| scene(dir, Some(3000), 200), commit),
+        Case::new("update: larger", |dir| scene(dir, Some(200), 3000), commit),
+        Case::new("update: from empty", |dir| scene(dir, Some(0), 1000), commit),
+        Case::new("update: to empty", |dir| scene(dir, Some(1000), 0), commit),
+        Case::new("update: 100 KB to 140 KB in two blocks", |dir| scene(dir, Some(100_000), 140_000), commit),
+        Case::new("update: without a lock", |dir| scene(dir, Some(1000), 9000), commit_unlocked),
+        Case::new("touch: with a step of the sweep", |dir| scene(dir, Some(1000), 0), touch),
+        Case::new("touch: the short way", |dir| scene(dir, Some(1000), 0), touch_again),
+        Case::new("release", |dir| scene(dir, Some(1000), 0), release),
+        Case::new("destroy", destroyable, destroy),
+        Case::new("destroy: without a lease", destroyable, destroy_unlocked),
+        Case::new("collect: an expired session", expiring, collect),
+        Case::new("create: in a full store, by eviction", full_store, acquire_and_commit),
+        Case::new("grow", full_chunks, commit_unlocked),
+        Case::new("snapshot", |dir| scene(dir, Some(1000), 0), snapshot),
+        Case { peer: Peer::Holder, ..Case::new("acquire: handed over by the holder", |dir| scene(dir, Some(500), 900), acquire_and_commit) },
+        Case { peer: Peer::Waiter, ..Case::new("release: to a waiter", |dir| scene(dir, Some(500), 0), release) },
+        Case { peer: Peer::Waiter, ..Case::new("update: and hand over to a waiter", |dir| scene(dir, Some(500), 900), commit) },
+        Case { peer: Peer::Waiter, ..Case::new("update: large, and hand over to a waiter", |dir| scene(dir, Some(500), 9000), commit) },
+        Case { peer: Peer::Waiter, ..Case::new("destroy: before a waiter", handed_destroy, destroy) },
+    ]
+}
+
+/// A victim of `len` bytes (or none) among others in its own and in other shards, about to become `next` bytes.
+pub(crate) fn scene(dir: &Path, len: Option<usize>, next: usize) -> Result<Scene, String> {
+    let store = fresh(dir, 16);
+    let scene = populate(&store, len, next)?;
+    Ok(scene)
+}
+
+fn populate(store: &Arc<Store>, len: Option<usize>, next: usize) -> Result<Scene, String> {
+    let mut others = Vec::new();
+    for (n, shard) in [(3, SHARD), (1, 2)] {
+        for (i, id) in ids_in_shard(store, "other", shard, n).into_iter().enumerate() {
+            let content = value(100 + i as u64, [500, 5000, 0][i % 3]);
+            put(store, &id, &content)?;
+            others.push((id, content));
+        }
+    }
+    let victim = ids_in_shard(store, "victim", SHARD, 1).swap_remove(0);
+    let next = value(2, next);
+    let mut allowed = vec![Some(next.clone())];
+    match len {
+        Some(len) => {
+            put(store, &victim, &value(1, len))?;
+            allowed.push(Some(value(1, len)));
+        }
+        // Absent, or reserved by the acquire.
+        None => allowed.extend([None, Some(Vec::new())]),
+    }
+    Ok(Scene { victim, allowed, next, others, losable: Vec::new() })
+}
+
+fn first_of_shard(dir: &Path) -> Result<Scene, String> {
+    let store = fresh(dir, 16);
+    let other = ids_in_shard(&store, "other", 2, 1).swap_remove(0);
+    put(&store, &other, &value(3, 700))?;
+    let next = value(2, 900);
+    Ok(Scene {
+        victim: ids_in_shard(&store, "victim", SHARD, 1).swap_remove(0),
+        allowed: vec![None, Some(Vec::new()), Some(next.clone())],
+        next,
+        others: vec![(other, value(3, 700))],
+        losable: Vec::new(),
+    })
+}
+
+/// As many sessions in one bucket as it takes: the next one splits it.
+fn full_bucket(dir: &Path) -> Result<Scene, String> {
+    let store = fresh(dir, 16);
+    let mut scene = populate(&store, None, 900)?;
+    for id in ids_in_shard(&store, "more", SHARD, 109) {
+        put(&store, &id, b"small")?;
+        scene.others.push((id, b"small".to_vec()));
+    }
+    Ok(scene)
+}
+
+fn logged_out(dir: &Path) -> Result<Scene, String> {
+    let store = fresh(dir, 16);
+    let mut scene = populate(&store, Some(800), 900)?;
+    store.destroy(&store.key(b"", scene.victim.as_bytes()), LIFE).map_err(|e| e.to_string())?;
+    scene.allowed = vec![None, Some(Vec::new()), Some(scene.next.clone())];
+    Ok(scene)
+}
+
+/// A victim whose lifetime is over for everybody.
+fn expired(dir: &Path) -> Result<Scene, String> {
+    let store = fresh(dir, 16);
+    let mut scene = populate(&store, Some(800), 900)?;
+    let past = Duration::from_secs(7200);
+    store.clock().skew(-(past.as_secs() as i64) * 2, 0);
+    put(&store, &scene.victim, &value(1, 800))?;
+    store.clock().skew(0, 0);
+    scene.allowed = vec![None, Some(Vec::new()), Some(scene.next.clone())];
+    Ok(scene)
+}
+
+/// A victim that only a process whose clocks are an hour ahead sees as expired.
+fn expiring(dir: &Path) -> Result<Scene, String> {
+    let store = fresh(dir, 16);
+    let mut scene = populate(&store, None, 0)?;
+    let lease = store.acquire(&store.key(b"", scene.victim.as_bytes()), &exclusive()).map_err(|e| e.to_string())?;
+    lease.commit(&value(1, 6000), Duration::from_secs(900)).map_err(|e| e.to_string())?;
+    scene.allowed = vec![None, Some(value(1, 6000))];
+    Ok(scene)
+}
+
+fn destroyable(dir: &Path) -> Result<Scene, String> {
+    let mut scene = scene(dir, Some(1000), 0)?;
+    scene.allowed = vec![None, Some(value(1, 1000))];
+    Ok(scene)
+}
+
+/// A waiter that queued before the end gets a lease that reads nothing, and may not write.
+fn handed_destroy(dir: &Path) -> Result<Scene, String> {
+    destroyable(dir)
+}
+
+/// Full of sessions that never came back, save for the others.
+fn full_store(dir: &Path) -> Result<Scene, String> {
+    let store = fresh(dir, 8);
+    let mut scene = populate(&store, None, 3900)?;
+    for (id, content) in &scene.others {
+        put(&store, id, content)?;
+    }
+    let mut round = 0;
+    loop {
+        round += 1;
+        let before = store.stats().map_err(|e| e.to_string())?.evicted;
+        for id in ids_in_shard(&store, &format!("flood{round}-"), SHARD, 20) {
+            put(&store, &id, &value(round, 30_000))?;
+            scene.losable.push((id, value(round, 30_000)));
+        }
+        let after = store.stats().map_err(|e| e.to_string())?.evicted;
+        if after > before + 3 {
+            break;
+        }
+    }
+    scene.losable.retain(|(id, _)| matches!(get(&store, id), Ok(Some(_))));
+    Ok(scene)
+}
+
+/// No chunk is left: the next one must be allocated.
+fn full_chunks(dir: &Path) -> Result<Scene, String> {
+    let store = fresh(dir, 16);
+    let mut scene = populate(&store, Some(1000), 9000)?;
+    let mut fillers = ids_in_shard(&store, "filler", SHARD, 400).into_iter();
+    let free_units = |store: &Arc<Store>| store.stats().map(|stats| stats.free_bytes).map_err(|e| e.to_string());
+    // Each filler takes a chunk but for a rest too small for what the victim becomes.
+    while free_units(&store)? > 400 << 10 {
+        let id = fillers.next().ok_or("the store never fills")?;
+        put(&store, &id, &value(5, 124_000))?;
+        scene.others.push((id, value(5, 124_000)));
+    }
+    let file_bytes = |store: &Arc<Store>| store.stats().map(|stats| stats.file_bytes).map_err(|e| e.to_string());
+    let size = file_bytes(&store)?;
+    for len in [124_000, 124_000, 124_000, 60_000, 30_000, 15_000] {
+        let before = free_units(&store)?;
+        if before < len as u64 + (20 << 10) {
+            continue;
+        }
+        let id = fillers.next().ok_or("the store never fills")?;
+        put(&store, &id, &value(6, len))?;
+        scene.others.push((id, value(6, len)));
+        if file_bytes(&store)? != size {
+            return Err("the template grew already".to_owned());
+        }
+    }
+    Ok(scene)
+}
+
+/// Attaches as a worker that has worked before: with a seat.
+fn enter(stage: &Stage<'_>) -> Arc<Store> {
+    let store = attach_existing(stage.dir).expect("attach");
+    store.exists(&store.key(b"", b"nobody")).expect("exists");
+    store
+}
+
+fn lease(store: &Arc<Store>, stage: &Stage<'_>) -> Lease {
+    let key = store.key(b"", stage.scene.victim.as_bytes());
+    let mut lease = store.acquire(&key, &exclusive()).expect("acquire");
+    read(&mut lease).expect("read");
+    lease
+}
+
+pub(crate) fn acquire_and_commit(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let key = store.key(b"", stage.scene.victim.as_bytes());
+    (stage.mark)();
+    let lease = store.acquire(&key, &exclusive()).expect("acquire");
+    lease.commit(&stage.scene.next, LIFE).expect("commit");
+    (stage.mark)();
+}
+
+pub(crate) fn acquire(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let key = store.key(b"", stage.scene.victim.as_bytes());
+    (stage.mark)();
+    let lease = store.acquire(&key, &waiting(Duration::from_secs(5))).expect("acquire");
+    (stage.mark)();
+    drop(lease);
+}
+
+pub(crate) fn commit(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let lease = lease(&store, stage);
+    (stage.mark)();
+    lease.commit(&stage.scene.next, LIFE).expect("commit");
+    (stage.mark)();
+}
+
+pub(crate) fn commit_unlocked(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let lease = store.acquire(&store.key(b"", stage.scene.victim.as_bytes()), &unlocked()).expect("acquire");
+    (stage.mark)();
+    lease.commit(&stage.scene.next, LIFE).expect("commit");
+    (stage.mark)();
+}
+
+fn touch(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let lease = lease(&store, stage);
+    (stage.mark)();
+    lease.touch(b"not needed", LIFE).expect("touch");
+    (stage.mark)();
+}
+
+/// A commit in the same second has done the sweep already.
+fn touch_again(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let neighbour = ids_in_shard(&store, "other", SHARD, 3).swap_remove(2);
+    let lease = lease(&store, stage);
+    put(&store, &neighbour, b"").expect("put");
+    (stage.mark)();
+    lease.touch(b"not needed", LIFE).expect("touch");
+    (stage.mark)();
+}
+
+fn release(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let lease = lease(&store, stage);
+    (stage.mark)();
+    lease.release();
+    (stage.mark)();
+}
+
+fn destroy(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let lease = lease(&store, stage);
+    (stage.mark)();
+    lease.destroy(LIFE).expect("destroy");
+    (stage.mark)();
+}
+
+fn destroy_unlocked(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let key = store.key(b"", stage.scene.victim.as_bytes());
+    (stage.mark)();
+    store.destroy(&key, LIFE).expect("destroy");
+    (stage.mark)();
+}
+
+fn collect(stage: &Stage<'_>) {
+    let store = enter(stage);
+    store.clock().skew(1800, 1800);
+    (stage.mark)();
+    store.collect(true).expect("collect");
+    (stage.mark)();
+}
+
+fn snapshot(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let key = store.key(b"", stage.scene.victim.as_bytes());
+    (stage.mark)();
+    let found = store.snapshot(&key).expect("snapshot");
+    (stage.mark)();
+    assert!(found.is_some());
+}

@@ -1,0 +1,207 @@
+//! What must be true after a kill, looked at by those who live on and by those who come later.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cloakroom_store::{Acquire, Error, Lease, Store};
+
+use crate::harness::{LIFE, attach_existing, exclusive, get, put, read, sound, value, waiting};
+
+/// Longest time in which a dead owner's lock must be had: a look at its liveness every 20 ms, and a busy machine.
+const FREE_AGAIN: Duration = Duration::from_secs(3);
+
+/// The sessions of a template, and what the interrupted operation may have made of them.
+pub(crate) struct Scene {
+    /// The session that the operation is about.
+    pub(crate) victim: String,
+    /// What it may hold afterwards: `None` where it may be absent.
+    pub(crate) allowed: Vec<Option<Vec<u8>>>,
+    /// What the operation writes.
+    pub(crate) next: Vec<u8>,
+    /// Sessions that must be unchanged.
+    pub(crate) others: Vec<(String, Vec<u8>)>,
+    /// Sessions that must be unchanged or gone.
+    pub(crate) losable: Vec<(String, Vec<u8>)>,
+}
+
+/// Who wrote the victim after the kill.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Marker {
+    None,
+    Waiter,
+    Survivor,
+}
+
+impl Marker {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Marker::None => "none",
+            Marker::Waiter => "waiter",
+            Marker::Survivor => "survivor",
+        }
+    }
+
+    fn parse(name: &str) -> Marker {
+        match name {
+            "waiter" => Marker::Waiter,
+            "survivor" => Marker::Survivor,
+            _ => Marker::None,
+        }
+    }
+
+    fn written(self) -> Vec<u8> {
+        value(900 + self as u64, 700)
+    }
+}
+
+impl Scene {
+    fn allows(&self, after: Marker, found: Option<&Vec<u8>>) -> Result<(), String> {
+        let as_expected = match after {
+            Marker::None => self.allowed.iter().any(|value| value.as_ref() == found),
+            marker => found == Some(&marker.written()),
+        };
+        if as_expected {
+            return Ok(());
+        }
+        let what = found.map_or("absent".to_owned(), |bytes| format!("{} bytes", bytes.len()));
+        Err(format!("the session is {what}, which was never committed after {}", after.name()))
+    }
+
+    fn others_unchanged(&self, store: &Arc<Store>) -> Result<(), String> {
+        for (id, expected) in &self.others {
+            if get(store, id)?.as_ref() != Some(expected) {
+                return Err(format!("another session of {} bytes changed", expected.len()));
+            }
+        }
+        for (id, expected) in &self.losable {
+            if get(store, id)?.is_some_and(|found| found != *expected) {
+                return Err("a session that may be evicted has changed".to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn snapshots(store: &Arc<Store>, scene: &Scene, after: Marker) -> Result<(), String> {
+    scene.allows(after, get(store, &scene.victim)?.as_ref()).map_err(|e| format!("by snapshot: {e}"))?;
+    scene.others_unchanged(store)
+}
+
+/// Takes the victim's lock within the bound, reads and writes it.
+fn take(store: &Arc<Store>, scene: &Scene, after: Marker, me: Marker) -> Result<(), String> {
+    let start = Instant::now();
+    let key = store.key(b"", scene.victim.as_bytes());
+    let mut lease = store.acquire(&key, &exclusive()).map_err(|e| format!("acquire: {e}"))?;
+    if start.elapsed() > FREE_AGAIN {
+        return Err(format!("the lock was free only after {:.1} s", start.elapsed().as_secs_f64()));
+    }
+    let found = read(&mut lease)?;
+    scene.allows(after, Some(found).filter(|_| !lease.is_new()).as_ref()).map_err(|e| format!("by lease: {e}"))?;
+    lease.commit(&me.written(), LIFE).map_err(|e| format!("commit: {e}"))?;
+    Ok(())
+}
+
+/// Looks at everything, in one of three orders: recovery must not depend on who comes first.
+fn inspect(store: &Arc<Store>, scene: &Scene, order: u64, after: Marker, me: Marker) -> Result<(), String> {
+    match order {
+        0 => {
+            snapshots(store, scene, after)?;
+            take(store, scene, after, me)?;
+        }
+        1 => {
+            sound(store)?;
+            take(store, scene, after, me)?;
+        }
+        _ => take(store, scene, after, me)?,
+    }
+    snapshots(store, scene, me)?;
+    sound(store)?;
+    Ok(())
+}
+
+/// Attaches anew, inspects (or, in orders 3 and up, looks only through snapshots), ends all sessions and sees that
+/// at most `limit` bytes stay in use. Gives the bytes in use.
+pub(crate) fn finish(dir: &Path, scene: &Scene, after: Marker, order: u64, limit: u64) -> Result<u64, String> {
+    let store = attach_existing(dir)?;
+    if order < 3 {
+        inspect(&store, scene, order, after, Marker::Waiter).map_err(|e| format!("newcomer: {e}"))?;
+    } else {
+        snapshots(&store, scene, after).map_err(|e| format!("newcomer: {e}"))?;
+    }
+    let ids = scene.others.iter().chain(&scene.losable).map(|(id, _)| id).chain([&scene.victim]);
+    for id in ids {
+        store.destroy(&store.key(b"", id.as_bytes()), Duration::ZERO).map_err(|e| format!("destroy: {e}"))?;
+    }
+    store.clock().skew(1_000_000, 1_000_000);
+    store.collect(true).map_err(|e| format!("collect: {e}"))?;
+    store.clock().skew(0, 0);
+    sound(&store)?;
+    let stats = store.stats().map_err(|e| e.to_string())?;
+    let left = (stats.sessions, stats.tombstones, stats.reserved, stats.payload_bytes);
+    if left != (0, 0, 0, 0) {
+        return Err(format!("after the end of all sessions there are still (live, ended, reserved, bytes) {left:?}"));
+    }
+    let used = stats.file_bytes - stats.free_bytes;
+    if used > limit {
+        return Err(format!("{used} bytes are in use without any session, {limit} at most were expected"));
+    }
+    put(&store, "a session after all", &value(77, 5000))?;
+    if get(&store, "a session after all")? != Some(value(77, 5000)) {
+        return Err("a new session does not read".to_owned());
+    }
+    Ok(used)
+}
+
+/// What a process beside the traced one does on command.
+pub(crate) fn serve<'a>(dir: &'a Path, scene: &'a Scene) -> impl FnMut(&str) -> Result<String, String> + 'a {
+    let mut store: Option<Arc<Store>> = None;
+    let mut held: Option<Lease> = None;
+    move |command| {
+        let mut words = command.split(' ');
+        let verb = words.next().unwrap_or_default();
+        if verb == "attach" {
+            store = Some(attach_existing(dir)?);
+            return Ok(String::new());
+        }
+        let store = store.as_ref().ok_or("not attached")?;
+        let key = store.key(b"", scene.victim.as_bytes());
+        match verb {
+            "hold" => {
+                let lease = store.acquire(&key, &exclusive()).map_err(|e| e.to_string())?;
+                held.replace(lease);
+                Ok(String::new())
+            }
+            "drop" => {
+                drop(held.take());
+                Ok(String::new())
+            }
+            "queued" => {
+                let how = Acquire { max_waiters: 1, ..waiting(Duration::ZERO) };
+                match store.acquire(&key, &how) {
+                    Err(Error::TooManyWaiters { .. }) => Ok("yes".to_owned()),
+                    Err(Error::LockTimeout { .. }) => Ok("no".to_owned()),
+                    Err(e) => Err(e.to_string()),
+                    Ok(_) => Err("the lock is free".to_owned()),
+                }
+            }
+            "take" => take_queued(store, scene).map(|()| String::new()),
+            "inspect" => {
+                let order = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+                let after = Marker::parse(words.next().unwrap_or_default());
+                inspect(store, scene, order, after, Marker::Survivor).map(|()| String::new())
+            }
+            _ => Err("unknown command".to_owned()),
+        }
+    }
+}
+
+/// Waits for the lock that another has, then writes. The wait itself has no bound here: it begins before the kill.
+fn take_queued(store: &Arc<Store>, scene: &Scene) -> Result<(), String> {
+    let key = store.key(b"", scene.victim.as_bytes());
+    let mut lease = store.acquire(&key, &waiting(Duration::from_secs(60))).map_err(|e| format!("acquire: {e}"))?;
+    let found = read(&mut lease)?;
+    scene.allows(Marker::None, Some(found).filter(|_| !lease.is_new()).as_ref())?;
+    lease.commit(&Marker::Waiter.written(), LIFE).map_err(|e| format!("commit: {e}"))?;
+    Ok(())
+}
