@@ -31,14 +31,15 @@ wait_until('both processes were warned', function () use ($other, &$warned): boo
     return $warned['this'] !== '' && $warned['other'] !== '';
 });
 foreach ($warned as $process => $warnings) {
-    matches("$process process was warned once", '~^[^\n]*cloakroom-\d+\.store was deleted or replaced[^\n]*$~', $warnings);
+    matches("$process process was warned once", '~^[^\n]*cloakroom-\d+\.store was deleted while in use[^\n]*$~', $warnings);
 }
 $data = stored('meeting');
 ksort($data);
+same('what was stored before is still there', ['x' => 1], stored('before'));
 same('both are on one store again', ['other' => true, 'this' => true], $data);
 check('which is where the old one was', is_file(store_file()));
 $other->tell('end');
 same('the other process ends normally', 0, $other->wait());
 done();
 --EXPECT--
-6 claims hold
+7 claims hold
