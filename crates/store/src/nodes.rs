@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::error::Error;
 use crate::layout::{
-    CHUNK, CHUNK_UNITS, ChunkState, NodeState, Ref, chunk_of, chunk_ref, flag, header, node, offset, shard,
+    CHUNK, CHUNK_UNITS, ChunkState, NodeState, Owner, Ref, chunk_of, chunk_ref, flag, header, node, offset, shard,
 };
 use crate::node::Node;
 use crate::shard::{Fault, ShardGuard};
@@ -209,10 +209,17 @@ impl<'a> ShardGuard<'a> {
     }
 
     /// Takes the session lock of a node for a moment, so that nobody takes it while the session is ended. Waiters
-    /// cannot queue meanwhile: that needs the shard lock.
-    fn seize(&self, node: Node<'_>) -> bool {
-        node.place != self.keep
-            && node.lock().compare_exchange(0, self.me.owner.0, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    /// cannot queue meanwhile: that needs the shard lock. A dead owner's lock is put right first, or a session that
+    /// nobody asks for again would keep its space for ever.
+    fn seize(&mut self, node: Node<'_>) -> Result<bool, Fault> {
+        if node.place == self.keep {
+            return Ok(false);
+        }
+        let word = Owner(node.lock().load(Ordering::Relaxed));
+        if word.0 != 0 && word.bare() != self.me.owner && self.store.is_dead(self.map, word) {
+            self.recover_lock(node, word)?;
+        }
+        Ok(self.try_lock(node))
     }
 
     fn unseize(&self, node: Node<'_>) {
@@ -233,7 +240,7 @@ impl<'a> ShardGuard<'a> {
             }
             let node = self.node(head)?;
             let returned = node.flags().load(Ordering::Relaxed) & flag::RETURNED != 0;
-            if returned || !self.seize(node) {
+            if returned || !self.seize(node)? {
                 // Came back: off the list for good. In use: to the end of the list.
                 self.unlink(node)?;
                 if !returned {
@@ -286,7 +293,7 @@ impl<'a> ShardGuard<'a> {
     /// Frees `node` where it is an expired session (`true`) or a tombstone past its time.
     fn reclaim(&mut self, node: Node<'_>, wall: u32, now: u32) -> Result<bool, Fault> {
         let state = node.head().state();
-        if state == NodeState::Free || !node.reclaimable(wall, now) || !self.seize(node) {
+        if state == NodeState::Free || !node.reclaimable(wall, now) || !self.seize(node)? {
             return Ok(false);
         }
         let freed = self.free(node);

@@ -237,7 +237,11 @@ impl Store {
                 return Ok(Waited::TimedOut(holder));
             }
             let word = Owner(node.lock().load(Ordering::Acquire));
-            if word.0 != 0 && word.bare() != me.owner && self.is_dead(map, word) {
+            if word.bare() == me.owner {
+                // Handed over, but not woken yet. Who does that has the shard lock; had it died, taking that lock
+                // rebuilds the queues and wakes this thread.
+                self.with_shard(me, shard, |_| Ok(()))?;
+            } else if word.0 != 0 && self.is_dead(map, word) {
                 self.with_shard(me, shard, |guard| guard.recover_lock(guard.node(place)?, word))?;
             }
         }

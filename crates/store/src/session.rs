@@ -257,7 +257,8 @@ impl Store {
                 Ok(Some(node)) => node,
                 Ok(None) => return Ok(None),
                 Err(crate::index::Contended) => {
-                    std::thread::yield_now();
+                    // Whoever changes the index may be dead: its lock, once had, leaves a whole one.
+                    self.with_shard(me, shard, |_| Ok(()))?;
                     continue;
                 }
             };
