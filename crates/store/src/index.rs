@@ -294,6 +294,12 @@ impl<'a> ShardGuard<'a> {
         Ok(())
     }
 
+    /// Leaves the shard without an index, as one that never had a session.
+    pub(crate) fn forget_index(&self) {
+        self.shard.word(shard::DEPTH).store(0, Ordering::Release);
+        self.map.u32(self.store.directory_entry(self.map, self.shard.id, 0)).store(0, Ordering::Release);
+    }
+
     /// Whether the shard has an index yet.
     pub(crate) fn has_index(&self) -> bool {
         self.store.bucket(self.map, self.shard.id, 0).is_some()

@@ -249,6 +249,11 @@ impl<'a> ShardGuard<'a> {
     /// Makes the index; the nodes that found no room in it.
     fn make_index(&mut self, live: &[Node<'a>]) -> Vec<Node<'a>> {
         self.may_grow = false;
+        if live.is_empty() && self.shard.get(shard::FREE_BUCKETS) == 0 {
+            // An empty shard needs no index, and gets no chunk for one.
+            self.forget_index();
+            return Vec::new();
+        }
         if self.clear_index().is_err() {
             // Not a single bucket is to be had: the shard is empty until there is room.
             return live.to_vec();

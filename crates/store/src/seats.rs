@@ -19,6 +19,13 @@ use crate::region::Map;
 use crate::stats::COUNTERS;
 use crate::store::Store;
 
+/// Seats in use that a new owner of a seat looks at for dead owners.
+const CLEARED_IN_PASSING: u32 = 8;
+
+fn claim_error(source: std::io::Error) -> Error {
+    Error::Io { what: "claim a seat in the store", source }
+}
+
 /// The seat this thread owns in one store.
 #[derive(Clone, Copy)]
 pub(crate) struct Seat {
@@ -169,11 +176,40 @@ impl Store {
             .map_err(gone)?
     }
 
-    /// Takes a free seat, or one that its owner left by dying, and puts back what that one held.
+    /// Takes a free seat, or one that its owner left by dying, and puts back what that one held. Clears a few other
+    /// seats of dead owners in passing, so that what they held is not lost for long.
     pub(crate) fn claim_seat(self: &Arc<Store>) -> Result<Seat, Error> {
-        let io = |source| Error::Io { what: "claim a seat in the store", source };
         let _claim = self.claim.lock();
         let map = self.map()?;
+        let seat = self.claim_any(map)?;
+        self.clear_dead_seats(map, seat.index + 1, CLEARED_IN_PASSING)?;
+        Ok(seat)
+    }
+
+    /// Clears the seats of dead owners and puts back what they held, looking at all seats.
+    pub(crate) fn clear_all_dead_seats(self: &Arc<Store>) -> Result<(), Error> {
+        let _claim = self.claim.lock();
+        let map = self.map()?;
+        self.clear_dead_seats(map, 0, self.seats_allocated(map))
+    }
+
+    /// Looks at `count` seats in use from `first` on. A system call for each that is.
+    fn clear_dead_seats(self: &Arc<Store>, map: Map<'_>, first: u32, count: u32) -> Result<(), Error> {
+        let all = self.seats_allocated(map).max(1);
+        let in_use = (0..all).map(|i| (first + i) % all).filter(|index| {
+            SeatView::new(map, *index).state().load(Ordering::Acquire) != 0 && !self.is_own_seat(*index)
+        });
+        for index in in_use.take(count as usize) {
+            if byte_lock::try_exclusive(&self.file.file, Byte::Seat(index)).map_err(claim_error)? {
+                let seat = self.sit_down(map, index)?;
+                SeatView::new(map, index).state().store(0, Ordering::Release);
+                self.stand_up(seat);
+            }
+        }
+        Ok(())
+    }
+
+    fn claim_any(self: &Arc<Store>, map: Map<'_>) -> Result<Seat, Error> {
         for take_dead in [false, true] {
             for index in 0..self.seats_allocated(map) {
                 let view = SeatView::new(map, index);
@@ -181,14 +217,14 @@ impl Store {
                 if in_use != take_dead || self.is_own_seat(index) {
                     continue;
                 }
-                if byte_lock::try_exclusive(&self.file.file, Byte::Seat(index)).map_err(io)? {
+                if byte_lock::try_exclusive(&self.file.file, Byte::Seat(index)).map_err(claim_error)? {
                     return self.sit_down(map, index);
                 }
             }
             // Rather a new seat than the seat of a dead one: recovery is for when it is needed.
             if !take_dead && let Some(index) = self.add_seats()? {
                 let map = self.map()?;
-                if byte_lock::try_exclusive(&self.file.file, Byte::Seat(index)).map_err(io)? {
+                if byte_lock::try_exclusive(&self.file.file, Byte::Seat(index)).map_err(claim_error)? {
                     return self.sit_down(map, index);
                 }
             }
@@ -206,8 +242,7 @@ impl Store {
         if view.state().swap(1, Ordering::AcqRel) != 0
             && let Err(e) = self.recover_seat(seat)
         {
-            self.own_seat(index, false);
-            byte_lock::unlock(&self.file.file, Byte::Seat(index));
+            self.stand_up(seat);
             return Err(e);
         }
         view.wake().store(0, Ordering::Relaxed);
@@ -231,11 +266,16 @@ impl Store {
             self.fold_counters(map, view);
             view.state().store(0, Ordering::Release);
         }
-        self.own_seat(seat.index, false);
-        byte_lock::unlock(&self.file.file, Byte::Seat(seat.index));
+        self.stand_up(seat);
         if LAST.try_with(std::cell::Cell::get).is_ok_and(|(number, _)| number == self.number) {
             let _ = LAST.try_with(|last| last.set((0, seat)));
         }
+    }
+
+    /// Gives up the proof of life for a seat.
+    fn stand_up(&self, seat: Seat) {
+        self.own_seat(seat.index, false);
+        byte_lock::unlock(&self.file.file, Byte::Seat(seat.index));
     }
 
     /// Adds a seat's counters to the store's totals.

@@ -342,9 +342,10 @@ impl Store {
     pub fn collect(self: &Arc<Store>, all: bool) -> Result<u64, Error> {
         let me = self.seat()?;
         if !all {
-            let shard = (crate::clock::monotonic() >> 22) as u32 % self.shards;
+            let shard = self.collections.fetch_add(1, Ordering::Relaxed) % self.shards;
             return self.with_shard(me, shard, |guard| guard.sweep(4 * STEP));
         }
+        self.clear_all_dead_seats()?;
         let mut removed = 0;
         for shard in 0..self.shards {
             let map = self.map()?;
