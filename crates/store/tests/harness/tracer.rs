@@ -53,12 +53,21 @@ impl Trace {
         let missing = budget.min(total).saturating_sub(points.len());
         for i in 0..missing {
             let (from, to) = (i * total / missing, (i + 1) * total / missing);
-            points.insert(from + random.below((to - from).max(1) as u64) as usize);
+            points.insert(self.whole(from + random.below((to - from).max(1) as u64) as usize));
         }
-        while points.len() < budget.min(total) {
-            points.insert(random.below(total as u64) as usize);
+        // Where steps of one instruction were drawn together, others are drawn instead.
+        for _ in 0..budget {
+            if points.len() < budget.min(total) {
+                points.insert(self.whole(random.below(total as u64) as usize));
+            }
         }
         points.into_iter().collect()
+    }
+
+    /// `step`, or the first step of the instruction that repeats itself there: a copy of bytes, reached slowly.
+    fn whole(&self, step: usize) -> usize {
+        let repeats = |step: usize| step > 0 && self.addresses.get(step) == self.addresses.get(step - 1);
+        (0..=step).rev().find(|step| !repeats(*step)).unwrap_or(0)
     }
 
     /// The breakpoint by which step `to` is reached fastest from step `from`: its address, how often it is passed,

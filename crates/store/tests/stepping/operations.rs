@@ -8,9 +8,7 @@ use cloakroom_store::{Lease, Store};
 
 use super::witness::Scene;
 use super::{Stage, fresh};
-use crate::harness::{
-    LIFE, attach_existing, exclusive, get, ids_in_shard, put, read, unlocked, value, waiting,
-};
+use crate::harness::{LIFE, attach_existing, exclusive, get, ids_in_shard, put, read, unlocked, value, waiting};
 
 /// The shard in which the operations work.
 const SHARD: u32 = 1;
@@ -72,11 +70,20 @@ pub(crate) fn all() -> Vec<Case> {
         Case::new("create: in a full store, by eviction", full_store, acquire_and_commit),
         Case::new("grow", full_chunks, commit_unlocked),
         Case::new("snapshot", |dir| scene(dir, Some(1000), 0), snapshot),
-        Case { peer: Peer::Holder, ..Case::new("acquire: handed over by the holder", |dir| scene(dir, Some(500), 900), acquire_and_commit) },
+        Case {
+            peer: Peer::Holder,
+            ..Case::new("acquire: handed over by the holder", |dir| scene(dir, Some(500), 900), acquire_and_commit)
+        },
         Case { peer: Peer::Waiter, ..Case::new("release: to a waiter", |dir| scene(dir, Some(500), 0), release) },
-        Case { peer: Peer::Waiter, ..Case::new("update: and hand over to a waiter", |dir| scene(dir, Some(500), 900), commit) },
-        Case { peer: Peer::Waiter, ..Case::new("update: large, and hand over to a waiter", |dir| scene(dir, Some(500), 9000), commit) },
-        Case { peer: Peer::Waiter, ..Case::new("destroy: before a waiter", handed_destroy, destroy) },
+        Case {
+            peer: Peer::Waiter,
+            ..Case::new("update: and hand over to a waiter", |dir| scene(dir, Some(500), 900), commit)
+        },
+        Case {
+            peer: Peer::Waiter,
+            ..Case::new("update: large, and hand over to a waiter", |dir| scene(dir, Some(500), 9000), commit)
+        },
+        Case { peer: Peer::Waiter, ..Case::new("destroy: before a waiter", destroyable, destroy) },
     ]
 }
 
@@ -171,11 +178,6 @@ fn destroyable(dir: &Path) -> Result<Scene, String> {
     Ok(scene)
 }
 
-/// A waiter that queued before the end gets a lease that reads nothing, and may not write.
-fn handed_destroy(dir: &Path) -> Result<Scene, String> {
-    destroyable(dir)
-}
-
 /// Full of sessions that never came back, save for the others.
 fn full_store(dir: &Path) -> Result<Scene, String> {
     let store = fresh(dir, 8);
@@ -200,33 +202,28 @@ fn full_store(dir: &Path) -> Result<Scene, String> {
     Ok(scene)
 }
 
-/// No chunk is left: the next one must be allocated.
+/// No chunk is left and the victim's next payload finds no room in those that its shard has.
 fn full_chunks(dir: &Path) -> Result<Scene, String> {
-    let store = fresh(dir, 16);
-    let mut scene = populate(&store, Some(1000), 9000)?;
-    let mut fillers = ids_in_shard(&store, "filler", SHARD, 400).into_iter();
-    let free_units = |store: &Arc<Store>| store.stats().map(|stats| stats.free_bytes).map_err(|e| e.to_string());
-    // Each filler takes a chunk but for a rest too small for what the victim becomes.
-    while free_units(&store)? > 400 << 10 {
-        let id = fillers.next().ok_or("the store never fills")?;
-        put(&store, &id, &value(5, 124_000))?;
-        scene.others.push((id, value(5, 124_000)));
-    }
-    let file_bytes = |store: &Arc<Store>| store.stats().map(|stats| stats.file_bytes).map_err(|e| e.to_string());
-    let size = file_bytes(&store)?;
-    for len in [124_000, 124_000, 124_000, 60_000, 30_000, 15_000] {
-        let before = free_units(&store)?;
-        if before < len as u64 + (20 << 10) {
-            continue;
+    const LEN: usize = 9000;
+    // How many fit is the same in every store; the one too many grows the first.
+    let fill = |dir: &Path, most: usize| {
+        let store = fresh(dir, 16);
+        let mut scene = populate(&store, Some(1000), LEN)?;
+        let size = store.stats().map_err(|e| e.to_string())?.file_bytes;
+        for id in ids_in_shard(&store, "filler", SHARD, most) {
+            put(&store, &id, &value(5, LEN))?;
+            scene.others.push((id, value(5, LEN)));
+            if store.stats().map_err(|e| e.to_string())?.file_bytes > size {
+                break;
+            }
         }
-        let id = fillers.next().ok_or("the store never fills")?;
-        put(&store, &id, &value(6, len))?;
-        scene.others.push((id, value(6, len)));
-        if file_bytes(&store)? != size {
-            return Err("the template grew already".to_owned());
-        }
-    }
-    Ok(scene)
+        Ok::<Scene, String>(scene)
+    };
+    let trial = crate::harness::temporary();
+    let before = fill(trial.path(), 0)?.others.len();
+    let filled = crate::harness::temporary();
+    let too_many = fill(filled.path(), 1000)?.others.len() - before;
+    fill(dir, too_many - 1)
 }
 
 /// Attaches as a worker that has worked before: with a seat.

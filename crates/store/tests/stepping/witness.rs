@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Acquire, Error, Lease, Store};
+use cloakroom_store::{Acquire, Error, Lease, Outcome, Store};
 
 use crate::harness::{LIFE, attach_existing, exclusive, get, put, read, sound, value, waiting};
 
@@ -185,7 +185,7 @@ pub(crate) fn serve<'a>(dir: &'a Path, scene: &'a Scene) -> impl FnMut(&str) -> 
                     Ok(_) => Err("the lock is free".to_owned()),
                 }
             }
-            "take" => take_queued(store, scene).map(|()| String::new()),
+            "take" => take_queued(store, scene),
             "inspect" => {
                 let order = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
                 let after = Marker::parse(words.next().unwrap_or_default());
@@ -196,12 +196,17 @@ pub(crate) fn serve<'a>(dir: &'a Path, scene: &'a Scene) -> impl FnMut(&str) -> 
     }
 }
 
-/// Waits for the lock that another has, then writes. The wait itself has no bound here: it begins before the kill.
-fn take_queued(store: &Arc<Store>, scene: &Scene) -> Result<(), String> {
+/// Waits for the lock that another has, then writes; says whether that was stored. The wait itself has no bound here:
+/// it begins before the kill.
+fn take_queued(store: &Arc<Store>, scene: &Scene) -> Result<String, String> {
     let key = store.key(b"", scene.victim.as_bytes());
     let mut lease = store.acquire(&key, &waiting(Duration::from_secs(60))).map_err(|e| format!("acquire: {e}"))?;
     let found = read(&mut lease)?;
-    scene.allows(Marker::None, Some(found).filter(|_| !lease.is_new()).as_ref())?;
-    lease.commit(&Marker::Waiter.written(), LIFE).map_err(|e| format!("commit: {e}"))?;
-    Ok(())
+    let content = Some(found).filter(|_| !lease.is_new());
+    match lease.commit(&Marker::Waiter.written(), LIFE).map_err(|e| format!("commit: {e}"))? {
+        Outcome::Stored => scene.allows(Marker::None, content.as_ref()).map(|()| "stored".to_owned()),
+        // Ended while it waited: it reads nothing and writes nothing.
+        Outcome::Ended if content.is_none_or(|bytes| bytes.is_empty()) => Ok("ended".to_owned()),
+        Outcome::Ended => Err("an ended session was read".to_owned()),
+    }
 }
