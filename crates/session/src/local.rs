@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use cloakroom_store as store;
@@ -31,7 +31,13 @@ pub struct Options {
 /// [`StoreError::Unavailable`] with what is wrong with the directory or file, and what to do.
 pub fn open(directory: &Path, options: &Options) -> Result<Arc<dyn Store>, StoreError> {
     let attached = attach(directory, options)?;
-    Ok(Arc::new(Local { attached: RwLock::new(attached), looked: AtomicU32::new(0), news: Mutex::new(None) }))
+    Ok(Arc::new(Local {
+        first: attached,
+        replaced: AtomicBool::new(false),
+        later: RwLock::new(None),
+        looked: AtomicU32::new(0),
+        news: Mutex::new(None),
+    }))
 }
 
 fn attach(directory: &Path, options: &Options) -> Result<Arc<store::Store>, StoreError> {
@@ -41,24 +47,35 @@ fn attach(directory: &Path, options: &Options) -> Result<Arc<store::Store>, Stor
 }
 
 struct Local {
-    attached: RwLock<Arc<store::Store>>,
+    /// The store that was attached first, which nearly always stays the only one: no lock, no reference count.
+    first: Arc<store::Store>,
+    replaced: AtomicBool,
+    later: RwLock<Option<Arc<store::Store>>>,
     /// Second in which the path was last compared with the attached file.
     looked: AtomicU32,
     news: Mutex<Option<String>>,
 }
 
 impl Local {
-    fn attached(&self) -> Arc<store::Store> {
-        Arc::clone(&self.attached.read())
+    /// Calls `look` with the attached store.
+    fn attached<T>(&self, look: impl FnOnce(&Arc<store::Store>) -> T) -> T {
+        if !self.replaced.load(Ordering::Acquire) {
+            return look(&self.first);
+        }
+        let later = self.later.read().clone();
+        look(later.as_ref().unwrap_or(&self.first))
     }
 
     /// Does `work` on the attached store, once more after attaching anew where this process is a forked child or the
     /// sessions have moved.
     fn with<T>(&self, work: impl Fn(&Arc<store::Store>) -> Result<T, store::Error>) -> Result<T, StoreError> {
-        let attached = self.attached();
-        let result = match work(&attached) {
-            Err(store::Error::Moved | store::Error::Forked) => work(&self.attach_anew(&attached)?),
-            result => result,
+        let first = self.attached(|attached| match work(attached) {
+            Err(store::Error::Moved | store::Error::Forked) => Err(Arc::clone(attached)),
+            result => Ok(result),
+        });
+        let result = match first {
+            Ok(result) => result,
+            Err(old) => work(&self.attach_anew(&old)?),
         };
         result.map_err(|e| self.error(e))
     }
@@ -66,15 +83,18 @@ impl Local {
     /// Goes over to the store that is at the path now, whose keys are the same unless this fails.
     #[cold]
     fn attach_anew(&self, old: &Arc<store::Store>) -> Result<Arc<store::Store>, StoreError> {
-        let mut attached = self.attached.write();
-        if !Arc::ptr_eq(&attached, old) {
-            return Ok(Arc::clone(&attached));
+        let mut later = self.later.write();
+        let attached = later.as_ref().unwrap_or(&self.first);
+        if !Arc::ptr_eq(attached, old) {
+            return Ok(Arc::clone(attached));
         }
         let deleted = !old.forked();
         let (fresh, inheritance) = old.successor().map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        *attached = Arc::clone(&fresh);
+        *later = Some(Arc::clone(&fresh));
+        self.replaced.store(true, Ordering::Release);
         let path = old.path().display();
         match inheritance {
+            store::Inheritance::Nothing => Ok(fresh),
             store::Inheritance::Kept if !deleted => Ok(fresh),
             store::Inheritance::Kept => {
                 *self.news.lock() = Some(format!(
@@ -91,7 +111,7 @@ impl Local {
     }
 
     fn error(&self, error: store::Error) -> StoreError {
-        translated(self.attached.read().path(), error)
+        self.attached(|store| translated(store.path(), error))
     }
 }
 
@@ -99,9 +119,6 @@ impl Local {
 fn translated(path: &Path, error: store::Error) -> StoreError {
     let location = path.display().to_string();
     match error {
-        store::Error::TooManyWaiters { waiting, holder } => {
-            StoreError::TooManyWaiters { waiting, limit: waiting, holder: named(holder) }
-        }
         store::Error::LockTimeout { waited, holder } => StoreError::LockTimeout { waited, holder: named(holder) },
         store::Error::HeldHere => StoreError::HeldHere,
         store::Error::Full { used, capacity } => StoreError::Full { location, used, capacity },
@@ -128,7 +145,7 @@ fn local(key: &Key) -> store::Key {
 
 impl Store for Local {
     fn key(&self, namespace: &Namespace, id: &SessionId<'_>) -> Key {
-        let key = self.attached.read().key(namespace.as_bytes(), id.as_bytes());
+        let key = self.attached(|store| store.key(namespace.as_bytes(), id.as_bytes()));
         let mut bytes = [0; 32];
         bytes.split_at_mut(16).0.copy_from_slice(&key.to_bytes());
         Key(bytes)
@@ -142,13 +159,14 @@ impl Store for Local {
             lifetime: how.lifetime,
             script: how.script,
         };
-        match self.with(|store| store.acquire(&local(key), &request)) {
-            Ok(lease) => Ok(Box::new(LocalLease { lease })),
-            Err(StoreError::TooManyWaiters { waiting, holder, .. }) => {
-                Err(StoreError::TooManyWaiters { waiting, limit: how.max_waiters, holder })
+        let lease = self.with(|store| match store.acquire(&local(key), &request) {
+            // Not a failure of the store, and only here the limit is known.
+            Err(store::Error::TooManyWaiters { waiting, holder }) => {
+                Ok(Err(StoreError::TooManyWaiters { waiting, limit: how.max_waiters, holder: named(holder) }))
             }
-            Err(e) => Err(e),
-        }
+            result => result.map(Ok),
+        })??;
+        Ok(Box::new(LocalLease { lease }))
     }
 
     fn snapshot(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
@@ -203,25 +221,24 @@ impl Store for Local {
     }
 
     fn location(&self) -> String {
-        self.attached.read().path().display().to_string()
+        self.attached(|store| store.path().display().to_string())
     }
 
     fn notice(&self) -> Option<String> {
-        let attached = self.attached.read();
         let second = store::Clock::coarse_second();
-        if self.looked.load(Ordering::Relaxed) == second && !attached.forked() {
-            return attached.take_note();
+        let stays = self.attached(|store| !store.forked() && !store.superseded());
+        if stays && self.looked.load(Ordering::Relaxed) == second {
+            return self.attached(|store| store.take_note());
         }
         self.looked.store(second, Ordering::Relaxed);
-        let old = Arc::clone(&attached);
-        drop(attached);
+        let old = self.attached(Arc::clone);
         if !old.in_place()
             && let Err(e) = self.attach_anew(&old)
         {
             return Some(e.to_string());
         }
         let news = self.news.lock().take();
-        news.or_else(|| self.attached.read().take_note())
+        news.or_else(|| self.attached(|store| store.take_note()))
     }
 }
 

@@ -231,7 +231,8 @@ impl ShardGuard<'_> {
         }
         self.shard.add(shard::FREE_UNITS, i64::from(units));
         if end - first == LARGEST {
-            if self.shard.get(shard::EMPTY_CHUNKS) > 0 {
+            // One is kept, to save taking it again at once; where the store is at its full size others may need it.
+            if self.shard.get(shard::EMPTY_CHUNKS) > 0 || !self.store.can_grow(self.map) {
                 self.shard.add(shard::FREE_UNITS, -i64::from(LARGEST));
                 self.store.release_chunk(self.map, chunk);
                 return Ok(());

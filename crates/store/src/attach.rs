@@ -62,7 +62,7 @@ impl Store {
             registry.born = token;
         }
         registry.stores.retain(|store| store.strong_count() > 0);
-        let (dir, note) = file::open_directory(directory)?;
+        let (dir, note) = file::open_directory(directory, user)?;
         // The file may be replaced between opening and locking it: then open the new one.
         loop {
             let opened = file::open(&dir, directory, user, capacity.is_some())?;
@@ -114,7 +114,7 @@ fn attach_locked(opened: StoreFile, capacity: Option<u64>) -> Result<Arc<Store>,
     // Mapped to its full size at once; what is not allocated yet is not touched.
     let whole = capacity.map_or(0, |bytes| file_len(file::chunks_for(bytes, shards)));
     let region = Region::new(&opened.file, whole.max(file_len(0)).max(length)).map_err(|e| io("map it", e))?;
-    let store = Arc::new(Store::new(opened, region, shards, &secret));
+    let store = Arc::new(Store::new(opened, region, shards, &secret, made));
     let cut = mend_length(&store, length).map_err(|e| io("allocate the missing end of it", e))?;
     let error = |error: Error| match error {
         Error::Io { what, source } => io(what, source),

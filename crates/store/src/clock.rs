@@ -5,13 +5,15 @@
 //! that a wall clock that jumps forward hides sessions but deletes none; CLOCK_MONOTONIC measures waits.
 //! Times in the file are unsigned 32-bit seconds; the wall clock fits until the year 2106.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use rustix::time::{ClockId, clock_gettime};
 
 /// The clocks, with a skew that tests set to travel in time.
 #[derive(Debug, Default)]
 pub struct Clock {
+    /// The monotonic second (high half) at which the boot second (low half) was read.
+    boot_read: AtomicU64,
     wall_skew: AtomicI64,
     boot_skew: AtomicI64,
 }
@@ -26,9 +28,19 @@ impl Clock {
         clamp(clock_gettime(ClockId::RealtimeCoarse).tv_sec + self.wall_skew.load(Ordering::Relaxed))
     }
 
-    /// Seconds since the machine was started, suspend included.
+    /// Seconds since the machine was started, suspend included. CLOCK_BOOTTIME has no coarse form, so it is read
+    /// once a second.
     pub(crate) fn boot(&self) -> u64 {
-        u64::from(clamp(clock_gettime(ClockId::Boottime).tv_sec + self.boot_skew.load(Ordering::Relaxed)))
+        let second = u64::from(Clock::coarse_second());
+        let read = self.boot_read.load(Ordering::Relaxed);
+        let boot = if read != 0 && read >> 32 == second {
+            (read & 0xffff_ffff) as i64
+        } else {
+            let boot = clock_gettime(ClockId::Boottime).tv_sec;
+            self.boot_read.store(second << 32 | u64::from(clamp(boot)), Ordering::Relaxed);
+            boot
+        };
+        u64::from(clamp(boot + self.boot_skew.load(Ordering::Relaxed)))
     }
 
     /// A number that changes once a second; 3 ns.

@@ -108,6 +108,18 @@ pub enum AttachError {
         /// The directory.
         path: PathBuf,
     },
+    /// The directory, or a symbolic link to it, belongs to somebody who could exchange the store.
+    #[error(
+        "{path} belongs to user {found}, who could replace the store; it must belong to user {expected} who runs PHP, or to root"
+    )]
+    ForeignDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        found: u32,
+        /// Who would use it.
+        expected: u32,
+    },
     /// A file system on which memory cannot be shared safely.
     #[error(
         "{path} is on a {kind} file system, where processes cannot share memory reliably; use a local directory, or a redis:// save_path"

@@ -74,9 +74,9 @@ fn unsure_file_system(magic: u64) -> Option<&'static str> {
     }
 }
 
-/// Opens the directory of a store and checks that nobody else can exchange files in it. The second value is a
-/// note for the administrator.
-pub(crate) fn open_directory(path: &Path) -> Result<(OwnedFd, Option<String>), AttachError> {
+/// Opens the directory of a store of `user` and checks that nobody else but root can exchange files in it. The second
+/// value is a note for the administrator.
+pub(crate) fn open_directory(path: &Path, user: u32) -> Result<(OwnedFd, Option<String>), AttachError> {
     let directory = |source: io::Error| AttachError::Directory { path: path.to_owned(), source };
     let dir = rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .or_else(|e| match e {
@@ -88,6 +88,13 @@ pub(crate) fn open_directory(path: &Path) -> Result<(OwnedFd, Option<String>), A
         })
         .map_err(|e| directory(e.into()))?;
     let stat = fstat(&dir).map_err(|e| directory(e.into()))?;
+    // A symbolic link to the directory is as good as its owner.
+    let link = rustix::fs::lstat(path).map_err(|e| directory(e.into()))?;
+    for found in [link.st_uid, stat.st_uid] {
+        if found != 0 && found != user && found != rustix::process::geteuid().as_raw() {
+            return Err(AttachError::ForeignDirectory { path: path.to_owned(), found, expected: user });
+        }
+    }
     let mode = stat.st_mode;
     let sticky = mode & 0o1000 != 0;
     let foreign_group = mode & 0o020 != 0 && stat.st_gid != 0 && stat.st_gid != rustix::process::getegid().as_raw();

@@ -80,7 +80,7 @@ pub(crate) mod header {
     pub(crate) const CAPACITY: u64 = 256;
     /// Chunks that are allocated in the file.
     pub(crate) const CHUNKS: u64 = 264;
-    /// 0 = in use, 1 = being moved to a new file, 2 = moved: see [`crate::succession`].
+    /// 0 = in use, 1 = being moved to a new file, 2 = moved, 3 = removed empty: see [`crate::succession`].
     pub(crate) const MOVED: u64 = 272;
     /// Seats whose pages are allocated in the file.
     pub(crate) const SEATS: u64 = 268;

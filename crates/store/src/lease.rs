@@ -353,12 +353,16 @@ impl Lease {
     /// # Errors
     /// [`Error::Stuck`], [`Error::Damaged`].
     pub fn destroy(mut self, tombstone: Duration) -> Result<bool, Error> {
-        loop {
+        let destroyed = loop {
             match self.destroy_here(tombstone) {
                 Err(Error::Moved) if self.follow()? => {}
-                result => return result,
+                result => break result?,
             }
-        }
+        };
+        let store = Arc::clone(&self.store);
+        drop(self);
+        store.remove_if_unneeded();
+        Ok(destroyed)
     }
 
     fn destroy_here(&self, tombstone: Duration) -> Result<bool, Error> {
@@ -406,6 +410,7 @@ impl ShardGuard<'_> {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.leave_slot();
+        self.store.count_lease(-1);
     }
 }
 

@@ -58,6 +58,7 @@ impl Store {
         let map = self.map()?;
         let shard = self.shard_of(key);
         let wall = self.clock().wall();
+        self.count_lease(1);
         let mut lease = Lease {
             store: Arc::clone(self),
             me,
@@ -324,14 +325,16 @@ impl Store {
     pub fn destroy(self: &Arc<Store>, key: &Key, tombstone: Duration) -> Result<bool, Error> {
         let me = self.seat()?;
         let wall = self.clock().wall();
-        self.with_shard(me, self.shard_of(key), |guard| match guard.find(key) {
+        let destroyed = self.with_shard(me, self.shard_of(key), |guard| match guard.find(key) {
             Some(node) if node.is_live() => {
                 let present = is_present(node, wall);
                 guard.end(node, tombstone)?;
                 Ok(present)
             }
             _ => Ok(false),
-        })
+        })?;
+        self.remove_if_unneeded();
+        Ok(destroyed)
     }
 
     /// Removes expired sessions and says how many: all of them, or what a bounded step of one shard finds. No step

@@ -4,7 +4,7 @@
 //! that is in the file.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -49,18 +49,24 @@ pub struct Store {
     pub(crate) check_seed: u64,
     /// Secret of the payloads' checksums, ready for use: making it from a seed costs more than hashing 1 KB.
     pub(crate) check_secret: [u8; 192],
+    /// Whether this process made the file.
+    pub(crate) made: bool,
     /// Token of the process that attached.
     pub(crate) born: u64,
     /// Distinguishes the stores that this process ever attached; never 0.
     pub(crate) number: u64,
     /// Bits of the seats that this process owns.
     pub(crate) own: [AtomicU64; MAX_SEATS as usize / 64],
+    /// Leases of this process. Exact only while it has one seat, which is all that is asked of it.
+    leases: AtomicU32,
     pub(crate) claim: Mutex<()>,
     grow: Mutex<()>,
     clock: Clock,
     notes: Mutex<Vec<String>>,
     has_notes: AtomicBool,
     warned_at: AtomicU64,
+    /// Counts the small collections, to go through the shards in turn.
+    pub(crate) collections: AtomicU32,
 }
 
 impl std::fmt::Debug for Store {
@@ -73,7 +79,7 @@ static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 impl Store {
     /// Wraps an opened and mapped file. The secret gives two keys: one for session keys, one for checksums.
-    pub(crate) fn new(file: StoreFile, region: Region, shards: u32, secret: &[u8; 32]) -> Store {
+    pub(crate) fn new(file: StoreFile, region: Region, shards: u32, secret: &[u8; 32], made: bool) -> Store {
         let derived = blake3::keyed_hash(secret, b"checksum seed");
         let [a, b, c, d, e, f, g, h, ..] = *derived.as_bytes();
         let mut check_secret = [0; 192];
@@ -85,15 +91,18 @@ impl Store {
             hash_key: *secret,
             check_seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
             check_secret,
+            made,
             born: crate::process::token(),
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             own: [const { AtomicU64::new(0) }; MAX_SEATS as usize / 64],
+            leases: AtomicU32::new(0),
             claim: Mutex::new(()),
             grow: Mutex::new(()),
             clock: Clock::default(),
             notes: Mutex::new(Vec::new()),
             has_notes: AtomicBool::new(false),
             warned_at: AtomicU64::new(0),
+            collections: AtomicU32::new(0),
         }
     }
 
@@ -128,6 +137,16 @@ impl Store {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Counts the leases of this process, without a locked instruction.
+    pub(crate) fn count_lease(&self, by: i32) {
+        self.leases.store(self.leases.load(Ordering::Relaxed).wrapping_add_signed(by), Ordering::Relaxed);
+    }
+
+    /// Whether this process has a lease, as far as its only seat knows.
+    pub(crate) fn has_leases(&self) -> bool {
+        self.leases.load(Ordering::Relaxed) != 0
     }
 
     /// Whether the path still names the file that is attached and this process is the one that attached it. One
@@ -264,7 +283,9 @@ impl Store {
             return Ok(true);
         }
         let limit = self.capacity_chunks(map);
-        let mut step = (chunks / 8).clamp(16, 256).min(limit.saturating_sub(chunks));
+        // Small stores grow in small steps, so that the warning comes in time.
+        let most = (limit / 16).clamp(1, 256);
+        let mut step = (chunks / 8).max(16).min(most).min(limit.saturating_sub(chunks));
         if step == 0 {
             return Ok(false);
         }

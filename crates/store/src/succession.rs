@@ -31,6 +31,7 @@ use crate::store::Store;
 /// States of [`header::MOVED`].
 const MOVING: u32 = 1;
 const MOVED: u32 = 2;
+const REMOVED: u32 = 3;
 /// How long to wait for another process that moves the store.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -41,9 +42,17 @@ pub enum Inheritance {
     Kept,
     /// They are lost: the store at the path is another one.
     Lost,
+    /// There were none: the file was removed when the last one was destroyed. The new store makes other keys.
+    Nothing,
 }
 
 impl Store {
+    /// Whether this store has been left for a successor, which [`Store::successor`] attaches. Costs one load.
+    #[must_use]
+    pub fn superseded(&self) -> bool {
+        self.is_moved(self.region.map())
+    }
+
     /// Whether operations on this store must go to its successor.
     #[inline]
     pub(crate) fn is_moved(&self, map: Map<'_>) -> bool {
@@ -79,15 +88,41 @@ impl Store {
         Ok((fresh, inheritance))
     }
 
+    /// Removes the file where this process made it, no session is left and nobody else has it attached.
+    pub(crate) fn remove_if_unneeded(&self) {
+        let map = self.region.map();
+        let unneeded = || (0..self.shards).all(|id| Shard::new(map, id).get(shard::LIVE) == 0);
+        if !self.made || self.is_moved(map) || !unneeded() {
+            return;
+        }
+        // One seat, this thread's: no other thread of this process is at work, and none can begin.
+        let _claim = self.claim.lock();
+        let seats: u32 = self.own.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
+        if seats > 1 || self.has_leases() || !byte_lock::try_exclusive(&self.file.file, Byte::Attach).unwrap_or(false) {
+            return;
+        }
+        let alone = !byte_lock::held_elsewhere(&self.file.file, Byte::Present).unwrap_or(true);
+        if alone && unneeded() && self.file.in_place() && rustix::fs::unlink(&self.file.path).is_ok() {
+            map.u32(header::MOVED).store(REMOVED, Ordering::Release);
+        }
+        byte_lock::unlock(&self.file.file, Byte::Attach);
+    }
+
     fn inheritance(&self, fresh: &Store) -> Inheritance {
-        if fresh.hash_key == self.hash_key { Inheritance::Kept } else { Inheritance::Lost }
+        if fresh.hash_key == self.hash_key {
+            Inheritance::Kept
+        } else if self.region.map().u32(header::MOVED).load(Ordering::Acquire) == REMOVED {
+            Inheritance::Nothing
+        } else {
+            Inheritance::Lost
+        }
     }
 
     /// Copies the file to its path where nothing is there and nobody has done it. The attach byte is locked.
     fn move_to_path(self: &Arc<Store>, directory: &Path) -> std::io::Result<()> {
         let map = self.region.map();
         let state = map.u32(header::MOVED);
-        if rustix::fs::lstat(&self.file.path).is_ok() || state.load(Ordering::Acquire) == MOVED {
+        if rustix::fs::lstat(&self.file.path).is_ok() || state.load(Ordering::Acquire) >= MOVED {
             return Ok(());
         }
         // The mark of a predecessor that died in this work: begin again.
@@ -184,11 +219,13 @@ impl Lease {
             source: std::io::Error::other(e.to_string()),
         };
         let (fresh, inheritance) = self.store.successor().map_err(failed)?;
-        if inheritance == Inheritance::Lost {
+        if inheritance != Inheritance::Kept {
             return Ok(false);
         }
         self.leave_slot();
         self.me = fresh.seat()?;
+        self.store.count_lease(-1);
+        fresh.count_lease(1);
         self.store = fresh;
         Ok(true)
     }

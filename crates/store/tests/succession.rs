@@ -71,3 +71,23 @@ fn a_store_made_meanwhile_stays_and_the_loss_is_told() {
     assert_eq!(running.commit(b"x", LIFE).expect("commit"), Outcome::Stored);
     assert_eq!(other.check().expect("check").sessions, 0);
 }
+
+#[test]
+fn the_last_destroyed_session_takes_an_own_empty_store_with_it() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let store = attach(&dir);
+    let key = store.key(b"", b"only");
+    let slow = store.acquire(&key, &Acquire { exclusive: false, ..how() }).expect("acquire");
+    store.acquire(&key, &how()).expect("acquire").destroy(LIFE).expect("destroy");
+    assert!(store.in_place(), "a lease is left, which the tombstone must stop");
+    assert_eq!(slow.commit(b"zombie", LIFE).expect("commit"), Outcome::Ended);
+    store.acquire(&key, &how()).expect("acquire").destroy(LIFE).expect("destroy");
+    assert!(!store.path().exists());
+    assert!(store.superseded());
+    assert!(matches!(store.acquire(&key, &how()), Err(Error::Moved)));
+    let (next, inheritance) = store.successor().expect("successor");
+    assert_eq!(inheritance, Inheritance::Nothing);
+    let key = next.key(b"", b"only");
+    next.acquire(&key, &how()).and_then(|lease| lease.commit(b"back", LIFE)).expect("commit");
+    assert_eq!(next.snapshot(&key).expect("snapshot"), Some(b"back".to_vec()));
+}
