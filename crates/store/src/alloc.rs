@@ -316,9 +316,15 @@ impl ShardGuard<'_> {
     /// One block for `bytes` payload bytes, or for as many of them as a fragment takes.
     fn alloc_block(&mut self, bytes: u32) -> Result<(Ref, u32), Fault> {
         let mut swept = false;
+        if let Some(place) = self.take_spare(units_for(bytes)) {
+            return Ok((place, bytes));
+        }
         loop {
             if let Some(place) = self.take_fit(units_for(bytes))? {
                 return Ok((place, bytes));
+            }
+            if self.give_spare()? {
+                continue;
             }
             if self.add_data_chunk() {
                 continue;
@@ -341,6 +347,40 @@ impl ShardGuard<'_> {
         }
     }
 
+    /// The spare block, if it has exactly `units` units. An update that does not change its size thus neither splits
+    /// nor merges, and touches no neighbour.
+    fn take_spare(&self, units: u32) -> Option<Ref> {
+        let place = self.shard.get(shard::SPARE);
+        if place == 0 || self.shard.get(shard::SPARE_UNITS) != units || !self.is_data(place, units) {
+            return None;
+        }
+        self.shard.set(shard::SPARE, 0);
+        Some(place)
+    }
+
+    /// Makes a freed block the spare one, and the former spare one an ordinary free block.
+    fn keep_spare(&self, place: Ref, units: u32) -> Result<(), Fault> {
+        if units == 0 || !self.is_data(place, units) || self.is_boundary(place) || self.shard.get(shard::SPARE) == place
+        {
+            return Err(Fault::Damaged("a block to be freed is none"));
+        }
+        self.give_spare()?;
+        self.shard.set(shard::SPARE_UNITS, units);
+        self.shard.set(shard::SPARE, place);
+        Ok(())
+    }
+
+    /// Puts the spare block into the free lists; `false` where there is none.
+    pub(crate) fn give_spare(&self) -> Result<bool, Fault> {
+        let place = self.shard.get(shard::SPARE);
+        if place == 0 {
+            return Ok(false);
+        }
+        self.shard.set(shard::SPARE, 0);
+        self.give(place, self.shard.get(shard::SPARE_UNITS))?;
+        Ok(true)
+    }
+
     /// Gives all blocks of a chain back.
     pub(crate) fn free_chain(&mut self, first: Ref) -> Result<(), Fault> {
         let mut place = first;
@@ -354,6 +394,9 @@ impl ShardGuard<'_> {
             steps += 1;
             if bytes > bytes_in(LARGEST) || steps > crate::payload::MAX_BLOCKS {
                 return Err(Fault::Damaged("a payload block has an impossible size"));
+            }
+            if steps == 1 && next == 0 {
+                return self.keep_spare(place, units_for(bytes));
             }
             self.give(place, units_for(bytes))?;
             place = next;

@@ -166,6 +166,10 @@ pub(crate) mod shard {
     pub(crate) const SWEPT: u64 = 144;
     /// Payload bytes of live sessions.
     pub(crate) const PAYLOAD_BYTES: u64 = 152;
+    /// The block that was freed last, kept out of the free lists for an update of the same size: place and units.
+    pub(crate) const SPARE: u64 = 160;
+    /// See [`SPARE`].
+    pub(crate) const SPARE_UNITS: u64 = 164;
     /// Which bins have a free block: two words.
     pub(crate) const BIN_MAP: u64 = 192;
     /// First free block of each bin.

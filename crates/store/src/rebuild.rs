@@ -113,6 +113,8 @@ impl<'a> ShardGuard<'a> {
             shard::FRESH + 8,
             shard::SWEEP_CHUNK,
             shard::SWEEP_NODE,
+            shard::SPARE,
+            shard::SPARE_UNITS,
         ] {
             self.shard.set(field, 0);
         }

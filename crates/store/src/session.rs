@@ -358,6 +358,8 @@ impl Store {
             for _ in 0..steps {
                 removed += self.with_shard(me, shard, |guard| guard.sweep(STEP))?;
             }
+            // The last step of a thorough collection: all that is free can merge.
+            self.with_shard(me, shard, |guard| guard.give_spare())?;
         }
         Ok(removed)
     }
