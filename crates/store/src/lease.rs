@@ -3,6 +3,7 @@
 //! A lease writes only the incarnation that it acquired. In exclusive mode it holds the session lock, so nobody else
 //! publishes meanwhile, save writers without a lock; publication itself is always one store under the shard lock.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,11 +35,12 @@ pub struct Lease {
     pub(crate) store: Arc<Store>,
     pub(crate) me: Seat,
     pub(crate) shard: u32,
-    pub(crate) place: Ref,
+    /// Changes where a vanished session is made again, as does the incarnation.
+    pub(crate) place: Cell<Ref>,
     pub(crate) key: Key,
     /// The seat's entry for the session lock; `None` without a lock.
     pub(crate) slot: Option<u32>,
-    pub(crate) incarnation: u64,
+    pub(crate) incarnation: Cell<u64>,
     /// Head of the payload to be read.
     pub(crate) head: Head,
     pub(crate) len: u32,
@@ -98,14 +100,14 @@ impl Lease {
         if self.ended || block == 0 {
             return Ok(());
         }
-        let node = Node::new(map, self.place);
-        let binding = Binding { key: self.key, incarnation: self.incarnation, version: self.head.version() };
+        let node = Node::new(map, self.place.get());
+        let binding = Binding { key: self.key, incarnation: self.incarnation.get(), version: self.head.version() };
         let result = payload::read_chain(&self.store, map, self.shard, block, binding, out);
         std::sync::atomic::fence(Ordering::Acquire);
         if node.head() != self.head {
             let fresh = node.head();
-            self.ended =
-                fresh.state() != NodeState::Live || node.incarnation().load(Ordering::Relaxed) != self.incarnation;
+            self.ended = fresh.state() != NodeState::Live
+                || node.incarnation().load(Ordering::Relaxed) != self.incarnation.get();
             self.see(if self.ended { Head(0) } else { fresh })?;
             return Err(Error::Changed);
         }
@@ -133,7 +135,7 @@ impl Lease {
 
     /// Empties a session whose payload is not what was committed, so that the next request finds a usable one.
     fn drop_damaged(&mut self, broken: Broken) -> Result<(), Error> {
-        let (me, place, seen) = (self.me, self.place, self.head);
+        let (me, place, seen) = (self.me, self.place.get(), self.head);
         self.store.with_shard(me, self.shard, |guard| {
             let node = guard.node(place)?;
             if node.head() == seen {
@@ -167,7 +169,7 @@ impl Lease {
         }
     }
 
-    fn commit_here(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+    fn commit_here(&self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
         if self.ended {
             return self.refused();
         }
@@ -184,9 +186,8 @@ impl Lease {
         Ok(Outcome::Ended)
     }
 
-    fn commit_inline(&mut self, payload: &[u8], hash: u64, lifetime: Duration) -> Result<Outcome, Error> {
-        let store = Arc::clone(&self.store);
-        let outcome = store.with_shard(self.me, self.shard, |guard| {
+    fn commit_inline(&self, payload: &[u8], hash: u64, lifetime: Duration) -> Result<Outcome, Error> {
+        let outcome = self.store.with_shard(self.me, self.shard, |guard| {
             let Some(node) = self.target(guard, lifetime)? else { return Ok(Outcome::Ended) };
             let block = if payload.is_empty() { 0 } else { guard.alloc_chain(payload.len() as u32)? };
             payload::write_chain(guard.map, block, payload);
@@ -196,8 +197,8 @@ impl Lease {
         if outcome == Outcome::Ended { self.refused() } else { Ok(outcome) }
     }
 
-    fn commit_large(&mut self, payload: &[u8], hash: u64, lifetime: Duration) -> Result<Outcome, Error> {
-        let store = Arc::clone(&self.store);
+    fn commit_large(&self, payload: &[u8], hash: u64, lifetime: Duration) -> Result<Outcome, Error> {
+        let store = &self.store;
         let map = store.map()?;
         let view = SeatView::new(map, self.me.index);
         // Without a lock there is no entry yet: one is needed to own the space until it is published.
@@ -241,15 +242,15 @@ impl Lease {
     }
 
     /// The node to write to, made again where the session vanished; `None` where it was ended.
-    fn target<'a>(&mut self, guard: &mut ShardGuard<'a>, lifetime: Duration) -> Result<Option<Node<'a>>, Fault> {
+    fn target<'a>(&self, guard: &mut ShardGuard<'a>, lifetime: Duration) -> Result<Option<Node<'a>>, Fault> {
         let node = match self.locate(guard)? {
             Target::Node(node) => node,
             Target::Ended => return Ok(None),
             Target::Vanished => {
                 let wall = guard.store.clock().wall();
                 let node = guard.create(&self.key, wall, seconds(lifetime))?;
-                self.place = node.place;
-                self.incarnation = node.incarnation().load(Ordering::Relaxed);
+                self.place.set(node.place);
+                self.incarnation.set(node.incarnation().load(Ordering::Relaxed));
                 node
             }
         };
@@ -258,8 +259,8 @@ impl Lease {
     }
 
     fn locate<'a>(&self, guard: &ShardGuard<'a>) -> Result<Target<'a>, Fault> {
-        let node = guard.node(self.place)?;
-        let same = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation;
+        let node = guard.node(self.place.get())?;
+        let same = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
         if same && node.is_live() {
             return Ok(Target::Node(node));
         }
@@ -273,7 +274,7 @@ impl Lease {
         let old = node.head();
         let new = old.next(block, NodeState::Live);
         if block != 0 {
-            let binding = Binding { key: self.key, incarnation: self.incarnation, version: new.version() };
+            let binding = Binding { key: self.key, incarnation: self.incarnation.get(), version: new.version() };
             payload::seal(map, block, hash, binding);
         }
         node.see(wall, guard.store.now(map), seconds(lifetime));
@@ -326,8 +327,8 @@ impl Lease {
         let swept = Shard::new(map, self.shard).get(shard::SWEPT) == wall;
         if self.slot.is_some() && swept && !self.store.is_moved(map) {
             // The lock keeps the node this session's, so the one store needs no shard lock.
-            let node = Node::new(map, self.place);
-            if node.is_live() && node.incarnation().load(Ordering::Relaxed) == self.incarnation {
+            let node = Node::new(map, self.place.get());
+            if node.is_live() && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get() {
                 node.see(wall, self.store.now(map), seconds(lifetime));
                 count(map, self.me, Counter::Touches, 1);
                 return Ok(Some(Outcome::Stored));
@@ -423,7 +424,7 @@ impl Lease {
             return;
         }
         if let Ok(map) = self.store.map() {
-            self.store.unlock_session(map, self.me, self.shard, Node::new(map, self.place));
+            self.store.unlock_session(map, self.me, self.shard, Node::new(map, self.place.get()));
             SeatView::new(map, self.me.index).lease_node(slot).store(0, Ordering::Release);
         }
     }

@@ -253,6 +253,9 @@ impl Store {
     /// Releases this thread's lock of `node` without the shard lock where nobody waits.
     pub(crate) fn unlock_session(self: &Arc<Store>, map: Map<'_>, me: Seat, shard: u32, node: Node<'_>) {
         let mine = me.owner.0;
+        if Owner(node.lock().load(Ordering::Relaxed)).bare() != me.owner {
+            return;
+        }
         if node.lock().compare_exchange(mine, 0, Ordering::Release, Ordering::Relaxed) != Err(mine | Owner::WAITERS) {
             return;
         }

@@ -1,5 +1,6 @@
 //! What one does with a session: acquire it, look at it, destroy it; and collecting the expired ones.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -63,10 +64,10 @@ impl Store {
             store: Arc::clone(self),
             me,
             shard,
-            place: 0,
+            place: Cell::new(0),
             key: *key,
             slot: None,
-            incarnation: 0,
+            incarnation: Cell::new(0),
             head: Head(0),
             len: 0,
             ended: false,
@@ -85,7 +86,7 @@ impl Store {
         if let Ok(Some(node)) = self.lookup(map, shard, key) {
             view.lease_node(slot).store(node.place, Ordering::Release);
             if node.lock().compare_exchange(0, me.owner.0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                lease.place = node.place;
+                lease.place.set(node.place);
                 lease.slot = Some(slot);
                 if is_present(node, wall) && node.key() == *key {
                     lease.take_up(node)?;
@@ -122,8 +123,8 @@ impl Store {
             let present = is_present(node, wall) && node.key() == lease.key;
             fence(Ordering::Acquire);
             if present && node.head() == head {
-                lease.place = node.place;
-                lease.incarnation = incarnation;
+                lease.place.set(node.place);
+                lease.incarnation.set(incarnation);
                 mark_returned(node);
                 return lease.see(head);
             }
@@ -136,7 +137,9 @@ impl Store {
             };
             Ok((node.place, node.incarnation().load(Ordering::Relaxed), node.head(), new))
         })?;
-        (lease.place, lease.incarnation, lease.new) = (place, incarnation, new);
+        lease.place.set(place);
+        lease.incarnation.set(incarnation);
+        lease.new = new;
         lease.see(head)
     }
 
@@ -204,7 +207,7 @@ impl Store {
                     Waited::TimedOut(holder) => return Err(Error::LockTimeout { waited: start.elapsed(), holder }),
                 },
             }
-            lease.place = place;
+            lease.place.set(place);
             lease.slot = Some(slot);
             lease.new = created;
             if self.settle(lease, node, began, how.lifetime)? {
@@ -231,7 +234,7 @@ impl Store {
         }
         if node.ended().load(Ordering::Relaxed) >= began {
             lease.ended = true;
-            lease.incarnation = 0;
+            lease.incarnation.set(0);
             return Ok(true);
         }
         let wall = self.clock().wall();
@@ -368,7 +371,7 @@ impl Store {
 impl Lease {
     /// Takes up the present session in `node`, whose lock this lease holds.
     fn take_up(&mut self, node: Node<'_>) -> Result<(), Error> {
-        self.incarnation = node.incarnation().load(Ordering::Relaxed);
+        self.incarnation.set(node.incarnation().load(Ordering::Relaxed));
         if !self.new {
             mark_returned(node);
         }
