@@ -69,8 +69,12 @@ def foreign(site):
     expect(store.read_bytes() == before, "the foreign store was changed")
 
 
-@case("trouble: the store file is deleted while workers run: they meet again on one new store")
+@case("trouble: the store file is deleted while workers run: they meet again on a new one, with all sessions")
 def deleted(site):
+    before = site.client()
+    for _ in range(3):
+        before.get("/t/counter.php")
+
     def workers_used():
         requests = [InBackground(site.client().get, "/t/counter.php") for _ in range(16)]
         return {request.result(10).json()["pid"] for request in requests}
@@ -108,5 +112,7 @@ def deleted(site):
         return False
 
     wait_for(together, "all workers use one store again", 15)
+    count = before.get("/t/counter.php").json()["count"]
+    expect(count == 4, f"a session from before counts {count} instead of 4")
     warned = re.search(r"Warning: .*store.*(deleted|removed|replaced|gone)", site.log()[logged:])
     expect(warned, "the log has no warning about the deleted store")
