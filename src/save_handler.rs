@@ -6,7 +6,7 @@
 //! close. The last write and the close of a request come after this module's request shutdown, without a call frame.
 //!
 //! Each function first takes what it needs from PHP, then runs its Rust part under
-//! [`guarded`](crate::worker::guarded), and only then, owning nothing, calls PHP again: to allocate, or to warn.
+//! [`guarded`], and only then, owning nothing, calls PHP again: to allocate, or to warn.
 
 use std::ffi::{c_char, c_int};
 use std::mem::MaybeUninit;

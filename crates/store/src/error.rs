@@ -131,7 +131,9 @@ pub enum AttachError {
         kind: &'static str,
     },
     /// The file cannot be opened.
-    #[error("cannot open {path}: {source}")]
+    #[error(
+        "cannot open {path}: {source}; let the user who runs PHP write to that directory, or let session.save_path name another one"
+    )]
     Open {
         /// The file.
         path: PathBuf,
