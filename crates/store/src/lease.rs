@@ -325,7 +325,7 @@ impl Lease {
         let map = self.store.map()?;
         let wall = self.store.clock().wall();
         let swept = Shard::new(map, self.shard).get(shard::SWEPT) == wall;
-        if self.slot.is_some() && swept && !self.store.is_moved(map) {
+        if self.slot.is_some() && swept && !self.store.is_moved(map) && !self.store.forked() {
             // The lock keeps the node this session's, so the one store needs no shard lock.
             let node = Node::new(map, self.place.get());
             if node.is_live() && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get() {

@@ -8,16 +8,29 @@
 
 use std::fs::File;
 use std::marker::PhantomData;
+use std::os::fd::AsRawFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 
 use parking_lot::Mutex;
+use rustix::fs::{Mode, OFlags, Stat, fstat};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 #[derive(Debug)]
 struct Mapping {
     base: NonNull<u8>,
     len: u64,
+}
+
+/// Opens `file` once more. A mapping keeps its open file description alive, and a forked child inherits mappings: made
+/// through the descriptor that bears the proof of life, a child's copy would make its dead parent look alive. `None`
+/// where /proc is missing; then it does so until the child ends.
+fn reopen(file: &File) -> Option<File> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let again = rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty()).ok()?;
+    let same = |one: &Stat, other: &Stat| (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino);
+    let checked = same(&fstat(file).ok()?, &fstat(&again).ok()?);
+    checked.then(|| File::from(again))
 }
 
 /// All mappings of one store file in this process; the newest is the longest.
@@ -42,6 +55,8 @@ impl Region {
 
     fn map_file(file: &File, len: u64) -> std::io::Result<*mut Mapping> {
         let size = usize::try_from(len).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+        let own = reopen(file);
+        let file = own.as_ref().unwrap_or(file);
         // SAFETY: a fresh address range chosen by the kernel; no Rust object lives there.
         let base =
             unsafe { mmap(std::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, file, 0)? };

@@ -272,6 +272,14 @@ impl Store {
         }
     }
 
+    /// Gives this thread's seat up without clearing it, as if its owner had died; the next use claims another.
+    pub(crate) fn resign(&self, seat: Seat) {
+        let _claim = self.claim.lock();
+        let _ = LAST.try_with(|last| last.set((0, seat)));
+        let _ = SEATS.try_with(|seats| seats.borrow_mut().0.retain(|(store, _)| store.number != self.number));
+        self.stand_up(seat);
+    }
+
     /// Gives up the proof of life for a seat.
     fn stand_up(&self, seat: Seat) {
         self.own_seat(seat.index, false);

@@ -14,7 +14,7 @@ use crate::nodes::NODES_PER_CHUNK;
 use crate::payload::{self, Binding, MAX_PAYLOAD};
 use crate::queue::{Waited, is_present};
 use crate::region::Map;
-use crate::seats::SeatView;
+use crate::seats::{Seat, SeatView};
 use crate::shard::{Fault, ShardGuard};
 use crate::stats::{Counter, count};
 use crate::store::{Key, Store};
@@ -102,11 +102,24 @@ impl Store {
             Ok(()) => Ok(lease),
             Err(e) => {
                 if lease.slot.is_none() {
-                    view.lease_node(slot).store(0, Ordering::Relaxed);
+                    self.abandon(me, slot);
                 }
                 Err(e)
             }
         }
+    }
+
+    /// Ends an attempt to acquire that failed. Where the thread could not even leave the queue, the lock will still be
+    /// handed to its seat: given up, the seat is a dead one, which everybody passes over.
+    fn abandon(&self, me: Seat, slot: u32) {
+        let Ok(map) = self.map() else { return };
+        let view = SeatView::new(map, me.index);
+        if view.waiting().load(Ordering::Relaxed) == 0 {
+            view.lease_node(slot).store(0, Ordering::Relaxed);
+        } else if (0..seat::LEASE_COUNT).all(|i| i == slot || view.lease_node(i).load(Ordering::Relaxed) == 0) {
+            self.resign(me);
+        }
+        // With other leases the entry stays: it is put right when the thread ends.
     }
 
     /// Finds or creates a session without taking its lock.
