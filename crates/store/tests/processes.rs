@@ -1,1 +1,434 @@
-fn main() {}
+//! Several processes on one store: against a plain map, over restarts, and with holders, waiters and owners of a
+//! shard that die, stop or fork.
+
+mod harness;
+mod troupe;
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use cloakroom_store::Outcome;
+use harness::process::{Child, Worker, shared_words};
+use harness::{
+    Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, get, in_thread, put, read, sound,
+    temporary, value,
+};
+use troupe::{fork_under_lease, player, queue_up};
+
+/// A bound that only something stuck reaches.
+const SOON: Duration = Duration::from_secs(5);
+
+fn main() -> std::process::ExitCode {
+    let mut suite = Suite::new("processes");
+    suite.case("four processes against a map, and a restart", against_a_map);
+    suite.case("a holder is killed while another waits", holder_killed);
+    suite.case("a waiter is killed", waiter_killed);
+    suite.case("a holder is stopped", holder_stopped);
+    #[cfg(target_arch = "x86_64")]
+    suite.case("an owner of a shard is stopped", shard_owner_stopped);
+    #[cfg(target_arch = "x86_64")]
+    suite.case("a wait ends while the shard is stuck", wait_ends_while_stuck);
+    suite.case("a fork under a lease", || fork_under_lease(SOON));
+    suite.case("a wait is as long as asked", wait_is_honoured);
+    suite.case("more waiters than allowed", too_many_waiters);
+    suite.case("the lock goes round in order of arrival", order_of_arrival);
+    suite.finish()
+}
+
+const OWNERS: u64 = 4;
+const OWNED: u64 = 25;
+const COUNTERS: u64 = 8;
+
+/// The payload of version `version` of an owned session.
+fn owned_payload(owner: u64, session: u64, version: u64) -> Vec<u8> {
+    let mix = version.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let len = [0, 30, 900, 4096, 4097, 20_000, 130_000][mix as usize % 7];
+    value(owner << 48 ^ session << 32 ^ version, len)
+}
+
+/// Does random operations on sessions of its own, each compared with a map, and counts in shared ones.
+fn owner(dir: &std::path::Path, me: u64, rounds: u64, words: &[std::sync::atomic::AtomicU64]) -> Result<(), String> {
+    let store = attach_existing(dir)?;
+    let mut random = Random::new(1000 + me);
+    let mut model: HashMap<u64, u64> = HashMap::new();
+    for round in 1..=rounds {
+        let session = random.below(OWNED);
+        let id = format!("owned {me} {session}");
+        let key = store.key(b"", id.as_bytes());
+        let expected = model.get(&session).map(|version| owned_payload(me, session, *version));
+        let fail = |what: String| format!("process {me}, round {round}: {what}");
+        match random.below(8) {
+            0 => {
+                if get(&store, &id).map_err(fail)? != expected {
+                    return Err(fail("a snapshot is not what the map holds".to_owned()));
+                }
+                if store.exists(&key).map_err(|e| fail(e.to_string()))? != expected.is_some() {
+                    return Err(fail("existence is not what the map says".to_owned()));
+                }
+            }
+            1 => {
+                let ended = store.destroy(&key, Duration::from_secs(2)).map_err(|e| fail(e.to_string()))?;
+                if ended != model.remove(&session).is_some() {
+                    return Err(fail("what was ended is not what the map holds".to_owned()));
+                }
+            }
+            kind => {
+                let mut lease = store.acquire(&key, &exclusive()).map_err(|e| fail(e.to_string()))?;
+                let found = read(&mut lease).map_err(fail)?;
+                if found != expected.clone().unwrap_or_default() || lease.is_new() != expected.is_none() {
+                    return Err(fail("a lease does not show what the map holds".to_owned()));
+                }
+                let stored = match kind {
+                    2 => {
+                        model.remove(&session);
+                        lease.destroy(Duration::from_secs(2)).map_err(|e| fail(e.to_string()))?
+                    }
+                    3 if expected.is_some() => lease.touch(&found, LIFE).is_ok_and(|o| o == Outcome::Stored),
+                    _ => {
+                        model.insert(session, round);
+                        let content = owned_payload(me, session, round);
+                        lease.commit(&content, LIFE).map_err(|e| fail(e.to_string()))? == Outcome::Stored
+                    }
+                };
+                if !stored {
+                    return Err(fail("a lease of a living session could not write".to_owned()));
+                }
+            }
+        }
+        count_up(&store, random.below(COUNTERS), words).map_err(fail)?;
+    }
+    for session in 0..OWNED {
+        words[(COUNTERS + me * OWNED + session) as usize]
+            .store(model.get(&session).copied().unwrap_or(0), Ordering::SeqCst);
+    }
+    Ok(())
+}
+
+/// Adds one to a shared counter under its lock, and to the word that says how often that was done.
+fn count_up(
+    store: &std::sync::Arc<cloakroom_store::Store>,
+    counter: u64,
+    words: &[std::sync::atomic::AtomicU64],
+) -> Result<(), String> {
+    let key = store.key(b"", format!("counter {counter}").as_bytes());
+    let mut lease = store.acquire(&key, &exclusive()).map_err(|e| e.to_string())?;
+    let before = read(&mut lease)?.try_into().map_or(0, u64::from_le_bytes);
+    lease.commit(&(before + 1).to_le_bytes(), LIFE).map_err(|e| e.to_string())?;
+    words[counter as usize].fetch_add(1, Ordering::SeqCst);
+    Ok(())
+}
+
+fn against_a_map() -> Checked {
+    let dir = temporary();
+    let rounds = if harness::soak() { 500_000 } else { 15_000 };
+    let words = shared_words((COUNTERS + OWNERS * OWNED) as usize);
+    in_thread(|| drop(attach(dir.path(), 32)))?;
+    let mut owners: Vec<Child> = (0..OWNERS)
+        .map(|me| {
+            Child::fork(|| match owner(dir.path(), me, rounds, words) {
+                Ok(()) => 0,
+                Err(what) => {
+                    println!("        {what}");
+                    1
+                }
+            })
+        })
+        .collect();
+    if owners.iter_mut().map(Child::join).any(|code| code != 0) {
+        return Err("a process found a difference".to_owned());
+    }
+    // All have ended: what comes now has only the file.
+    in_thread(|| {
+        let store = attach_existing(dir.path())?;
+        sound(&store)?;
+        for counter in 0..COUNTERS {
+            let said = get(&store, &format!("counter {counter}"))?.unwrap_or_default();
+            let counted = words[counter as usize].load(Ordering::SeqCst);
+            if said != counted.to_le_bytes() {
+                return Err(format!("counter {counter} was raised {counted} times and says otherwise"));
+            }
+        }
+        for (me, session) in (0..OWNERS).flat_map(|me| (0..OWNED).map(move |session| (me, session))) {
+            let version = words[(COUNTERS + me * OWNED + session) as usize].load(Ordering::SeqCst);
+            let expected = (version > 0).then(|| owned_payload(me, session, version));
+            if get(&store, &format!("owned {me} {session}"))? != expected {
+                return Err(format!("after the restart session {session} of process {me} is another"));
+            }
+        }
+        Ok(Finding::Passed(format!("{} operations, {} sessions compared", OWNERS * rounds, OWNERS * OWNED)))
+    })?
+}
+
+fn holder_killed() -> Checked {
+    let dir = temporary();
+    let mut took = Vec::new();
+    in_thread(|| put(&attach(dir.path(), 16), "s", b""))??;
+    for _ in 0..20 {
+        let mut holder = Worker::start(|| player(dir.path()));
+        holder.ask("hold s")?;
+        let mut waiter = Worker::start(|| player(dir.path()));
+        let mut probe = Worker::start(|| player(dir.path()));
+        queue_up(&mut probe, &mut waiter, "take s 20000 w", 1)?;
+        let start = Instant::now();
+        holder.child.kill();
+        waiter.answer(SOON).map_err(|e| format!("the lock of a dead holder: {e}"))?;
+        took.push(start.elapsed());
+    }
+    took.sort_unstable();
+    in_thread(|| sound(&attach_existing(dir.path())?))??;
+    let (median, worst) = (took[took.len() / 2], took[took.len() - 1]);
+    if median > Duration::from_millis(500) {
+        return Err(format!("the median wait for a dead holder's lock was {median:.1?}"));
+    }
+    Ok(Finding::Passed(format!("next owner after {median:.1?} in the median, {worst:.1?} at most")))
+}
+
+fn waiter_killed() -> Checked {
+    let dir = temporary();
+    in_thread(|| put(&attach(dir.path(), 16), "s", b""))??;
+    for victim in 0..5 {
+        let mut holder = Worker::start(|| player(dir.path()));
+        let mut probe = Worker::start(|| player(dir.path()));
+        holder.ask("hold s")?;
+        let mut waiters: Vec<Worker> = (0..5).map(|_| Worker::start(|| player(dir.path()))).collect();
+        for (i, waiter) in waiters.iter_mut().enumerate() {
+            queue_up(&mut probe, waiter, &format!("take s 20000 {i}"), i + 1)?;
+        }
+        waiters[victim].child.kill();
+        holder.ask("write s start")?;
+        for (i, waiter) in waiters.iter_mut().enumerate().filter(|(i, _)| *i != victim) {
+            waiter.answer(SOON).map_err(|e| format!("waiter {i} behind a dead one: {e}"))?;
+        }
+        let order = probe.ask("snapshot s")?;
+        let expected: String = (0..5).filter(|i| *i != victim).map(|i| i.to_string()).collect();
+        if order != format!("start{expected}") {
+            return Err(format!("with waiter {victim} dead the lock went to {order}"));
+        }
+    }
+    in_thread(|| sound(&attach_existing(dir.path())?))??;
+    Ok(Finding::Passed("the four others had the lock in order, whichever of five died".to_owned()))
+}
+
+fn holder_stopped() -> Checked {
+    let dir = temporary();
+    in_thread(|| put(&attach(dir.path(), 16), "s", b"before"))??;
+    let mut holder = Worker::start(|| player(dir.path()));
+    let mut other = Worker::start(|| player(dir.path()));
+    holder.ask("hold s")?;
+    holder.child.signal(libc::SIGSTOP);
+    holder.child.wait_for(libc::WUNTRACED);
+    let answer = other.ask("take s 300 x")?;
+    let expected = format!("timeout by {}", holder.child.pid());
+    if !answer.starts_with(&expected) {
+        return Err(format!("a waiter was told \"{answer}\" instead of \"{expected}\""));
+    }
+    if other.ask("snapshot s")? != "before" {
+        return Err("a reader did not see the committed payload".to_owned());
+    }
+    other.ask("write t something else")?;
+    holder.child.signal(libc::SIGCONT);
+    holder.ask("write s after")?;
+    if other.ask("snapshot s")? != "after" {
+        return Err("the commit of the holder that went on does not count".to_owned());
+    }
+    other.ask("take s 1000 x")?;
+    in_thread(|| sound(&attach_existing(dir.path())?))??;
+    Ok(Finding::Passed("a waiter times out, readers go on, the holder's commit counts".to_owned()))
+}
+
+/// A process stopped inside the lock of the shard of session `s`, in the middle of a commit to it.
+#[cfg(target_arch = "x86_64")]
+fn stopped_in_shard(dir: &std::path::Path, id: &str) -> Result<harness::tracer::Traced, String> {
+    let shard = in_thread(|| Ok::<_, String>(harness::shard_of(&attach_existing(dir)?, id, 4)))??;
+    let mut traced = harness::tracer::Traced::start(|mark| {
+        let store = attach_existing(dir).expect("attach");
+        let lease = store.acquire(&store.key(b"", id.as_bytes()), &exclusive()).expect("acquire");
+        mark();
+        lease.commit(b"by the stopped one", LIFE).expect("commit");
+    })?;
+    let file = std::fs::File::open(harness::store_file(dir)).map_err(|e| e.to_string())?;
+    let locked = || harness::image::shard_locked(&file, shard);
+    for _ in 0..100_000 {
+        if locked() {
+            // A few steps on, where lists are half-changed.
+            (0..200).for_each(|_| drop(traced.step()));
+            return if locked() { Ok(traced) } else { Err("the commit was over too soon".to_owned()) };
+        }
+        traced.step();
+    }
+    Err("the commit never took the shard's lock".to_owned())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn shard_owner_stopped() -> Checked {
+    let dir = temporary();
+    let neighbour = in_thread(|| {
+        let store = attach(dir.path(), 16);
+        let shard = harness::shard_of(&store, "s", 4);
+        let neighbour = harness::ids_in_shard(&store, "n", shard, 1).swap_remove(0);
+        put(&store, "s", b"before")?;
+        put(&store, &neighbour, b"there")?;
+        Ok::<_, String>(neighbour)
+    })??;
+    let mut other = Worker::start(|| player(dir.path()));
+    let mut reader = Worker::start(|| player(dir.path()));
+    let mut traced = stopped_in_shard(dir.path(), "s")?;
+    let start = Instant::now();
+    other.tell(&format!("write {neighbour} new"));
+    for _ in 0..50 {
+        let (one, two) = (reader.ask("snapshot s")?, reader.ask(&format!("snapshot {neighbour}"))?);
+        if one != "before" || two != "there" {
+            return Err(format!("readers saw \"{one}\" and \"{two}\""));
+        }
+    }
+    let readers = start.elapsed();
+    let answer = other.answer(Duration::from_secs(30))?;
+    let stuck = start.elapsed();
+    if !answer.starts_with(&format!("stuck by {}", traced.child.pid())) {
+        return Err(format!("a writer was told \"{answer}\""));
+    }
+    if readers > Duration::from_secs(2) {
+        return Err(format!("readers waited: {readers:.1?}"));
+    }
+    traced.detach();
+    if traced.child.join() != 0 {
+        return Err("the stopped process did not go on".to_owned());
+    }
+    if reader.ask("snapshot s")? != "by the stopped one" {
+        return Err("its commit does not count".to_owned());
+    }
+    other.ask(&format!("write {neighbour} new"))?;
+    in_thread(|| sound(&attach_existing(dir.path())?))??;
+    Ok(Finding::Passed(format!("writers gave up after {stuck:.1?}, readers went on, then all was well")))
+}
+
+/// Who gives up waiting for a session while the shard cannot be had stays in the queue; the lock must not end there.
+#[cfg(target_arch = "x86_64")]
+fn wait_ends_while_stuck() -> Checked {
+    let dir = temporary();
+    let neighbour = in_thread(|| {
+        let store = attach(dir.path(), 16);
+        put(&store, "s", b"before")?;
+        let neighbour = harness::ids_in_shard(&store, "n", harness::shard_of(&store, "s", 4), 1).swap_remove(0);
+        put(&store, &neighbour, b"there")?;
+        Ok::<_, String>(neighbour)
+    })??;
+    let mut holder = Worker::start(|| player(dir.path()));
+    let mut waiter = Worker::start(|| player(dir.path()));
+    let mut probe = Worker::start(|| player(dir.path()));
+    let mut last = Worker::start(|| player(dir.path()));
+    holder.ask("hold s")?;
+    queue_up(&mut probe, &mut waiter, "take s 1000 w", 1)?;
+    let mut traced = stopped_in_shard(dir.path(), &neighbour)?;
+    let answer = waiter.answer(Duration::from_secs(30))?;
+    if !answer.starts_with("stuck") {
+        return Err(format!("the waiter was told \"{answer}\""));
+    }
+    traced.detach();
+    if traced.child.join() != 0 {
+        return Err("the stopped process did not go on".to_owned());
+    }
+    holder.ask("drop s")?;
+    let answer = last.ask("take s 5000 l")?;
+    if !answer.starts_with("took") {
+        return Err(format!("the lock never came back from the one that gave up: {answer}"));
+    }
+    // And the one that gave up can go on with everything.
+    waiter.ask("take s 5000 w")?;
+    if last.ask("snapshot s")? != "beforelw" {
+        return Err("the writes after the wait that ended are not all there".to_owned());
+    }
+    in_thread(|| sound(&attach_existing(dir.path())?))??;
+    Ok(Finding::Passed("the lock passes over the one that gave up".to_owned()))
+}
+
+fn wait_is_honoured() -> Checked {
+    let dir = temporary();
+    in_thread(|| put(&attach(dir.path(), 16), "s", b""))??;
+    let mut holder = Worker::start(|| player(dir.path()));
+    let mut other = Worker::start(|| player(dir.path()));
+    holder.ask("hold s")?;
+    let mut told = Vec::new();
+    for wait in [0u64, 5, 250, 1000] {
+        let start = Instant::now();
+        let answer = other.ask(&format!("take s {wait} x"))?;
+        let took = start.elapsed();
+        if !answer.starts_with("timeout") {
+            return Err(format!("after {wait} ms: {answer}"));
+        }
+        if took < Duration::from_millis(wait) || took > Duration::from_millis(wait) + Duration::from_secs(2) {
+            return Err(format!("a wait of {wait} ms took {took:.1?}"));
+        }
+        told.push(format!("{wait} ms: {took:.1?}"));
+    }
+    Ok(Finding::Passed(told.join(", ")))
+}
+
+fn too_many_waiters() -> Checked {
+    let dir = temporary();
+    in_thread(|| put(&attach(dir.path(), 16), "s", b""))??;
+    let mut holder = Worker::start(|| player(dir.path()));
+    let mut probe = Worker::start(|| player(dir.path()));
+    let mut waiters: Vec<Worker> = (0..3).map(|_| Worker::start(|| player(dir.path()))).collect();
+    holder.ask("hold s")?;
+    for (i, waiter) in waiters.iter_mut().enumerate() {
+        queue_up(&mut probe, waiter, &format!("take s 20000 {i}"), i + 1)?;
+    }
+    let start = Instant::now();
+    let crowded = probe.ask("probe s 3")?;
+    let took = start.elapsed();
+    if crowded != "crowded 3" || took > Duration::from_secs(1) {
+        return Err(format!("with three waiters and a limit of three: {crowded} after {took:.1?}"));
+    }
+    if !probe.ask("probe s 4")?.starts_with("timeout") {
+        return Err("a fourth waiter was not let in under a limit of four".to_owned());
+    }
+    holder.ask("drop s")?;
+    for waiter in &mut waiters {
+        waiter.answer(SOON)?;
+    }
+    if probe.ask("snapshot s")? != "012" {
+        return Err("the waiters did not all write in order".to_owned());
+    }
+    Ok(Finding::Passed(format!("refused after {took:.1?}")))
+}
+
+fn order_of_arrival() -> Checked {
+    const PLAYERS: usize = 8;
+    const ROUNDS: usize = 125;
+    let dir = temporary();
+    in_thread(|| put(&attach(dir.path(), 16), "s", b""))??;
+    let mut holder = Worker::start(|| player(dir.path()));
+    let mut probe = Worker::start(|| player(dir.path()));
+    let mut players: Vec<Worker> = (0..PLAYERS).map(|_| Worker::start(|| player(dir.path()))).collect();
+    let mut random = Random::new(9);
+    let (mut inversions, mut slowest) = (0, Duration::ZERO);
+    for _ in 0..ROUNDS {
+        holder.ask("hold s")?;
+        let mut order: Vec<usize> = (0..PLAYERS).collect();
+        for i in (1..PLAYERS).rev() {
+            order.swap(i, random.below(i as u64 + 1) as usize);
+        }
+        for (n, player) in order.iter().enumerate() {
+            queue_up(&mut probe, &mut players[*player], &format!("take s 20000 {player}"), n + 1)?;
+        }
+        let start = Instant::now();
+        holder.ask("write s :")?;
+        for player in &mut players {
+            player.answer(SOON)?;
+        }
+        slowest = slowest.max(start.elapsed());
+        let expected: String = order.iter().map(ToString::to_string).collect();
+        let got = probe.ask("snapshot s")?;
+        let pairs = got.trim_start_matches(':').bytes().zip(expected.bytes());
+        inversions += pairs.filter(|(one, other)| one != other).count();
+        if got.len() != PLAYERS + 1 {
+            return Err(format!("the lock went round as {got}"));
+        }
+    }
+    if inversions > 0 {
+        return Err(format!("{inversions} of {} hand-overs were out of order", PLAYERS * ROUNDS));
+    }
+    Ok(Finding::Passed(format!("{} hand-overs, none out of order; slowest round {slowest:.1?}", PLAYERS * ROUNDS)))
+}

@@ -120,3 +120,10 @@ pub(crate) const SEAT_COUNT: u64 = 268;
 pub(crate) fn seat_at(index: u64) -> u64 {
     SEATS as u64 + index * 512
 }
+
+/// Whether somebody has the lock of `shard` in the store file.
+pub(crate) fn shard_locked(file: &File, shard: u32) -> bool {
+    let mut word = [0; 4];
+    file.read_exact_at(&mut word, (SHARDS + shard as usize * 4096) as u64).expect("a shard header");
+    word != [0; 4]
+}
