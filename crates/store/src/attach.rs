@@ -15,7 +15,10 @@ use parking_lot::Mutex;
 use crate::byte_lock::{self, Byte};
 use crate::error::{AttachError, Error};
 use crate::file::{self, Constants, Content, StoreFile};
-use crate::layout::{CHUNK, MAX_SEATS, Owner, file_len, header, shard};
+use crate::layout::{
+    CHUNK, ChunkState, DIR_SIZE, DIRS_AT, HEADER_SIZE, MAX_CHUNKS, MAX_SEATS, Owner, SEAT_SIZE, SEATS_AT, SHARD_SIZE,
+    SHARDS_AT, TABLE_AT, file_len, header, shard,
+};
 use crate::node::Node;
 use crate::rebuild::Trust;
 use crate::region::Region;
@@ -184,6 +187,10 @@ fn begin_alone(store: &Arc<Store>, made: bool, cut: bool) -> Result<(), Error> {
     // Invalid until the recovery is complete: should it be interrupted, the next one begins again.
     word(header::BOOT_ID).store(0, Ordering::Relaxed);
     word(header::BOOT_ID + 8).store(0, Ordering::Release);
+    if !made {
+        reconcile_extents(store)?;
+    }
+    let map = store.map()?;
     for index in 0..store.seats_allocated(map).min(MAX_SEATS) {
         forget_seat(SeatView::new(map, index));
     }
@@ -204,6 +211,39 @@ fn begin_alone(store: &Arc<Store>, made: bool, cut: bool) -> Result<(), Error> {
     word(header::INODE).store(store.file.inode, Ordering::Relaxed);
     word(header::BOOT_ID).store(boot[0], Ordering::Relaxed);
     word(header::BOOT_ID + 8).store(boot[1], Ordering::Release);
+    Ok(())
+}
+
+/// Makes header, chunk table and file agree about what is allocated: after a crash each may be older than the others.
+/// Chunks that the file has and the header does not know are taken in, since sessions may lie in them; what tables say
+/// beyond the end is wiped, for it would come to life when the store grows; a chunk that the table calls new may have
+/// been used. Holes, as in a copy, are allocated.
+fn reconcile_extents(store: &Store) -> Result<(), Error> {
+    let io = |source| Error::Io { what: "allocate it again", source };
+    let map = store.region.map();
+    let length = store.file.len().map_err(|e| io(std::io::Error::other(e.to_string())))?;
+    let whole = (length.saturating_sub(file_len(0)) / CHUNK).min(u64::from(MAX_CHUNKS)) as u32;
+    let chunks = store.chunks(map).max(whole);
+    let (seats, table) = (store.seats_allocated(map), TABLE_AT + 4 * u64::from(chunks));
+    store.file.wipe(SEATS_AT + u64::from(seats) * SEAT_SIZE, SHARDS_AT).map_err(io)?;
+    store.file.wipe(table, DIRS_AT).map_err(io)?;
+    store.file.allocate(0, HEADER_SIZE).map_err(io)?;
+    store.file.allocate(SEATS_AT, u64::from(seats.max(1)) * SEAT_SIZE).map_err(io)?;
+    store.file.allocate(SHARDS_AT, u64::from(store.shards) * SHARD_SIZE).map_err(io)?;
+    store.file.allocate(TABLE_AT, 4 * u64::from(chunks.max(1))).map_err(io)?;
+    for shard in 0..u64::from(store.shards) {
+        store.file.allocate(DIRS_AT + shard * DIR_SIZE, 4096).map_err(io)?;
+    }
+    if chunks > 0 {
+        store.file.allocate(file_len(0), u64::from(chunks) * CHUNK).map_err(io)?;
+    }
+    store.file.cut(file_len(chunks)).map_err(io)?;
+    map.u32(header::CHUNKS).store(chunks, Ordering::Release);
+    for chunk in 0..chunks {
+        if store.chunk_state(map, chunk) == Some(ChunkState::New) {
+            store.set_chunk_state(map, chunk, ChunkState::Released);
+        }
+    }
     Ok(())
 }
 

@@ -280,6 +280,17 @@ impl StoreFile {
             }
         }
     }
+
+    /// Makes the bytes from `from` up to `to` zero and gives their space back.
+    pub(crate) fn wipe(&self, from: u64, to: u64) -> io::Result<()> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if from < to { Ok(fallocate(self.file.as_fd(), flags, from, to - from)?) } else { Ok(()) }
+    }
+
+    /// Cuts off what lies behind the first `len` bytes.
+    pub(crate) fn cut(&self, len: u64) -> io::Result<()> {
+        if fstat(&*self.file)?.st_size as u64 > len { Ok(ftruncate(&*self.file, len)?) } else { Ok(()) }
+    }
 }
 
 /// Shards of a new store: enough that cores rarely meet, few enough that each gets a fair share of the space.
