@@ -183,3 +183,40 @@ pub(crate) fn shared_words(count: usize) -> &'static [AtomicU64] {
         std::slice::from_raw_parts(base.cast::<AtomicU64>(), count)
     }
 }
+
+/// Makes this process the first of a new pid namespace: goes on in a child that is process 1 there and dies with the
+/// process that called. Without the right to do so a user namespace gives it.
+pub(crate) fn enter_pid_namespace() -> std::io::Result<()> {
+    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    // SAFETY: a plain system call; this process has one thread.
+    let as_is = unsafe { libc::unshare(libc::CLONE_NEWPID) };
+    if as_is == -1 {
+        // SAFETY: as above.
+        if unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWPID) } == -1 {
+            return Err(std::io::Error::last_os_error());
+        }
+        std::fs::write("/proc/self/setgroups", "deny")?;
+        std::fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
+        std::fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
+    }
+    // SAFETY: as in Child::fork.
+    match unsafe { libc::fork() } {
+        -1 => Err(std::io::Error::last_os_error()),
+        0 => {
+            // SAFETY: asks for a signal when the parent dies; touches no memory.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            Ok(())
+        }
+        inner => {
+            let mut inner = Child { pid: inner, status: None };
+            std::process::exit(inner.join().clamp(0, 255));
+        }
+    }
+}
+
+/// Gives up root for the user and group `id`; for a child.
+pub(crate) fn become_user(id: u32) -> std::io::Result<()> {
+    // SAFETY: plain system calls; the process has one thread.
+    let done = unsafe { libc::setgroups(0, std::ptr::null()) == 0 && libc::setgid(id) == 0 && libc::setuid(id) == 0 };
+    if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
