@@ -110,6 +110,27 @@ impl Local {
         }
     }
 
+    /// What comes of an acquire that failed with `error`.
+    #[cold]
+    fn acquire_otherwise(
+        &self,
+        key: &Key,
+        request: &store::Acquire<'_>,
+        error: store::Error,
+    ) -> Result<Box<dyn Lease>, StoreError> {
+        match error {
+            store::Error::Moved | store::Error::Forked => {
+                let lease = self.with(|store| store.acquire(&local(key), request))?;
+                Ok(Box::new(LocalLease { lease }))
+            }
+            store::Error::TooManyWaiters { waiting, holder } => {
+                let limit = request.max_waiters;
+                Err(StoreError::TooManyWaiters { waiting, limit, holder: named(holder) })
+            }
+            error => Err(self.error(error)),
+        }
+    }
+
     fn error(&self, error: store::Error) -> StoreError {
         self.attached(|store| translated(store.path(), error))
     }
@@ -159,14 +180,10 @@ impl Store for Local {
             lifetime: how.lifetime,
             script: how.script,
         };
-        let lease = self.with(|store| match store.acquire(&local(key), &request) {
-            // Not a failure of the store, and only here the limit is known.
-            Err(store::Error::TooManyWaiters { waiting, holder }) => {
-                Ok(Err(StoreError::TooManyWaiters { waiting, limit: how.max_waiters, holder: named(holder) }))
-            }
-            result => result.map(Ok),
-        })??;
-        Ok(Box::new(LocalLease { lease }))
+        match self.attached(|store| store.acquire(&local(key), &request)) {
+            Ok(lease) => Ok(Box::new(LocalLease { lease })),
+            Err(error) => self.acquire_otherwise(key, &request, error),
+        }
     }
 
     fn snapshot(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
@@ -248,7 +265,7 @@ struct LocalLease {
 
 impl LocalLease {
     fn finish<T>(self, work: impl FnOnce(store::Lease) -> Result<T, store::Error>) -> Result<T, StoreError> {
-        let store = Arc::clone(self.lease.store());
+        let store = self.lease.handle();
         work(self.lease).map_err(|e| translated(store.path(), e))
     }
 }

@@ -360,8 +360,7 @@ impl ShardGuard<'_> {
 
     /// Makes a freed block the spare one, and the former spare one an ordinary free block.
     fn keep_spare(&self, place: Ref, units: u32) -> Result<(), Fault> {
-        if units == 0 || !self.is_data(place, units) || self.is_boundary(place) || self.shard.get(shard::SPARE) == place
-        {
+        if units == 0 || !self.is_data(place, units) || self.shard.get(shard::SPARE) == place {
             return Err(Fault::Damaged("a block to be freed is none"));
         }
         self.give_spare()?;

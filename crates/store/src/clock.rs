@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 /// The clocks, with a skew that tests set to travel in time.
 #[derive(Debug, Default)]
 pub struct Clock {
-    /// The monotonic second (high half) at which the boot second (low half) was read.
+    /// The wall-clock second (high half) at which the boot second (low half) was read.
     boot_read: AtomicU64,
     wall_skew: AtomicI64,
     boot_skew: AtomicI64,
@@ -31,7 +31,13 @@ impl Clock {
     /// Seconds since the machine was started, suspend included. CLOCK_BOOTTIME has no coarse form, so it is read
     /// once a second.
     pub(crate) fn boot(&self) -> u64 {
-        let second = u64::from(Clock::coarse_second());
+        self.wall_and_boot().1
+    }
+
+    /// [`Clock::wall`] and [`Clock::boot`] for one look at the clock.
+    pub(crate) fn wall_and_boot(&self) -> (u32, u64) {
+        let wall = clock_gettime(ClockId::RealtimeCoarse).tv_sec;
+        let second = u64::from(clamp(wall));
         let read = self.boot_read.load(Ordering::Relaxed);
         let boot = if read != 0 && read >> 32 == second {
             (read & 0xffff_ffff) as i64
@@ -40,7 +46,8 @@ impl Clock {
             self.boot_read.store(second << 32 | u64::from(clamp(boot)), Ordering::Relaxed);
             boot
         };
-        u64::from(clamp(boot + self.boot_skew.load(Ordering::Relaxed)))
+        let wall = clamp(wall + self.wall_skew.load(Ordering::Relaxed));
+        (wall, u64::from(clamp(boot + self.boot_skew.load(Ordering::Relaxed))))
     }
 
     /// A number that changes once a second; 3 ns.

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::payload::{self, Binding, Broken, MAX_PAYLOAD};
 use crate::seats::{Seat, SeatView};
 use crate::shard::{Fault, Shard, ShardGuard};
 use crate::stats::{Counter, count};
-use crate::store::{Key, Store};
+use crate::store::{Handle, Key, Store};
 
 /// Payloads up to so many bytes are written under one shard lock; larger ones are written between two.
 const INLINE: usize = 4096;
@@ -32,7 +33,7 @@ pub enum Outcome {
 
 /// A hold on one session. Dropping it releases it. Stays on its thread.
 pub struct Lease {
-    pub(crate) store: Arc<Store>,
+    pub(crate) store: Rc<Handle>,
     pub(crate) me: Seat,
     pub(crate) shard: u32,
     /// Changes where a vanished session is made again, as does the incarnation.
@@ -68,6 +69,12 @@ impl Lease {
     #[must_use]
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// A handle of that store that outlives the lease, for this thread.
+    #[must_use]
+    pub fn handle(&self) -> Rc<Handle> {
+        Rc::clone(&self.store)
     }
 
     /// Bytes of the payload that [`Lease::read`] gives.
@@ -270,14 +277,14 @@ impl Lease {
     /// Makes `block` the session's payload by one store, frees the old one, unlocks.
     fn publish(&self, guard: &mut ShardGuard<'_>, node: Node<'_>, block: Ref, hash: u64, lifetime: Duration) {
         let map = guard.map;
-        let wall = guard.store.clock().wall();
+        let (wall, now) = guard.store.wall_and_now(map);
         let old = node.head();
         let new = old.next(block, NodeState::Live);
         if block != 0 {
             let binding = Binding { key: self.key, incarnation: self.incarnation.get(), version: new.version() };
             payload::seal(map, block, hash, binding);
         }
-        node.see(wall, guard.store.now(map), seconds(lifetime));
+        node.see(wall, now, seconds(lifetime));
         node.head_word().store(new.0, Ordering::Release);
         if block != 0 {
             guard.shard.add64(shard::PAYLOAD_BYTES, i64::from(payload::total(map, block)));
@@ -360,7 +367,7 @@ impl Lease {
                 result => break result?,
             }
         };
-        let store = Arc::clone(&self.store);
+        let store = self.handle();
         drop(self);
         store.remove_if_unneeded();
         Ok(destroyed)

@@ -68,5 +68,5 @@ pub use lease::{Lease, Outcome};
 pub use payload::MAX_PAYLOAD;
 pub use session::Acquire;
 pub use stats::Stats;
-pub use store::{Key, Store};
+pub use store::{Handle, Key, Store};
 pub use succession::Inheritance;

@@ -135,8 +135,11 @@ impl ShardGuard<'_> {
     /// Releases this thread's lock of `node`.
     pub(crate) fn unlock(&self, node: Node<'_>) -> Result<(), Fault> {
         let mine = self.me.owner.0;
-        if node.lock().compare_exchange(mine, 0, Ordering::Release, Ordering::Relaxed) == Err(mine | Owner::WAITERS) {
-            self.hand_over(node)?;
+        // Only under the shard lock, which this thread has, does anybody change a word that is not 0.
+        match node.lock().load(Ordering::Relaxed) {
+            word if word == mine => node.lock().store(0, Ordering::Release),
+            word if word == mine | Owner::WAITERS => self.hand_over(node)?,
+            _ => {}
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ impl Store {
         let wall = self.clock().wall();
         self.count_lease(1);
         let mut lease = Lease {
-            store: Arc::clone(self),
+            store: self.handle(),
             me,
             shard,
             place: Cell::new(0),

@@ -3,7 +3,11 @@
 //! There is one `Store` a process and file ([`crate::attach`] keeps the registry). It holds no session state: all of
 //! that is in the file.
 
+use std::cell::Cell;
+use std::ops::Deref;
 use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -75,6 +79,24 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// One thread's reference to a store. Leases count references to this instead of to the store itself, which saves
+/// locked instructions.
+#[derive(Debug)]
+pub struct Handle(Arc<Store>);
+
+impl Deref for Handle {
+    type Target = Arc<Store>;
+
+    fn deref(&self) -> &Arc<Store> {
+        &self.0
+    }
+}
+
+thread_local! {
+    /// The store that this thread used last.
+    static HANDLE: Cell<Option<Rc<Handle>>> = const { Cell::new(None) };
+}
+
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 impl Store {
@@ -110,7 +132,7 @@ impl Store {
     /// neither the id nor another id with the same key can be found; both parts are delimited by the length.
     #[must_use]
     pub fn key(&self, namespace: &[u8], id: &[u8]) -> Key {
-        let mut input = [0u8; 512];
+        let mut input = [0u8; 128];
         let parts = [&(namespace.len() as u64).to_le_bytes()[..], namespace, id];
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let hash = if total <= input.len() {
@@ -137,6 +159,21 @@ impl Store {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// This thread's handle of the store.
+    #[inline]
+    pub(crate) fn handle(self: &Arc<Store>) -> Rc<Handle> {
+        HANDLE
+            .try_with(|last| {
+                let handle = match last.take() {
+                    Some(handle) if handle.number == self.number => handle,
+                    _ => Rc::new(Handle(Arc::clone(self))),
+                };
+                last.set(Some(Rc::clone(&handle)));
+                handle
+            })
+            .unwrap_or_else(|_| Rc::new(Handle(Arc::clone(self))))
     }
 
     /// Counts the leases of this process, without a locked instruction.
@@ -328,9 +365,15 @@ impl Store {
 
     /// Seconds of the store clock: CLOCK_BOOTTIME carried on over reboots.
     pub(crate) fn now(&self, map: Map<'_>) -> u32 {
+        self.wall_and_now(map).1
+    }
+
+    /// Seconds of the wall clock and of the store clock.
+    pub(crate) fn wall_and_now(&self, map: Map<'_>) -> (u32, u32) {
         let base = map.u64(header::CLOCK_BASE).load(Ordering::Relaxed);
         let boot = map.u64(header::CLOCK_BOOT).load(Ordering::Relaxed);
-        let seconds = base.saturating_add(self.clock.boot().saturating_sub(boot));
-        u32::try_from(seconds).unwrap_or(u32::MAX)
+        let (wall, now) = self.clock.wall_and_boot();
+        let seconds = base.saturating_add(now.saturating_sub(boot));
+        (wall, u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 }

@@ -226,7 +226,7 @@ impl Lease {
         self.me = fresh.seat()?;
         self.store.count_lease(-1);
         fresh.count_lease(1);
-        self.store = fresh;
+        self.store = fresh.handle();
         Ok(true)
     }
 }
