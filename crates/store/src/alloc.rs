@@ -52,11 +52,11 @@ impl ShardGuard<'_> {
     }
 
     fn read(&self, place: Ref, field: u64) -> u32 {
-        self.map.u32(offset(place) + field).load(Ordering::Relaxed)
+        self.map.window::<UNIT>(offset(place)).u32(field).load(Ordering::Relaxed)
     }
 
     fn write(&self, place: Ref, field: u64, value: u32) {
-        self.map.u32(offset(place) + field).store(value, Ordering::Relaxed);
+        self.map.window::<UNIT>(offset(place)).u32(field).store(value, Ordering::Relaxed);
     }
 
     /// The word and bit of the chunk's bitmap for `place`.

@@ -11,11 +11,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
+use crate::key::Key;
 use crate::layout::{CHUNK_UNITS, ChunkState, DIR_SIZE, DIRS_AT, MAX_DEPTH, Ref, UNIT, chunk_ref, offset, shard};
 use crate::node::Node;
 use crate::region::Map;
 use crate::shard::{Fault, Shard, ShardGuard};
-use crate::store::{Key, Store};
+use crate::store::Store;
 
 /// Bytes of a bucket.
 const BUCKET: u64 = 1024;
@@ -92,9 +93,10 @@ impl Store {
     fn find<'a>(&self, map: Map<'a>, shard: u32, key: &Key) -> Option<(Node<'a>, (Ref, u64))> {
         let bucket = self.bucket(map, shard, tag(key))?;
         for line in probe(home(key)) {
+            let words = map.window::<64>(offset(bucket) + line * 64);
             let mut has_empty = false;
             for slot in slots(line) {
-                let found = word(map, bucket, slot).load(Ordering::Acquire);
+                let found = words.u64(slot % LINE * 8).load(Ordering::Acquire);
                 has_empty |= found == EMPTY;
                 if found > REMOVED
                     && (found >> 32) as u32 == tag(key)

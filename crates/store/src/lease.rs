@@ -11,13 +11,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::key::Key;
 use crate::layout::{Head, NodeState, Ref, flag, shard};
 use crate::node::Node;
 use crate::payload::{self, Binding, Broken, MAX_PAYLOAD};
 use crate::seats::{Seat, SeatView};
 use crate::shard::{Fault, Shard, ShardGuard};
 use crate::stats::{Counter, count};
-use crate::store::{Handle, Key, Store};
+use crate::store::{Handle, Store};
 
 /// Payloads up to so many bytes are written under one shard lock; larger ones are written between two.
 const INLINE: usize = 4096;

@@ -18,6 +18,7 @@
 //! | `alloc` | space for payloads |
 //! | `payload` | a payload's blocks and its checksum |
 //! | `node`, `nodes` | a session's node; creating, freeing, evicting, sweeping nodes |
+//! | `key` | from namespace and id to a key |
 //! | `index` | from keys to nodes |
 //! | `queue` | the session lock and its waiters |
 //! | `session` | acquire, snapshot, exists, destroy, collect |
@@ -43,6 +44,7 @@ mod clock;
 mod error;
 mod file;
 mod index;
+mod key;
 mod layout;
 mod lease;
 mod node;
@@ -63,10 +65,11 @@ pub use attach::{MAX_CAPACITY, MIN_CAPACITY, Options};
 pub use check::Report;
 pub use clock::Clock;
 pub use error::{AttachError, Error, Holder};
+pub use key::Key;
 pub use layout::FORMAT;
 pub use lease::{Lease, Outcome};
 pub use payload::MAX_PAYLOAD;
 pub use session::Acquire;
 pub use stats::Stats;
-pub use store::{Handle, Key, Store};
+pub use store::{Handle, Store};
 pub use succession::Inheritance;

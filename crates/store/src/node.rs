@@ -4,34 +4,33 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use twox_hash::XxHash3_64;
 
+use crate::key::Key;
 use crate::layout::{Head, NodeState, Ref, node, offset};
-use crate::region::Map;
-use crate::store::Key;
+use crate::region::{Map, Window};
 
 /// A node at a place that was checked to be one.
 #[derive(Clone, Copy)]
 pub(crate) struct Node<'a> {
-    map: Map<'a>,
-    at: u64,
+    words: Window<'a, { node::SIZE }>,
     pub(crate) place: Ref,
 }
 
 impl<'a> Node<'a> {
     /// `place` lies in a node chunk and is aligned to a node.
     pub(crate) fn new(map: Map<'a>, place: Ref) -> Node<'a> {
-        Node { map, at: offset(place), place }
+        Node { words: map.window(offset(place)), place }
     }
 
     pub(crate) fn lock(self) -> &'a AtomicU32 {
-        self.map.u32(self.at + node::LOCK)
+        self.words.u32(node::LOCK)
     }
 
     pub(crate) fn queue(self) -> &'a AtomicU32 {
-        self.map.u32(self.at + node::QUEUE)
+        self.words.u32(node::QUEUE)
     }
 
     pub(crate) fn head_word(self) -> &'a AtomicU64 {
-        self.map.u64(self.at + node::HEAD)
+        self.words.u64(node::HEAD)
     }
 
     pub(crate) fn head(self) -> Head {
@@ -39,70 +38,70 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn key(self) -> Key {
-        let word = |i: u64| self.map.u64(self.at + node::KEY + 8 * i).load(Ordering::Relaxed);
+        let word = |i: u64| self.words.u64(node::KEY + 8 * i).load(Ordering::Relaxed);
         Key([word(0), word(1)])
     }
 
     pub(crate) fn set_key(self, key: &Key) {
         let Key([a, b]) = *key;
-        self.map.u64(self.at + node::KEY).store(a, Ordering::Relaxed);
-        self.map.u64(self.at + node::KEY + 8).store(b, Ordering::Relaxed);
+        self.words.u64(node::KEY).store(a, Ordering::Relaxed);
+        self.words.u64(node::KEY + 8).store(b, Ordering::Relaxed);
     }
 
     pub(crate) fn incarnation(self) -> &'a AtomicU64 {
-        self.map.u64(self.at + node::INCARNATION)
+        self.words.u64(node::INCARNATION)
     }
 
     pub(crate) fn ended(self) -> &'a AtomicU64 {
-        self.map.u64(self.at + node::ENDED)
+        self.words.u64(node::ENDED)
     }
 
     pub(crate) fn check(self) -> &'a AtomicU64 {
-        self.map.u64(self.at + node::CHECK)
+        self.words.u64(node::CHECK)
     }
 
     pub(crate) fn created(self) -> &'a AtomicU32 {
-        self.map.u32(self.at + node::CREATED)
+        self.words.u32(node::CREATED)
     }
 
     pub(crate) fn lifetime(self) -> &'a AtomicU32 {
-        self.map.u32(self.at + node::LIFETIME)
+        self.words.u32(node::LIFETIME)
     }
 
     pub(crate) fn flags(self) -> &'a AtomicU32 {
-        self.map.u32(self.at + node::FLAGS)
+        self.words.u32(node::FLAGS)
     }
 
     pub(crate) fn next(self) -> &'a AtomicU32 {
-        self.map.u32(self.at + node::NEXT)
+        self.words.u32(node::NEXT)
     }
 
     pub(crate) fn prev(self) -> &'a AtomicU32 {
-        self.map.u32(self.at + node::PREV)
+        self.words.u32(node::PREV)
     }
 
     /// Sets wall-clock expiry and store-clock last use in one store.
     pub(crate) fn see(self, wall: u32, now: u32, lifetime: u32) {
         self.lifetime().store(lifetime, Ordering::Relaxed);
         let expires = wall.saturating_add(lifetime);
-        self.map.u64(self.at + node::SEEN).store(u64::from(expires) << 32 | u64::from(now), Ordering::Release);
+        self.words.u64(node::SEEN).store(u64::from(expires) << 32 | u64::from(now), Ordering::Release);
     }
 
     /// Store-clock second of the last use.
     pub(crate) fn last_use(self) -> u32 {
-        self.map.u64(self.at + node::SEEN).load(Ordering::Relaxed) as u32
+        self.words.u64(node::SEEN).load(Ordering::Relaxed) as u32
     }
 
     /// Whether readers no longer see the session. It lives through the whole second in which it expires, so it
     /// never ends early.
     pub(crate) fn expired(self, wall: u32) -> bool {
-        let expires = (self.map.u64(self.at + node::SEEN).load(Ordering::Relaxed) >> 32) as u32;
+        let expires = (self.words.u64(node::SEEN).load(Ordering::Relaxed) >> 32) as u32;
         wall > expires
     }
 
     /// Whether the session may be reclaimed: expired, and the store clock agrees that its lifetime has passed.
     pub(crate) fn reclaimable(self, wall: u32, now: u32) -> bool {
-        let seen = self.map.u64(self.at + node::SEEN).load(Ordering::Relaxed) as u32;
+        let seen = self.words.u64(node::SEEN).load(Ordering::Relaxed) as u32;
         self.expired(wall) && now.saturating_sub(seen) > self.lifetime().load(Ordering::Relaxed)
     }
 

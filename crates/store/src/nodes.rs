@@ -4,13 +4,13 @@
 use std::sync::atomic::Ordering;
 
 use crate::error::Error;
+use crate::key::Key;
 use crate::layout::{
     CHUNK, CHUNK_UNITS, ChunkState, NodeState, Owner, Ref, chunk_of, chunk_ref, flag, header, node, offset, shard,
 };
 use crate::node::Node;
 use crate::shard::{Fault, ShardGuard};
 use crate::stats::{Counter, count};
-use crate::store::Key;
 
 /// Nodes in a chunk: the place of the first one holds the link to the next node chunk.
 pub(crate) const NODES_PER_CHUNK: u32 = CHUNK_UNITS / node::UNITS - 1;

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use twox_hash::XxHash3_64;
 
 use crate::alloc::units_for;
-use crate::layout::{ChunkState, Ref, block, offset};
+use crate::key::Key;
+use crate::layout::{ChunkState, Ref, UNIT, block, offset};
 use crate::region::Map;
-use crate::store::{Key, Store};
+use crate::store::Store;
 
 /// The most bytes a payload may have.
 pub const MAX_PAYLOAD: usize = 16 << 20;
@@ -39,10 +40,10 @@ impl Binding {
 pub(crate) fn write_chain(map: Map<'_>, first: Ref, payload: &[u8]) {
     let (mut place, mut rest) = (first, payload);
     while !rest.is_empty() && place != 0 {
-        let bytes = map.u32(offset(place) + block::BYTES).load(Ordering::Relaxed) as usize;
+        let bytes = map.window::<UNIT>(offset(place)).u32(block::BYTES).load(Ordering::Relaxed) as usize;
         let (now, later) = rest.split_at(bytes.min(rest.len()));
         map.write(offset(place) + block::HEADER, now);
-        place = map.u32(offset(place) + block::NEXT).load(Ordering::Relaxed);
+        place = map.window::<UNIT>(offset(place)).u32(block::NEXT).load(Ordering::Relaxed);
         rest = later;
     }
 }
@@ -55,13 +56,13 @@ pub(crate) fn hash(store: &Store, payload: &[u8]) -> u64 {
 
 /// Completes the chain at `first`: from here on it verifies as the payload of `binding`.
 pub(crate) fn seal(map: Map<'_>, first: Ref, hash: u64, binding: Binding) {
-    map.u32(offset(first) + block::VERSION).store(binding.version, Ordering::Relaxed);
-    map.u64(offset(first) + block::CHECK).store(binding.bind(hash), Ordering::Relaxed);
+    map.window::<UNIT>(offset(first)).u32(block::VERSION).store(binding.version, Ordering::Relaxed);
+    map.window::<UNIT>(offset(first)).u64(block::CHECK).store(binding.bind(hash), Ordering::Relaxed);
 }
 
 /// Length of the payload at `first` as its block says; the caller checks it against the head afterwards.
 pub(crate) fn total(map: Map<'_>, first: Ref) -> u32 {
-    map.u32(offset(first) + block::TOTAL).load(Ordering::Relaxed)
+    map.window::<UNIT>(offset(first)).u32(block::TOTAL).load(Ordering::Relaxed)
 }
 
 /// Why a chain could not be read. Either may be because the chain was freed while it was read.
@@ -89,14 +90,14 @@ pub(crate) fn read_chain(
         if !store.within(map, first, 1, data) || total(map, first) as usize != out.len() {
             return Err(Broken::Shape);
         }
-        map.u64(offset(first) + block::CHECK).load(Ordering::Relaxed)
+        map.window::<UNIT>(offset(first)).u64(block::CHECK).load(Ordering::Relaxed)
     };
     for _ in 0..MAX_BLOCKS {
         if !store.within(map, place, 1, data) {
             return Err(Broken::Shape);
         }
-        let bytes = map.u32(offset(place) + block::BYTES).load(Ordering::Relaxed);
-        let next = map.u32(offset(place) + block::NEXT).load(Ordering::Relaxed);
+        let bytes = map.window::<UNIT>(offset(place)).u32(block::BYTES).load(Ordering::Relaxed);
+        let next = map.window::<UNIT>(offset(place)).u32(block::NEXT).load(Ordering::Relaxed);
         let rest = out.get_mut(done..).unwrap_or_default();
         let Some(target) = rest.get_mut(..bytes as usize) else { return Err(Broken::Shape) };
         if bytes == 0 || !store.within(map, place, units_for(bytes), data) {
@@ -136,8 +137,8 @@ pub(crate) fn walk_chain(
         if !store.within(map, place, 1, data) {
             return Err(Broken::Shape);
         }
-        let bytes = map.u32(offset(place) + block::BYTES).load(Ordering::Relaxed);
-        let next = map.u32(offset(place) + block::NEXT).load(Ordering::Relaxed);
+        let bytes = map.window::<UNIT>(offset(place)).u32(block::BYTES).load(Ordering::Relaxed);
+        let next = map.window::<UNIT>(offset(place)).u32(block::NEXT).load(Ordering::Relaxed);
         if bytes == 0 || bytes > total - done || !store.within(map, place, units_for(bytes), data) {
             return Err(Broken::Shape);
         }

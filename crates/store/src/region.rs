@@ -122,6 +122,12 @@ impl<'a> Map<'a> {
         unsafe { self.base.as_ptr().add(offset as usize) }
     }
 
+    /// The `N` bytes at `offset`, checked once: what is looked at within them at constant places costs nothing more.
+    #[inline]
+    pub(crate) fn window<const N: u64>(self, offset: u64) -> Window<'a, N> {
+        Window { base: self.at(offset, N, 8), region: PhantomData }
+    }
+
     /// The 32-bit word at `offset`.
     #[inline]
     pub(crate) fn u32(self, offset: u64) -> &'a AtomicU32 {
@@ -161,5 +167,30 @@ impl<'a> Map<'a> {
         let to = self.at(offset, bytes, 1);
         // SAFETY: mapped for `bytes` bytes, as `at` checked.
         unsafe { std::ptr::write_bytes(to, 0, bytes as usize) };
+    }
+}
+
+/// `N` mapped bytes, aligned to 8.
+#[derive(Clone, Copy)]
+pub(crate) struct Window<'a, const N: u64> {
+    base: *mut u8,
+    region: PhantomData<&'a Region>,
+}
+
+impl<'a, const N: u64> Window<'a, N> {
+    /// The 32-bit word at `offset` within the window.
+    #[inline(always)]
+    pub(crate) fn u32(self, offset: u64) -> &'a AtomicU32 {
+        assert!(offset.is_multiple_of(4) && offset < N && N - offset >= 4);
+        // SAFETY: inside the window, which is mapped for 'a, and aligned; all processes access it atomically.
+        unsafe { AtomicU32::from_ptr(self.base.add(offset as usize).cast()) }
+    }
+
+    /// The 64-bit word at `offset` within the window.
+    #[inline(always)]
+    pub(crate) fn u64(self, offset: u64) -> &'a AtomicU64 {
+        assert!(offset.is_multiple_of(8) && offset < N && N - offset >= 8);
+        // SAFETY: inside the window, which is mapped for 'a, and aligned; all processes access it atomically.
+        unsafe { AtomicU64::from_ptr(self.base.add(offset as usize).cast()) }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::byte_lock::{self, Byte};
 use crate::error::{Error, Holder};
 use crate::layout::{MAX_SEATS, Owner, Ref, SEAT_SIZE, SEATS_AT, header, seat};
-use crate::region::Map;
+use crate::region::{Map, Window};
 use crate::stats::COUNTERS;
 use crate::store::Store;
 
@@ -38,16 +38,18 @@ pub(crate) struct Seat {
 pub(crate) struct SeatView<'a> {
     map: Map<'a>,
     at: u64,
+    words: Window<'a, SEAT_SIZE>,
 }
 
 impl<'a> SeatView<'a> {
     pub(crate) fn new(map: Map<'a>, index: u32) -> SeatView<'a> {
         debug_assert!(index < MAX_SEATS);
-        SeatView { map, at: SEATS_AT + u64::from(index) * SEAT_SIZE }
+        let at = SEATS_AT + u64::from(index) * SEAT_SIZE;
+        SeatView { map, at, words: map.window(at) }
     }
 
     fn word(self, field: u64) -> &'a AtomicU32 {
-        self.map.u32(self.at + field)
+        self.words.u32(field)
     }
 
     pub(crate) fn state(self) -> &'a AtomicU32 {
@@ -75,7 +77,7 @@ impl<'a> SeatView<'a> {
     }
 
     pub(crate) fn ticket(self) -> &'a AtomicU64 {
-        self.map.u64(self.at + seat::TICKET)
+        self.words.u64(seat::TICKET)
     }
 
     /// Node of lease `i`; 0 = no lease.
@@ -89,11 +91,11 @@ impl<'a> SeatView<'a> {
     }
 
     pub(crate) fn lease_since(self, i: u32) -> &'a AtomicU64 {
-        self.map.u64(self.at + seat::SINCE + 8 * u64::from(i))
+        self.words.u64(seat::SINCE + 8 * u64::from(i))
     }
 
     pub(crate) fn counter(self, i: usize) -> &'a AtomicU64 {
-        self.map.u64(self.at + seat::COUNTERS + 8 * i as u64)
+        self.words.u64(seat::COUNTERS + 8 * i as u64)
     }
 
     /// The lease on `node`, if the seat lists one.

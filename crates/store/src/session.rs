@@ -7,6 +7,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::key::Key;
 use crate::layout::{ChunkState, Head, NodeState, Owner, Ref, flag, header, seat, shard};
 use crate::lease::{Lease, seconds};
 use crate::node::Node;
@@ -17,7 +18,7 @@ use crate::region::Map;
 use crate::seats::{Seat, SeatView};
 use crate::shard::{Fault, ShardGuard};
 use crate::stats::{Counter, count};
-use crate::store::{Key, Store};
+use crate::store::Store;
 
 /// What [`Store::acquire`] is asked for.
 #[derive(Clone, Copy, Debug)]

@@ -15,14 +15,15 @@ use std::time::{Duration, Instant};
 use rustix::thread::futex;
 
 use crate::error::Error;
+use crate::key::Key;
 use crate::layout::{
     CHUNK_UNITS, ChunkState, Owner, Ref, SHARD_SIZE, SHARDS_AT, chunk_of, chunk_ref, file_len, node, shard,
 };
 use crate::node::Node;
-use crate::region::Map;
+use crate::region::{Map, Window};
 use crate::seats::{Seat, SeatView};
 use crate::stats::{Counter, count};
-use crate::store::{Key, Store};
+use crate::store::Store;
 
 /// How long to wait for a shard whose owner lives but does not go on (a stopped process).
 pub(crate) const STUCK: Duration = Duration::from_secs(5);
@@ -62,22 +63,21 @@ fn note_shard_held(_held: bool) {
 /// The words of one shard's header.
 #[derive(Clone, Copy)]
 pub(crate) struct Shard<'a> {
-    pub(crate) map: Map<'a>,
     pub(crate) id: u32,
-    at: u64,
+    words: Window<'a, SHARD_SIZE>,
 }
 
 impl<'a> Shard<'a> {
     pub(crate) fn new(map: Map<'a>, id: u32) -> Shard<'a> {
-        Shard { map, id, at: SHARDS_AT + u64::from(id) * SHARD_SIZE }
+        Shard { id, words: map.window(SHARDS_AT + u64::from(id) * SHARD_SIZE) }
     }
 
     pub(crate) fn word(self, field: u64) -> &'a AtomicU32 {
-        self.map.u32(self.at + field)
+        self.words.u32(field)
     }
 
     pub(crate) fn word64(self, field: u64) -> &'a AtomicU64 {
-        self.map.u64(self.at + field)
+        self.words.u64(field)
     }
 
     /// Reads a word that only the lock's owner changes.

@@ -109,7 +109,7 @@ impl Store {
     }
 
     fn inheritance(&self, fresh: &Store) -> Inheritance {
-        if fresh.hash_key == self.hash_key {
+        if fresh.keys == self.keys {
             Inheritance::Kept
         } else if self.region.map().u32(header::MOVED).load(Ordering::Acquire) == REMOVED {
             Inheritance::Nothing

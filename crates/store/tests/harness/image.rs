@@ -88,6 +88,11 @@ impl Image {
         self.pages[i].1[from..from + bytes.len()].copy_from_slice(bytes);
     }
 
+    /// Whether somebody has the lock of `shard`.
+    pub(crate) fn shard_locked(&self, shard: u32) -> bool {
+        self.page((SHARDS + shard as usize * PAGE) as u64)[..4] != [0; 4]
+    }
+
     /// The page at `at`, zeros where there is none.
     pub(crate) fn page(&self, at: u64) -> [u8; PAGE] {
         self.pages.binary_search_by_key(&at, |(place, _)| *place).map_or([0; PAGE], |i| *self.pages[i].1)

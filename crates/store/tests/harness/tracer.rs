@@ -18,6 +18,8 @@ const RSI: usize = 13 * 8;
 const SYSCALL: u64 = 0x050f;
 /// Ptrace stops that one passage over a breakpoint costs, compared with a single step.
 const PASSAGE: usize = 4;
+/// Rounds of a loop that are quickly passed.
+const QUICK: u32 = 60;
 /// Longest trace: a child that runs longer has gone astray.
 const MOST_STEPS: usize = 6_000_000;
 
@@ -40,7 +42,7 @@ impl Trace {
     }
 
     /// The steps to test: all of them, or `budget` of them: those at which the file changed first of all, the rest
-    /// spread evenly.
+    /// spread evenly, nearly all of them where they are reached quickly: in the first rounds of a loop.
     pub(crate) fn points(&self, budget: Option<usize>, random: &mut super::Random) -> Vec<usize> {
         let Some(budget) = budget else { return (0..=self.steps()).collect() };
         let mut changes = self.changes.clone();
@@ -52,16 +54,28 @@ impl Trace {
         let total = self.steps() + 1;
         let missing = budget.min(total).saturating_sub(points.len());
         for i in 0..missing {
-            let (from, to) = (i * total / missing, (i + 1) * total / missing);
-            points.insert(self.whole(from + random.below((to - from).max(1) as u64) as usize));
+            points.insert(self.draw(i * total / missing, (i + 1) * total / missing, random));
         }
-        // Where steps of one instruction were drawn together, others are drawn instead.
-        for _ in 0..budget {
+        // Where strata gave the same step twice, others are drawn instead.
+        for _ in 0..20 * budget {
             if points.len() < budget.min(total) {
-                points.insert(self.whole(random.below(total as u64) as usize));
+                points.insert(self.draw(0, total, random));
             }
         }
         points.into_iter().collect()
+    }
+
+    /// A random step from `from` on, before `to`.
+    fn draw(&self, from: usize, to: usize, random: &mut super::Random) -> usize {
+        let mut step = from;
+        for _ in 0..40 {
+            step = from + random.below((to - from).max(1) as u64) as usize;
+            let rounds = self.ordinals.get(step).copied().unwrap_or(0);
+            if rounds <= QUICK || random.below(40) == 0 {
+                break;
+            }
+        }
+        self.whole(step)
     }
 
     /// `step`, or the first step of the instruction that repeats itself there: a copy of bytes, reached slowly.

@@ -11,7 +11,7 @@ use super::{Stage, fresh};
 use crate::harness::{LIFE, attach_existing, exclusive, get, ids_in_shard, put, read, unlocked, value, waiting};
 
 /// The shard in which the operations work.
-const SHARD: u32 = 1;
+pub(crate) const SHARD: u32 = 1;
 
 /// Who else takes part.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,19 +3,22 @@
 
 use cloakroom_store::Options;
 
-use super::operations::{Case, Peer, acquire, acquire_and_commit, commit, scene};
-use super::{Stage, Trial, budget, template};
+use super::operations::{Case, Peer, SHARD, acquire, acquire_and_commit, commit, scene};
+use super::{Stage, Trial, template};
 use crate::harness::image::{SEAT_COUNT, seat_at};
 use crate::harness::{Checked, Finding, Random, attach_existing, soak};
 
 /// Points of one recovery in the short form.
-const SAMPLE: usize = 50;
+const SAMPLE: usize = 150;
+/// Points of one recovery in the long form, besides all those at which the file changed: a recovery takes hundreds of
+/// thousands of steps, nearly all of which look at free nodes.
+const LONG: usize = 3000;
 
 /// Which death precedes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Death {
-    /// Anywhere where the file had just changed.
-    Anywhere,
+    /// Anywhere inside the shard's lock where the file had just changed.
+    InShard,
     /// With the session lock, and with space that is allocated and not published.
     Pending,
     /// As [`Death::Pending`], and no other seat is to be had but the dead one's.
@@ -40,13 +43,13 @@ pub(crate) fn all() -> Vec<Recovery> {
         Recovery {
             name: "recovery: of a shard, after a death in an update",
             first: small,
-            death: Death::Anywhere,
+            death: Death::InShard,
             second: again("acquire", acquire_and_commit),
         },
         Recovery {
             name: "recovery: of a shard, after a death in a create",
             first: create,
-            death: Death::Anywhere,
+            death: Death::InShard,
             second: again("acquire", acquire_and_commit),
         },
         Recovery {
@@ -64,7 +67,7 @@ pub(crate) fn all() -> Vec<Recovery> {
         Recovery {
             name: "recovery: of everything, after a crash of the machine",
             first: large("large update, then a crash"),
-            death: Death::Anywhere,
+            death: Death::InShard,
             second: Case { alone: true, foreign: true, peer: Peer::None, ..again("attach", attach_alone) },
         },
     ]
@@ -91,7 +94,7 @@ pub(crate) fn explore(recovery: &Recovery) -> Checked {
     let (image, scene) = template(&recovery.first)?;
     let mut random = Random::new(recovery.name.len() as u64);
     let first = Trial::new(&recovery.first, image, scene)?;
-    let deaths = deaths(&first, recovery.death, &mut random);
+    let deaths = deaths(&first, recovery.death, &mut random)?;
     let (mut tested, mut possible) = (0, 0);
     for death in &deaths {
         let mut image = first.killed(*death)?;
@@ -109,7 +112,8 @@ pub(crate) fn explore(recovery: &Recovery) -> Checked {
         };
         let failed = |e| format!("first death after {death} instructions: {e}");
         let second = Trial::new(&recovery.second, image, scene).map_err(failed)?;
-        let points = second.trace.points(budget(SAMPLE), &mut random);
+        let budget = if soak() { LONG + second.trace.changes.len() * 3 / 2 } else { SAMPLE };
+        let points = second.trace.points(Some(budget), &mut random);
         for point in &points {
             second.kill_at(*point, random.next()).map_err(failed)?;
         }
@@ -120,21 +124,24 @@ pub(crate) fn explore(recovery: &Recovery) -> Checked {
 }
 
 /// The points at which the first process dies.
-fn deaths(first: &Trial<'_>, death: Death, random: &mut Random) -> Vec<usize> {
+fn deaths(first: &Trial<'_>, death: Death, random: &mut Random) -> Result<Vec<usize>, String> {
     let changes = &first.trace.changes;
-    let count = if soak() { 12 } else { 3 };
-    match death {
-        // One in each part of the operation.
-        Death::Anywhere => (0..count)
-            .filter_map(|part| {
-                let (from, to) = (part * changes.len() / count, (part + 1) * changes.len() / count);
-                changes.get(from + random.below((to - from).max(1) as u64) as usize).copied()
-            })
-            .collect(),
+    if death != Death::InShard {
         // Between the two times that the shard is locked the payload is copied, and nothing watched changes.
-        Death::Pending | Death::LastSeat => {
-            let longest = changes.windows(2).max_by_key(|pair| pair[1] - pair[0]);
-            longest.map(|pair| (pair[0] + pair[1]) / 2).into_iter().collect()
-        }
+        let longest = changes.windows(2).max_by_key(|pair| pair[1] - pair[0]);
+        return Ok(longest.map(|pair| (pair[0] + pair[1]) / 2).into_iter().collect());
     }
+    let mut chosen = Vec::new();
+    for _ in 0..if soak() { 8 } else { 1 } {
+        let mut point = None;
+        for _ in 0..100 {
+            let drawn = changes.get(random.below(changes.len() as u64) as usize).copied().unwrap_or(0);
+            if first.killed(drawn)?.shard_locked(SHARD) {
+                point = Some(drawn);
+                break;
+            }
+        }
+        chosen.push(point.ok_or("no death leaves the shard locked")?);
+    }
+    Ok(chosen)
 }
