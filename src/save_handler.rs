@@ -184,8 +184,9 @@ type Finish = fn(&mut Request, &[u8], &[u8], &Acquire<'_>) -> Result<Committed, 
 unsafe fn finish(key: *const zend_string, value: *const zend_string, lifetime: zend_long, finish: Finish) -> c_int {
     // SAFETY: PHP passes valid strings that live longer than this call.
     let (id, payload) = unsafe { (php::string_bytes(key), php::string_bytes(value)) };
-    let script = php::script();
     success_or_warning(guarded(|Worker { request, settings, .. }| {
+        // Only who acquires tells those who wait for it what runs.
+        let script = if request.is_holding() { &[] } else { php::script() };
         finish(request, id, payload, &settings.acquire(lifetime, script))
     }))
 }

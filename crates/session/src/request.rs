@@ -326,6 +326,12 @@ impl Request {
         }
     }
 
+    /// Whether a session is held: then a write needs no acquire.
+    #[must_use]
+    pub fn is_holding(&self) -> bool {
+        self.held.is_some()
+    }
+
     fn holds(&self, key: &Key) -> bool {
         self.held.as_ref().is_some_and(|held| held.key == *key)
     }

@@ -287,6 +287,19 @@ impl ShardGuard<'_> {
     /// Space for `len` payload bytes (more than 0): the first block of a chain with its links and sizes set, owned
     /// by the caller. Reclaims and evicts where nothing else helps, but never `self.keep`.
     pub(crate) fn alloc_chain(&mut self, len: u32) -> Result<Ref, Fault> {
+        if len <= bytes_in(LARGEST)
+            && let Some(place) = self.take_spare(units_for(len))
+        {
+            self.write(place, block::NEXT, 0);
+            self.write(place, block::BYTES, len);
+            self.write(place, block::TOTAL, len);
+            return Ok(place);
+        }
+        self.alloc_blocks(len)
+    }
+
+    #[inline(never)]
+    fn alloc_blocks(&mut self, len: u32) -> Result<Ref, Fault> {
         let (mut first, mut last, mut rest) = (0, 0, len);
         while rest > 0 {
             let bytes = rest.min(bytes_in(LARGEST));
@@ -316,9 +329,6 @@ impl ShardGuard<'_> {
     /// One block for `bytes` payload bytes, or for as many of them as a fragment takes.
     fn alloc_block(&mut self, bytes: u32) -> Result<(Ref, u32), Fault> {
         let mut swept = false;
-        if let Some(place) = self.take_spare(units_for(bytes)) {
-            return Ok((place, bytes));
-        }
         loop {
             if let Some(place) = self.take_fit(units_for(bytes))? {
                 return Ok((place, bytes));
@@ -363,13 +373,16 @@ impl ShardGuard<'_> {
         if units == 0 || !self.is_data(place, units) || self.shard.get(shard::SPARE) == place {
             return Err(Fault::Damaged("a block to be freed is none"));
         }
-        self.give_spare()?;
+        if self.shard.get(shard::SPARE) != 0 {
+            self.give_spare()?;
+        }
         self.shard.set(shard::SPARE_UNITS, units);
         self.shard.set(shard::SPARE, place);
         Ok(())
     }
 
     /// Puts the spare block into the free lists; `false` where there is none.
+    #[inline(never)]
     pub(crate) fn give_spare(&self) -> Result<bool, Fault> {
         let place = self.shard.get(shard::SPARE);
         if place == 0 {

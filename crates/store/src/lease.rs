@@ -205,6 +205,7 @@ impl Lease {
         if outcome == Outcome::Ended { self.refused() } else { Ok(outcome) }
     }
 
+    #[inline(never)]
     fn commit_large(&self, payload: &[u8], hash: u64, lifetime: Duration) -> Result<Outcome, Error> {
         let store = &self.store;
         let map = store.map()?;

@@ -40,6 +40,7 @@ impl<'a> ShardGuard<'a> {
     }
 
     /// Creates a live session without payload for `key`, which has no node.
+    #[inline(never)]
     pub(crate) fn create(&mut self, key: &Key, wall: u32, lifetime: u32) -> Result<Node<'a>, Fault> {
         if !self.has_index() {
             self.clear_index()?;
@@ -269,6 +270,7 @@ impl<'a> ShardGuard<'a> {
 
     /// Looks at the next `steps` nodes and reclaims those that have expired; how many sessions that were. Bounded
     /// by `steps`, whatever the size of the store.
+    #[inline(never)]
     pub(crate) fn sweep(&mut self, steps: u32) -> Result<u64, Fault> {
         let wall = self.store.clock().wall();
         let now = self.store.now(self.map);

@@ -77,6 +77,8 @@ impl Used {
 
 impl<'a> ShardGuard<'a> {
     /// Rebuilds the shard, whose lock is held.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn rebuild(&mut self, trust: Trust) -> Result<(), Error> {
         let seq = self.shard.word(shard::INDEX_SEQ);
         seq.store(seq.load(Ordering::Relaxed) | 1, Ordering::Relaxed);

@@ -124,6 +124,7 @@ impl Store {
     }
 
     /// Finds or creates a session without taking its lock.
+    #[inline(never)]
     fn open_unlocked(
         self: &Arc<Store>,
         lease: &mut Lease,
@@ -158,6 +159,7 @@ impl Store {
     }
 
     /// Takes the lock under the shard lock, or queues for it and waits.
+    #[inline(never)]
     fn acquire_queued(
         self: &Arc<Store>,
         lease: &mut Lease,
