@@ -11,6 +11,7 @@ mod stepping;
 #[cfg(target_arch = "x86_64")]
 fn main() -> std::process::ExitCode {
     let mut suite = harness::Suite::new("single_step");
+    harness::tracer::stay_on_one_processor();
     for case in stepping::operations::all() {
         suite.case(case.name, || stepping::explore(&case));
     }

@@ -4,7 +4,7 @@
 //! any step of it quickly: a breakpoint at an instruction that is rare so far, then single steps. Children are forked
 //! from one parent, so their code lies at the same addresses.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::Path;
 
@@ -20,6 +20,8 @@ const SYSCALL: u64 = 0x050f;
 const PASSAGE: usize = 4;
 /// Rounds of a loop that are quickly passed.
 const QUICK: u32 = 60;
+/// Steps of later rounds that the long form takes.
+const LATER_ROUNDS: usize = 500;
 /// Longest trace: a child that runs longer has gone astray.
 const MOST_STEPS: usize = 6_000_000;
 
@@ -41,46 +43,46 @@ impl Trace {
         self.addresses.len()
     }
 
-    /// The steps to test: all of them, or `budget` of them: those at which the file changed first of all, the rest
-    /// spread evenly, nearly all of them where they are reached quickly: in the first rounds of a loop.
+    /// The steps to test: those at which the file changed first of all, the rest spread evenly, nearly all of them
+    /// where they are reached quickly: in the first rounds of a loop. Without a `budget` all steps, save that of the
+    /// later rounds of a loop a sample must do.
     pub(crate) fn points(&self, budget: Option<usize>, random: &mut super::Random) -> Vec<usize> {
-        let Some(budget) = budget else { return (0..=self.steps()).collect() };
-        let mut changes = self.changes.clone();
+        let total = self.steps() + 1;
+        let mut points = BTreeSet::new();
+        let Some(budget) = budget else {
+            points.extend((0..total).filter(|step| self.is_quick(*step)));
+            points.extend((0..LATER_ROUNDS).map(|_| self.whole(random.below(total as u64) as usize)));
+            return points.into_iter().collect();
+        };
+        let mut changes: Vec<usize> = self.changes.iter().copied().filter(|step| self.is_quick(*step)).collect();
         while changes.len() > budget * 2 / 3 {
             let at = random.below(changes.len() as u64) as usize;
             changes.swap_remove(at);
         }
-        let mut points: std::collections::BTreeSet<usize> = changes.into_iter().collect();
-        let total = self.steps() + 1;
-        let missing = budget.min(total).saturating_sub(points.len());
-        for i in 0..missing {
-            points.insert(self.draw(i * total / missing, (i + 1) * total / missing, random));
-        }
-        // Where strata gave the same step twice, others are drawn instead.
-        for _ in 0..20 * budget {
-            if points.len() < budget.min(total) {
-                points.insert(self.draw(0, total, random));
+        points.extend(changes);
+        points.extend((0..budget / 30).map(|_| self.whole(random.below(total as u64) as usize)));
+        let strata = budget.saturating_sub(points.len()).max(1);
+        for i in 0..40 * budget {
+            if points.len() >= budget.min(total) {
+                break;
+            }
+            let (from, to) = (i % strata * total / strata, (i % strata + 1) * total / strata);
+            let step = from + random.below((to - from).max(1) as u64) as usize;
+            if self.is_quick(step) {
+                points.insert(step);
             }
         }
         points.into_iter().collect()
     }
 
-    /// A random step from `from` on, before `to`.
-    fn draw(&self, from: usize, to: usize, random: &mut super::Random) -> usize {
-        let mut step = from;
-        for _ in 0..40 {
-            step = from + random.below((to - from).max(1) as u64) as usize;
-            let rounds = self.ordinals.get(step).copied().unwrap_or(0);
-            if rounds <= QUICK || random.below(40) == 0 {
-                break;
-            }
-        }
-        self.whole(step)
+    /// Whether a step is reached without passing a loop many times, and is no repetition of one instruction.
+    fn is_quick(&self, step: usize) -> bool {
+        self.ordinals.get(step).is_none_or(|rounds| *rounds <= QUICK) && self.whole(step) == step
     }
 
     /// `step`, or the first step of the instruction that repeats itself there: a copy of bytes, reached slowly.
     fn whole(&self, step: usize) -> usize {
-        let repeats = |step: usize| step > 0 && self.addresses.get(step) == self.addresses.get(step - 1);
+        let repeats = |step: usize| step > 0 && step < self.steps() && self.addresses[step] == self.addresses[step - 1];
         (0..=step).rev().find(|step| !repeats(*step)).unwrap_or(0)
     }
 
@@ -104,6 +106,19 @@ impl Trace {
             }
         }
         best.1
+    }
+}
+
+/// Keeps this process and its children on one processor: a step then is a change of task, not a message to another
+/// processor, and takes a third of the time.
+pub(crate) fn stay_on_one_processor() {
+    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
+    let choices: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    if let Some(cpu) = choices.get(std::process::id() as usize % choices.len().max(1)) {
+        let mut one = rustix::thread::CpuSet::new();
+        one.set(*cpu);
+        // Without it the test is only slower.
+        let _ = rustix::thread::sched_setaffinity(None, &one);
     }
 }
 
@@ -201,7 +216,14 @@ impl Traced {
                 trace.first_wait = Some(trace.addresses.len() - 1);
                 waits();
             }
-            let place = self.step();
+            let mut place = self.step();
+            if place == Place::Inside
+                && self.register(RIP) == address
+                && let Some(length) = self.repeated_length(address)
+            {
+                // The rest of a copy of bytes counts as one step.
+                place = self.run_to_breakpoint(address + length, 1);
+            }
             if watch.changed() {
                 trace.changes.push(trace.addresses.len());
             }
@@ -211,6 +233,15 @@ impl Traced {
             if trace.steps() > MOST_STEPS {
                 return Err("the operation does not end".to_owned());
             }
+        }
+    }
+
+    /// Length of the instruction at `address`, if it is one that repeats itself.
+    fn repeated_length(&self, address: u64) -> Option<u64> {
+        match self.request(libc::PTRACE_PEEKTEXT, address as usize, 0).to_le_bytes() {
+            [0xf3, 0xa4 | 0xa5 | 0xaa | 0xab, ..] => Some(2),
+            [0xf3, 0x48, 0xa5 | 0xab, ..] => Some(3),
+            _ => None,
         }
     }
 

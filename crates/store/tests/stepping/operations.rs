@@ -226,7 +226,8 @@ fn full_chunks(dir: &Path) -> Result<Scene, String> {
     fill(dir, too_many - 1)
 }
 
-/// Attaches as a worker that has worked before: with a seat.
+/// Attaches as a worker that has worked before: with a seat. A newcomer clears dead seats beside its own; here it
+/// finds those that [`super::recovery`] puts before the one whose owner died.
 fn enter(stage: &Stage<'_>) -> Arc<Store> {
     let store = attach_existing(stage.dir).expect("attach");
     store.exists(&store.key(b"", b"nobody")).expect("exists");

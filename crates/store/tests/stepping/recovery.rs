@@ -10,9 +10,9 @@ use crate::harness::{Checked, Finding, Random, attach_existing, soak};
 
 /// Points of one recovery in the short form.
 const SAMPLE: usize = 150;
-/// Points of one recovery in the long form, besides all those at which the file changed: a recovery takes hundreds of
-/// thousands of steps, nearly all of which look at free nodes.
-const LONG: usize = 3000;
+/// Points of one recovery in the long form: it takes hundreds of thousands of steps, nearly all of which look at free
+/// nodes.
+const LONG: usize = 5000;
 
 /// Which death precedes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,11 +98,11 @@ pub(crate) fn explore(recovery: &Recovery) -> Checked {
     let (mut tested, mut possible) = (0, 0);
     for death in &deaths {
         let mut image = first.killed(*death)?;
-        if recovery.death == Death::LastSeat {
-            image.set(SEAT_COUNT, &4096u32.to_le_bytes());
-            // The seat that died comes first; the others say that they are in use and hold nothing.
-            (1..4096).for_each(|seat| image.set(seat_at(seat), &1u32.to_le_bytes()));
-        }
+        // Seats that say they are in use and hold nothing: all others, so that the dead one's must be taken, or as many
+        // as a newcomer clears in passing, so that the dead one's is found through what its owner held.
+        let seats: std::ops::Range<u64> = if recovery.death == Death::LastSeat { 1..4096 } else { 2..12 };
+        image.set(SEAT_COUNT, &(seats.end as u32).next_multiple_of(8).to_le_bytes());
+        seats.for_each(|seat| image.set(seat_at(seat), &1u32.to_le_bytes()));
         let scene = super::witness::Scene {
             victim: first.scene.victim.clone(),
             allowed: first.scene.allowed.clone(),
@@ -112,7 +112,7 @@ pub(crate) fn explore(recovery: &Recovery) -> Checked {
         };
         let failed = |e| format!("first death after {death} instructions: {e}");
         let second = Trial::new(&recovery.second, image, scene).map_err(failed)?;
-        let budget = if soak() { LONG + second.trace.changes.len() * 3 / 2 } else { SAMPLE };
+        let budget = if soak() { LONG } else { SAMPLE };
         let points = second.trace.points(Some(budget), &mut random);
         for point in &points {
             second.kill_at(*point, random.next()).map_err(failed)?;
