@@ -6,13 +6,13 @@ mod harness;
 mod troupe;
 
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use cloakroom_store::{AttachError, Error, Options, Store};
 use harness::image::Image;
 use harness::process::{Child, Worker, become_user};
+use harness::small_disk::Disk;
 use harness::{
     Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, get, in_thread, put, soak, sound,
     store_file, temporary, value,
@@ -60,55 +60,6 @@ fn is_root() -> bool {
 
 fn try_attach(dir: &Path) -> Result<std::sync::Arc<Store>, AttachError> {
     Store::attach(dir, Options { capacity: Some(64 << 20), user: None })
-}
-
-/// A small file system in memory, unmounted when dropped.
-struct Disk {
-    dir: tempfile::TempDir,
-}
-
-impl Disk {
-    fn mount(kilobytes: u64) -> Result<Disk, String> {
-        let dir = temporary();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={kilobytes}k,mode=0700"), "tmpfs"]).arg(dir.path());
-        let output = mount.output().map_err(|e| format!("mount: {e}"))?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-        }
-        Ok(Disk { dir })
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.path().join("ballast")
-    }
-
-    /// Fills the disk up but for `pages` pages.
-    fn fill(&self, pages: u64) {
-        let stat = rustix::fs::statvfs(self.path()).expect("statvfs");
-        let ballast = File::options().append(true).create(true).open(self.ballast()).expect("a ballast file");
-        let mut at = ballast.metadata().expect("its length").len();
-        for _ in pages..stat.f_bfree {
-            if ballast.write_all_at(&[1; 4096], at).is_err() {
-                break;
-            }
-            at += 4096;
-        }
-    }
-
-    fn empty(&self) {
-        let _ = fs::remove_file(self.ballast());
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).output();
-    }
 }
 
 /// Commits and comes back, so that the session may not be evicted.

@@ -39,10 +39,12 @@ fn forbidden() -> Option<String> {
     }
 }
 
+type Case = fn() -> Checked;
+
 fn main() -> std::process::ExitCode {
     let mut suite = Suite::new("namespaces");
     let forbidden = forbidden();
-    let cases: [(&str, fn() -> Checked); 4] = [
+    let cases: [(&str, Case); 4] = [
         ("a waiter's death does not rob the holder", holder_is_not_robbed),
         ("a holder's death frees the lock", holder_dies),
         ("a dead waiter is passed over", waiter_dies),

@@ -93,6 +93,12 @@ impl Image {
         self.page((SHARDS + shard as usize * PAGE) as u64)[..4] != [0; 4]
     }
 
+    /// Whether a lease of seat `index` lists space that is allocated and not published.
+    pub(crate) fn has_pending(&self, index: u64) -> bool {
+        let (page, within) = (self.page(seat_at(index) / PAGE as u64 * PAGE as u64), seat_at(index) as usize % PAGE);
+        (0..8).any(|lease| page[within + LEASES + 8 * lease + 4..][..4] != [0; 4])
+    }
+
     /// The page at `at`, zeros where there is none.
     pub(crate) fn page(&self, at: u64) -> [u8; PAGE] {
         self.pages.binary_search_by_key(&at, |(place, _)| *place).map_or([0; PAGE], |i| *self.pages[i].1)
@@ -120,6 +126,9 @@ pub(crate) fn hot_ranges(len: usize) -> Vec<(usize, usize)> {
 
 /// Offset of the number of allocated seats in the header, and of seat `index`, whose first word is its state.
 pub(crate) const SEAT_COUNT: u64 = 268;
+
+/// Offset of the leases within a seat: each a node and its pending block.
+const LEASES: usize = 48;
 
 /// Offset of seat `index`.
 pub(crate) fn seat_at(index: u64) -> u64 {

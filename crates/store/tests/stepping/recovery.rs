@@ -123,25 +123,25 @@ pub(crate) fn explore(recovery: &Recovery) -> Checked {
     Ok(Finding::Passed(format!("{tested} of {possible} points after {} deaths", deaths.len())))
 }
 
-/// The points at which the first process dies.
+/// The points at which the first process dies: where the file had just changed, and is as `death` asks.
 fn deaths(first: &Trial<'_>, death: Death, random: &mut Random) -> Result<Vec<usize>, String> {
     let changes = &first.trace.changes;
-    if death != Death::InShard {
-        // Between the two times that the shard is locked the payload is copied, and nothing watched changes.
-        let longest = changes.windows(2).max_by_key(|pair| pair[1] - pair[0]);
-        return Ok(longest.map(|pair| (pair[0] + pair[1]) / 2).into_iter().collect());
-    }
     let mut chosen = Vec::new();
     for _ in 0..if soak() { 8 } else { 1 } {
         let mut point = None;
-        for _ in 0..100 {
+        for _ in 0..1000 {
             let drawn = changes.get(random.below(changes.len() as u64) as usize).copied().unwrap_or(0);
-            if first.killed(drawn)?.shard_locked(SHARD) {
+            let image = first.killed(drawn)?;
+            let fits = match death {
+                Death::InShard => image.shard_locked(SHARD),
+                Death::Pending | Death::LastSeat => !image.shard_locked(SHARD) && image.has_pending(0),
+            };
+            if fits {
                 point = Some(drawn);
                 break;
             }
         }
-        chosen.push(point.ok_or("no death leaves the shard locked")?);
+        chosen.push(point.ok_or("no death leaves the store as it must be")?);
     }
     Ok(chosen)
 }
