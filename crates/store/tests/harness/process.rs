@@ -13,12 +13,14 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Forks; the child runs `work` and ends with its exit code, leaving its stores in order.
+    /// Forks; the child runs `work` and ends with its exit code, leaving its stores in order. Should this process die
+    /// first, the child dies with it.
     pub(crate) fn fork(work: impl FnOnce() -> i32) -> Child {
         // SAFETY: the tests fork from their only thread, so the child finds every lock free.
         match unsafe { libc::fork() } {
             -1 => panic!("fork: {}", std::io::Error::last_os_error()),
             0 => {
+                die_with_parent(true);
                 let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(101);
                 std::process::exit(code);
             }
@@ -74,6 +76,30 @@ impl Child {
         }
         assert!(pid != -1 || interrupted(), "waitpid: {}", std::io::Error::last_os_error());
         status
+    }
+}
+
+/// Whether the kernel kills this process when the one that forked it dies.
+pub(crate) fn die_with_parent(yes: bool) {
+    // SAFETY: asks for a signal; touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, if yes { libc::SIGKILL } else { 0 }) };
+}
+
+/// A process that is no child of this one: killed when this value is dropped.
+pub(crate) struct Stranger(pub(crate) libc::pid_t);
+
+impl Stranger {
+    /// Whether the process still runs.
+    pub(crate) fn alive(&self) -> bool {
+        // SAFETY: signal 0 only asks.
+        unsafe { libc::kill(self.0, 0) == 0 }
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        // SAFETY: a plain system call; the pid was told by the process itself, which ends only by this.
+        unsafe { libc::kill(self.0, libc::SIGKILL) };
     }
 }
 
@@ -203,8 +229,7 @@ pub(crate) fn enter_pid_namespace() -> std::io::Result<()> {
     match unsafe { libc::fork() } {
         -1 => Err(std::io::Error::last_os_error()),
         0 => {
-            // SAFETY: asks for a signal when the parent dies; touches no memory.
-            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            die_with_parent(true);
             Ok(())
         }
         inner => {
