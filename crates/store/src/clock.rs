@@ -23,6 +23,13 @@ fn clamp(seconds: i64) -> u32 {
 }
 
 impl Clock {
+    /// Wall-clock seconds and nanoseconds since 1970, the latter only to tell people how long something has lasted.
+    pub(crate) fn wall_precise(&self) -> (u32, u64) {
+        let now = clock_gettime(ClockId::RealtimeCoarse);
+        let nanos = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        (clamp(now.tv_sec + self.wall_skew.load(Ordering::Relaxed)), nanos)
+    }
+
     /// Wall-clock seconds since 1970; resolution of a scheduler tick, 3 ns.
     pub(crate) fn wall(&self) -> u32 {
         clamp(clock_gettime(ClockId::RealtimeCoarse).tv_sec + self.wall_skew.load(Ordering::Relaxed))
@@ -64,7 +71,7 @@ impl Clock {
 }
 
 /// CLOCK_MONOTONIC in nanoseconds, at the resolution of a scheduler tick, 3 ns.
-pub(crate) fn monotonic() -> u64 {
+fn monotonic() -> u64 {
     let now = clock_gettime(ClockId::MonotonicCoarse);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -110,7 +110,7 @@ pub(crate) mod seat {
     pub(crate) const SCRIPT_LEN: u64 = 32;
     /// Leases: pairs of node and pending block.
     pub(crate) const LEASES: u64 = 48;
-    /// CLOCK_MONOTONIC nanoseconds since which each lease is held.
+    /// Wall-clock nanoseconds since which each lease is held.
     pub(crate) const SINCE: u64 = 112;
     /// Name of the script that runs.
     pub(crate) const SCRIPT: u64 = 176;

@@ -124,7 +124,7 @@ impl ShardGuard<'_> {
         let owner = Owner::new(first, view.generation().load(Ordering::Relaxed));
         let bit = if next == 0 { 0 } else { Owner::WAITERS };
         if let Some(i) = view.lease_on(node.place) {
-            view.lease_since(i).store(crate::clock::monotonic(), Ordering::Relaxed);
+            view.lease_since(i).store(self.store.clock().wall_precise().1, Ordering::Relaxed);
         }
         node.lock().store(owner.0 | bit, Ordering::Release);
         view.wake().store(1, Ordering::Release);
@@ -195,9 +195,9 @@ impl Store {
     /// Who holds the lock of `node`, for people.
     pub(crate) fn holder(&self, map: Map<'_>, node: Node<'_>) -> Holder {
         let index = Owner(node.lock().load(Ordering::Relaxed)).seat();
-        index
-            .filter(|index| *index < self.seats_allocated(map))
-            .map_or_else(Holder::default, |index| SeatView::new(map, index).holder(node.place))
+        index.filter(|index| *index < self.seats_allocated(map)).map_or_else(Holder::default, |index| {
+            SeatView::new(map, index).holder(node.place, self.clock().wall_precise().1)
+        })
     }
 
     /// Sleeps until the queued thread gets the lock of the node at `place`, or until `wait` is over.

@@ -109,15 +109,15 @@ impl<'a> SeatView<'a> {
         self.word(seat::SCRIPT_LEN).store(kept.len() as u32, Ordering::Relaxed);
     }
 
-    /// Who sits here and since when it holds `node`, for people.
-    pub(crate) fn holder(self, node: Ref) -> Holder {
+    /// Who sits here and for how long, at `now` in wall-clock nanoseconds, it has held `node`; for people.
+    pub(crate) fn holder(self, node: Ref, now: u64) -> Holder {
         let len = (self.word(seat::SCRIPT_LEN).load(Ordering::Relaxed) as usize).min(seat::SCRIPT_MAX);
         let mut script = vec![0; len];
         self.map.read(self.at + seat::SCRIPT, &mut script);
         let since = self.lease_on(node).map_or(0, |i| self.lease_since(i).load(Ordering::Relaxed));
         let held = match since {
             0 => 0,
-            since => crate::clock::monotonic().saturating_sub(since),
+            since => now.saturating_sub(since),
         };
         Holder { pid: self.pid().load(Ordering::Relaxed), held: Duration::from_nanos(held), script }
     }

@@ -59,7 +59,7 @@ impl Store {
         let me = self.seat()?;
         let map = self.map()?;
         let shard = self.shard_of(key);
-        let wall = self.clock().wall();
+        let (wall, nanos) = self.clock().wall_precise();
         self.count_lease(1);
         let mut lease = Lease {
             store: self.handle(),
@@ -82,7 +82,7 @@ impl Store {
         let began = map.u64(header::INCARNATION).load(Ordering::Relaxed);
         let view = SeatView::new(map, me.index);
         let slot = view.lease_on(0).ok_or(Error::TooManyLeases(seat::LEASE_COUNT))?;
-        view.lease_since(slot).store(crate::clock::monotonic(), Ordering::Relaxed);
+        view.lease_since(slot).store(nanos, Ordering::Relaxed);
         view.set_script(how.script);
         if let Ok(Some(node)) = self.lookup(map, shard, key) {
             view.lease_node(slot).store(node.place, Ordering::Release);
