@@ -60,6 +60,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case::new("update: from empty", |dir| scene(dir, Some(0), 1000), commit),
         Case::new("update: to empty", |dir| scene(dir, Some(1000), 0), commit),
         Case::new("update: 100 KB to 140 KB in two blocks", |dir| scene(dir, Some(100_000), 140_000), commit),
+        Case::new("update: two blocks to small", |dir| scene(dir, Some(140_000), 900), commit),
         Case::new("update: without a lock", |dir| scene(dir, Some(1000), 9000), commit_unlocked),
         Case::new("touch: with a step of the sweep", |dir| scene(dir, Some(1000), 0), touch),
         Case::new("touch: the short way", |dir| scene(dir, Some(1000), 0), touch_again),
