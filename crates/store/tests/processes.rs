@@ -433,10 +433,11 @@ fn order_of_arrival() -> Checked {
         return Err(format!("{inversions} of {} hand-overs were out of order", PLAYERS * ROUNDS));
     }
     rounds.sort_unstable();
-    let (median, slowest) = (rounds[ROUNDS / 2], rounds[ROUNDS - 1]);
-    // Waiters that look every 20 ms instead of being woken would take ten times as long even on a busy machine.
-    if median > Duration::from_millis(8 * PLAYERS as u64) {
-        return Err(format!("{PLAYERS} hand-overs took {median:.1?} in the median: nobody is woken"));
+    let (quarter, median, slowest) = (rounds[ROUNDS / 4], rounds[ROUNDS / 2], rounds[ROUNDS - 1]);
+    // Waiters that look every 20 ms instead of being woken would begin a round 10 ms late on average; on a busy
+    // machine a quarter of the rounds is still undisturbed.
+    if quarter > Duration::from_millis(3) {
+        return Err(format!("a quarter of the rounds took more than {quarter:.1?}: nobody is woken"));
     }
     Ok(Finding::Passed(format!(
         "{} hand-overs, none out of order; {PLAYERS} of them took {median:.1?} in the median, {slowest:.1?} at most",
