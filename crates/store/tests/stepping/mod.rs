@@ -61,6 +61,10 @@ pub(crate) struct Trial<'a> {
     used: u64,
 }
 
+/// The child came to its wait in fewer instructions than when it was traced, so the holder was not told to let go and
+/// the child waited until its own time was up, as it should. Nothing was killed: the point is tried again.
+const STRAYED: &str = "the operation waited before the point at which it waited when it was traced";
+
 impl<'a> Trial<'a> {
     /// Traces the operation, and runs it undisturbed to see that it works and what it leaves.
     pub(crate) fn new(case: &'a Case, image: Image, scene: Scene) -> Result<Trial<'a>, String> {
@@ -94,7 +98,14 @@ impl<'a> Trial<'a> {
 
     /// Kills the operation after `point` instructions and judges what is left.
     pub(crate) fn kill_at(&self, point: usize, dice: u64) -> Result<(), String> {
-        self.try_kill_at(point, dice).map_err(|e| {
+        let mut result = self.try_kill_at(point, dice);
+        for _ in 0..3 {
+            if !matches!(&result, Err(e) if e == STRAYED) {
+                break;
+            }
+            result = self.try_kill_at(point, dice);
+        }
+        result.map_err(|e| {
             format!("killed after {point} of {} instructions (variant {}): {e}", self.trace.steps(), dice % 12)
         })
     }
@@ -126,6 +137,9 @@ impl<'a> Trial<'a> {
             None => traced.run_to(&self.trace, point),
         };
         if place == Place::Done && !traced.child.alive() {
+            if cast.holding {
+                return Err(STRAYED.to_owned());
+            }
             return Err(format!("the operation ended with code {}", traced.child.join()));
         }
         Ok(())
