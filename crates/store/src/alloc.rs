@@ -339,15 +339,10 @@ impl ShardGuard<'_> {
             if self.add_data_chunk() {
                 continue;
             }
-            if !swept {
-                swept = true;
-                if self.sweep(256)? > 0 {
-                    continue;
-                }
+            if self.sweep_once(&mut swept)? {
+                continue;
             }
-            if self.may_grow && self.store.can_grow(self.map) {
-                return Err(Fault::Grow(self.store.chunks(self.map)));
-            }
+            self.ask_for_growth()?;
             if let Some((place, units)) = self.take_fragment()? {
                 return Ok((place, bytes.min(bytes_in(units))));
             }

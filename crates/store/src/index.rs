@@ -270,9 +270,8 @@ impl<'a> ShardGuard<'a> {
             if let Some((chunk, _)) = self.store.take_chunk(self.map, self.shard.id) {
                 self.store.set_chunk_state(self.map, chunk, ChunkState::Index(self.shard.id));
                 self.adopt_index_chunk(chunk);
-            } else if self.may_grow && self.store.can_grow(self.map) {
-                return Err(Fault::Grow(self.store.chunks(self.map)));
             } else {
+                self.ask_for_growth()?;
                 return Err(Fault::Error(self.full()));
             }
         }

@@ -91,19 +91,27 @@ impl<'a> ShardGuard<'a> {
             if self.add_node_chunk() {
                 continue;
             }
-            if !swept {
-                swept = true;
-                if self.sweep(256)? > 0 {
-                    continue;
-                }
+            if self.sweep_once(&mut swept)? {
+                continue;
             }
-            if self.may_grow && self.store.can_grow(self.map) {
-                return Err(Fault::Grow(self.store.chunks(self.map)));
-            }
+            self.ask_for_growth()?;
             if !self.evict()? {
                 return Err(Fault::Error(self.full()));
             }
         }
+    }
+
+    /// Reclaims what has expired, if that was not tried before; `true` where something was.
+    pub(crate) fn sweep_once(&mut self, swept: &mut bool) -> Result<bool, Fault> {
+        Ok(!std::mem::replace(swept, true) && self.sweep(256)? > 0)
+    }
+
+    /// Ends the operation, to be run again with a larger file, where the store may still grow.
+    pub(crate) fn ask_for_growth(&self) -> Result<(), Fault> {
+        if self.may_grow && self.store.can_grow(self.map) {
+            return Err(Fault::Grow(self.store.chunks(self.map)));
+        }
+        Ok(())
     }
 
     fn put_back(&self, node: Node<'_>) {

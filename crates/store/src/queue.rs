@@ -28,8 +28,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// dead owner's.
 const NOBODY: u32 = 0x1fff;
 
-impl ShardGuard<'_> {
-    fn seat(&self, index: u32) -> Result<SeatView<'_>, Fault> {
+impl<'a> ShardGuard<'a> {
+    /// The seat that a wait queue names.
+    pub(crate) fn seat(&self, index: u32) -> Result<SeatView<'a>, Fault> {
         if index < self.store.seats_allocated(self.map) {
             Ok(SeatView::new(self.map, index))
         } else {

@@ -90,7 +90,7 @@ impl<'a> ShardGuard<'a> {
         let lost = self.make_index(&live);
         free.extend(lost);
         self.make_lists(&live, &free);
-        self.make_queues(&live)?;
+        self.make_queues()?;
         seq.store((seq.load(Ordering::Relaxed) | 1).wrapping_add(1), Ordering::Release);
         self.shard.word(shard::DIRTY).store(0, Ordering::Release);
         Ok(())
@@ -295,7 +295,7 @@ impl<'a> ShardGuard<'a> {
     }
 
     /// Frees the locks of dead owners and makes the wait queues from what the living seats say they wait for.
-    fn make_queues(&mut self, _live: &[Node<'a>]) -> Result<(), Error> {
+    fn make_queues(&mut self) -> Result<(), Error> {
         let mut waiting: HashMap<Ref, Vec<(u64, u32)>> = HashMap::new();
         for index in 0..self.store.seats_allocated(self.map) {
             let view = SeatView::new(self.map, index);
@@ -320,13 +320,13 @@ impl<'a> ShardGuard<'a> {
             // Handed over, but the owner died before it woke the new one.
             if let Some(at) = queue.iter().position(|(_, index)| word.seat() == Some(*index)) {
                 let (_, index) = queue.remove(at);
-                if let Ok(view) = self.checked_seat(index) {
+                if let Ok(view) = self.seat(index) {
                     view.wake().store(1, Ordering::Release);
                     let _ = rustix::thread::futex::wake(view.wake(), rustix::thread::futex::Flags::empty(), 1);
                 }
             }
             for (_, index) in &queue {
-                if let Ok(view) = self.checked_seat(*index) {
+                if let Ok(view) = self.seat(*index) {
                     view.next().store(0, Ordering::Relaxed);
                 }
                 self.append(node, *index).map_err(as_error)?;
@@ -342,14 +342,6 @@ impl<'a> ShardGuard<'a> {
             }
         }
         Ok(())
-    }
-
-    fn checked_seat(&self, index: u32) -> Result<SeatView<'a>, Fault> {
-        if index < self.store.seats_allocated(self.map) {
-            Ok(SeatView::new(self.map, index))
-        } else {
-            Err(Fault::Damaged("a wait queue leads to no seat"))
-        }
     }
 }
 
