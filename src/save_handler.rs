@@ -13,7 +13,7 @@ use std::mem::MaybeUninit;
 
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::request::{Finished, RequestError};
-use cloakroom_session::seam::Committed;
+use cloakroom_session::seam::{Committed, End};
 use cloakroom_session::{Acquire, Effort, Request, StoreError};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
@@ -203,7 +203,7 @@ unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int
     }
     // SAFETY: PHP passes a valid string that lives longer than this call.
     let id = unsafe { php::string_bytes(key) };
-    success_or_warning(guarded(|worker| worker.request.destroy(id, worker.settings.tombstone)))
+    success_or_warning(guarded(|worker| worker.request.destroy(id, End::at_once(worker.settings.tombstone))))
 }
 
 /// Removes expired sessions: all of them where somebody asked for it, a few where chance picked this request. The

@@ -65,6 +65,7 @@ impl Settings {
             max_waiters: self.max_waiters,
             lifetime: directives::lifetime(gc_maxlifetime),
             script,
+            since: None,
         }
     }
 }

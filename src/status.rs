@@ -40,6 +40,7 @@ pub(crate) fn status() -> PhpResult<ZBox<ZendHashTable>> {
         "lock",
         match status.lock {
             LockMode::Exclusive => "exclusive",
+            LockMode::Merge => "merge",
             LockMode::None => "none",
         },
     )?;

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use cloakroom_store::{Acquire, Options, Store};
+use cloakroom_store::{Acquire, Options, Over, Store};
 
 fn cloakroom(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cloakroom")).args(arguments).output().expect("the command runs")
@@ -15,9 +15,9 @@ fn status_and_check_describe_a_store_in_use() {
     let path = dir.path().to_str().expect("a plain path");
     let store = Store::attach(dir.path(), Options { capacity: Some(8 << 20), user: None }).expect("attach");
     let life = Duration::from_secs(60);
-    let how = Acquire { exclusive: true, wait: life, max_waiters: 0, lifetime: life, script: b"" };
-    let lease = store.acquire(&store.key(b"", b"id"), &how).expect("acquire");
-    lease.commit(b"payload", life).expect("commit");
+    let how = Acquire { exclusive: true, wait: life, max_waiters: 0, lifetime: life, script: b"", since: None };
+    let mut lease = store.acquire(&store.key(b"", b"id"), &how).expect("acquire");
+    lease.commit(b"payload", life, Over::Anything).expect("commit");
 
     let status = cloakroom(&["status", path]);
     assert!(status.status.success());

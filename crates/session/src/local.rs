@@ -4,6 +4,7 @@
 //! once a second the path is compared with the attached file, so that workers whose store file was deleted or
 //! replaced come together again on one.
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,7 +14,7 @@ use cloakroom_store as store;
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::Holder;
-use crate::seam::Committed;
+use crate::seam::{Committed, End, Mark, Over};
 use crate::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
 /// How a local store is opened.
@@ -121,7 +122,7 @@ impl Local {
         match error {
             store::Error::Moved | store::Error::Forked => {
                 let lease = self.with(|store| store.acquire(&local(key), request))?;
-                Ok(Box::new(LocalLease { lease }))
+                Ok(Box::new(LocalLease(lease)))
             }
             store::Error::TooManyWaiters { waiting, holder } => {
                 let limit = request.max_waiters;
@@ -172,30 +173,45 @@ impl Store for Local {
         Key(bytes)
     }
 
-    fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, StoreError> {
+    fn acquire(
+        &self,
+        key: &Key,
+        how: &Acquire<'_>,
+        finished: Option<Box<dyn Lease>>,
+    ) -> Result<Box<dyn Lease>, StoreError> {
         let request = store::Acquire {
             exclusive: how.mode == LockMode::Exclusive,
             wait: how.wait,
             max_waiters: how.max_waiters,
             lifetime: how.lifetime,
             script: how.script,
+            since: how.since.map(|Mark(words)| store::Mark::from_words(words)),
         };
-        match self.attached(|store| store.acquire(&local(key), &request)) {
-            Ok(lease) => Ok(Box::new(LocalLease { lease })),
+        let acquired = self.attached(|store| {
+            let again = finished
+                .and_then(|finished| (finished as Box<dyn Any>).downcast::<LocalLease>().ok())
+                .filter(|finished| Arc::ptr_eq(finished.0.store(), store));
+            match again {
+                Some(mut lease) => store.acquire_again(&mut lease.0, &local(key), &request).map(|()| lease),
+                None => store.acquire(&local(key), &request).map(|lease| Box::new(LocalLease(lease))),
+            }
+        });
+        match acquired {
+            Ok(lease) => Ok(lease),
             Err(error) => self.acquire_otherwise(key, &request, error),
         }
     }
 
-    fn snapshot(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
-        self.with(|store| store.snapshot(&local(key)))
+    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {
+        self.with(|store| store.snapshot(&local(key))).map(|(payload, mark)| (payload, Mark(mark.to_words())))
     }
 
     fn exists(&self, key: &Key) -> Result<bool, StoreError> {
         self.with(|store| store.exists(&local(key)))
     }
 
-    fn destroy(&self, key: &Key, tombstone: Duration) -> Result<bool, StoreError> {
-        self.with(|store| store.destroy(&local(key), tombstone))
+    fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError> {
+        self.with(|store| store.destroy(&local(key), end.tombstone, end.grace))
     }
 
     fn collect(&self, effort: Effort) -> Result<u64, StoreError> {
@@ -222,6 +238,9 @@ impl Store for Local {
             ("evictions", stats.evicted),
             ("recoveries", stats.recoveries),
             ("refused_writes", stats.ended),
+            ("merges", stats.merges),
+            ("merge_conflicts", stats.conflicts),
+            ("merge_fallbacks", stats.merge_fallbacks),
             ("corrupt", stats.corrupt),
             ("waits", stats.waits),
             ("wait_timeouts", stats.timeouts),
@@ -259,14 +278,12 @@ impl Store for Local {
     }
 }
 
-struct LocalLease {
-    lease: store::Lease,
-}
+struct LocalLease(store::Lease);
 
 impl LocalLease {
-    fn finish<T>(self, work: impl FnOnce(store::Lease) -> Result<T, store::Error>) -> Result<T, StoreError> {
-        let store = self.lease.handle();
-        work(self.lease).map_err(|e| translated(store.path(), e))
+    #[cold]
+    fn error(&self, error: store::Error) -> StoreError {
+        translated(self.0.store().path(), error)
     }
 }
 
@@ -274,35 +291,48 @@ fn committed(outcome: store::Outcome) -> Committed {
     match outcome {
         store::Outcome::Stored => Committed::Stored,
         store::Outcome::Ended => Committed::Ended,
+        store::Outcome::Moved => Committed::Moved,
     }
 }
 
 impl Lease for LocalLease {
     fn payload_len(&self) -> usize {
-        self.lease.len()
+        self.0.len()
     }
 
     fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError> {
-        self.lease.read(out).map_err(|e| translated(self.lease.store().path(), e))
+        self.0.read(out).map_err(|e| self.error(e))
     }
 
     fn is_new(&self) -> bool {
-        self.lease.is_new()
+        self.0.is_new()
     }
 
-    fn commit(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
-        self.finish(|lease| lease.commit(payload, lifetime)).map(committed)
+    fn mark(&self) -> Mark {
+        Mark(self.0.mark().to_words())
     }
 
-    fn touch(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
-        self.finish(|lease| lease.touch(payload, lifetime)).map(committed)
+    fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {
+        let over = match over {
+            Over::Anything => store::Over::Anything,
+            Over::WhatWasRead => store::Over::WhatWasRead,
+        };
+        self.0.commit(payload, lifetime, over).map(committed).map_err(|e| self.error(e))
     }
 
-    fn destroy(self: Box<Self>, tombstone: Duration) -> Result<bool, StoreError> {
-        self.finish(|lease| lease.destroy(tombstone))
+    fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
+        self.0.touch(payload, lifetime).map(committed).map_err(|e| self.error(e))
     }
 
-    fn release(self: Box<Self>) {
-        self.lease.release();
+    fn destroy(&mut self, end: End) -> Result<bool, StoreError> {
+        self.0.destroy(end.tombstone, end.grace).map_err(|e| self.error(e))
+    }
+
+    fn count_merge(&self, conflicts: Option<u32>) {
+        self.0.count_merge(conflicts);
+    }
+
+    fn release(&mut self) {
+        self.0.release();
     }
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use crate::StoreError;
 use crate::id::{IdShape, InvalidId, MAX_ID, Namespace, NoEntropy, SessionId};
-use crate::seam::{Acquire, Committed, Effort, Key, Lease, LockMode, Store};
+use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over, Store};
 
 /// How many ids are drawn before giving up. An id has at least 88 random bits, so a second draw is never needed
 /// unless the generator is broken.
@@ -94,10 +94,14 @@ struct Keyed {
 
 /// One open save handler. At most one session is held at a time.
 pub struct Request {
+    /// Kept after a close, as the next open is nearly always on the same one.
     store: Option<Arc<dyn Store>>,
+    open: bool,
     namespace: Namespace,
     stage: Stage,
     held: Option<Held>,
+    /// A lease that has come to its end, for the store to use again.
+    finished: Option<Box<dyn Lease>>,
     /// What a read without a lock found, until [`Request::finish_read`] takes it.
     found: Option<Vec<u8>>,
     keyed: Keyed,
@@ -115,9 +119,11 @@ impl Request {
     pub const fn new() -> Self {
         Self {
             store: None,
+            open: false,
             namespace: Namespace::EMPTY,
             stage: Stage::Idle,
             held: None,
+            finished: None,
             found: None,
             keyed: Keyed { length: 0, id: [0; MAX_ID], key: Key([0; 32]) },
         }
@@ -129,9 +135,11 @@ impl Request {
         let same = self.store.as_ref().is_some_and(|open| Arc::ptr_eq(open, store)) && self.namespace == *namespace;
         if !same {
             self.close();
+            self.finished = None;
             self.store = Some(Arc::clone(store));
             self.namespace = *namespace;
         }
+        self.open = true;
         self.found = None;
         self.stage = Stage::Idle;
     }
@@ -154,9 +162,9 @@ impl Request {
     pub fn draw_id<'a>(&mut self, shape: IdShape, out: &'a mut [u8; MAX_ID]) -> Result<SessionId<'a>, RequestError> {
         for _ in 0..MAX_DRAWS {
             let id = shape.draw(out)?;
-            let exists = match &self.store {
-                Some(store) => store.exists(&store.key(&self.namespace, &id)).unwrap_or(false),
-                None => false,
+            let exists = match self.store() {
+                Ok(store) => store.exists(&store.key(&self.namespace, &id)).unwrap_or(false),
+                Err(_) => false,
             };
             if !exists {
                 let length = id.as_bytes().len();
@@ -178,7 +186,7 @@ impl Request {
             Some(held) if held.key == key && held.mode == LockMode::Exclusive => held,
             other => {
                 drop(other);
-                Held { key, mode: how.mode, lease: self.store()?.acquire(&key, how)? }
+                Held { key, mode: how.mode, lease: self.acquire(&key, how)? }
             }
         };
         let length = held.lease.payload_len();
@@ -204,7 +212,7 @@ impl Request {
             other => {
                 drop(other);
                 let store = self.store()?;
-                let found = match store.snapshot(&key)? {
+                let found = match store.snapshot(&key)?.0 {
                     Some(found) => found,
                     None => reserve(store, &key, how)?,
                 };
@@ -261,8 +269,10 @@ impl Request {
     /// [`RequestError::ReadIncomplete`] where the stage forbids it, else as [`Lease::commit`]. What was stored
     /// before then stays.
     pub fn write(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
-        let lease = self.lease_to_write(id, how)?;
-        Ok(lease.commit(payload, how.lifetime)?)
+        let mut lease = self.lease_to_write(id, how)?;
+        let committed = lease.commit(payload, how.lifetime, Over::Anything)?;
+        self.finished = Some(lease);
+        Ok(committed)
     }
 
     /// Extends the lifetime of the session `id`, which holds `payload` unchanged, and unlocks it. A session that
@@ -271,21 +281,23 @@ impl Request {
     /// # Errors
     /// As [`Request::write`].
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
-        let lease = self.lease_to_write(id, how)?;
-        Ok(lease.touch(payload, how.lifetime)?)
+        let mut lease = self.lease_to_write(id, how)?;
+        let committed = lease.touch(payload, how.lifetime)?;
+        self.finished = Some(lease);
+        Ok(committed)
     }
 
     /// Ends the session `id`; `true` where there was one.
     ///
     /// # Errors
     /// Only failures of the store.
-    pub fn destroy(&mut self, id: &[u8], tombstone: std::time::Duration) -> Result<bool, RequestError> {
+    pub fn destroy(&mut self, id: &[u8], end: End) -> Result<bool, RequestError> {
         let key = self.key(id)?;
         self.found = None;
         self.stage = Stage::Idle;
         match self.held.take_if(|held| held.key == key) {
-            Some(held) => Ok(held.lease.destroy(tombstone)?),
-            None => Ok(self.store()?.destroy(&key, tombstone)?),
+            Some(mut held) => Ok(held.lease.destroy(end)?),
+            None => Ok(self.store()?.destroy(&key, end)?),
         }
     }
 
@@ -311,7 +323,7 @@ impl Request {
         self.found = None;
         self.stage = Stage::Idle;
         self.keyed.length = 0;
-        self.store = None;
+        self.open = false;
     }
 
     /// Where no read completes from here on, no write may follow.
@@ -321,8 +333,9 @@ impl Request {
     }
 
     fn release(&mut self) {
-        if let Some(held) = self.held.take() {
+        if let Some(mut held) = self.held.take() {
             held.lease.release();
+            self.finished = Some(held.lease);
         }
     }
 
@@ -337,7 +350,12 @@ impl Request {
     }
 
     fn store(&self) -> Result<&Arc<dyn Store>, RequestError> {
-        self.store.as_ref().ok_or(RequestError::NotOpen)
+        self.store.as_ref().filter(|_| self.open).ok_or(RequestError::NotOpen)
+    }
+
+    fn acquire(&mut self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, RequestError> {
+        let finished = self.finished.take();
+        Ok(self.store()?.acquire(key, how, finished)?)
     }
 
     /// The lease of `id`: the one that is held, or a new one.
@@ -350,14 +368,14 @@ impl Request {
             Some(held) if held.key == key => Ok(held.lease),
             other => {
                 drop(other);
-                Ok(self.store()?.acquire(&key, how)?)
+                self.acquire(&key, how)
             }
         }
     }
 
     fn key(&mut self, id: &[u8]) -> Result<Key, RequestError> {
-        let Self { store, namespace, keyed, .. } = self;
-        let store = store.as_ref().ok_or(RequestError::NotOpen)?;
+        let Self { store, open, namespace, keyed, .. } = self;
+        let store = store.as_ref().filter(|_| *open).ok_or(RequestError::NotOpen)?;
         // An empty id never equals the cached one, as a cached one is valid.
         if !id.is_empty() && keyed.id.get(..keyed.length) == Some(id) {
             return Ok(keyed.key);
@@ -375,16 +393,18 @@ impl Request {
 
 /// Reserves a session that was just found absent. Another request may have been faster: its payload counts.
 fn reserve(store: &Arc<dyn Store>, key: &Key, how: &Acquire<'_>) -> Result<Vec<u8>, StoreError> {
-    let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how })?;
+    let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how }, None)?;
+    read_whole(&mut *lease)
+}
+
+/// The payload that `lease` reads.
+pub(crate) fn read_whole(lease: &mut dyn Lease) -> Result<Vec<u8>, StoreError> {
     let mut payload = Vec::new();
     for _ in 0..=MAX_READS {
         payload.resize(lease.payload_len(), 0);
         match lease.read_payload(&mut payload) {
             Err(StoreError::Changed) => {}
-            read => {
-                lease.release();
-                return read.map(|()| payload);
-            }
+            read => return read.map(|()| payload),
         }
     }
     Err(StoreError::Changed)

@@ -5,11 +5,13 @@
 //! - the lock and the read are one call, the write and the unlock are one call;
 //! - a commit, touch or destroy reaches only the *incarnation* of the session that its lease acquired: what was
 //!   destroyed stays destroyed;
+//! - a commit over what was read ([`Over::WhatWasRead`]) replaces no *version* that its lease has not read;
 //! - a reader without a lock ([`Store::snapshot`]) sees a whole, committed payload, and never waits for a lease;
 //! - a session past its lifetime is absent for everybody at once.
 //!
 //! Times are [`Duration`]s with at least second resolution; payloads are bytes of 0 to 16 MiB.
 
+use std::any::Any;
 use std::time::Duration;
 
 use crate::{Namespace, SessionId, StoreError};
@@ -27,8 +29,24 @@ pub struct Key(pub [u8; 32]);
 pub enum LockMode {
     /// One request at a time, in order of arrival: PHP's own contract.
     Exclusive,
+    /// No lock; what others wrote meanwhile is merged with what this request writes.
+    Merge,
     /// No lock; the last write wins.
     None,
+}
+
+/// A point in the life of a session, taken by a reader who wants to write later. Made by [`Store::snapshot`] and
+/// [`Lease::mark`], meaningful to that store only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(pub [u64; 3]);
+
+/// What a commit may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Whatever is there.
+    Anything,
+    /// Only the version that the lease has read.
+    WhatWasRead,
 }
 
 /// What [`Store::acquire`] is asked for.
@@ -44,6 +62,9 @@ pub struct Acquire<'a> {
     pub lifetime: Duration,
     /// The script that acquires, named to those who wait in vain. At most 95 bytes are kept.
     pub script: &'a [u8],
+    /// The lease shall stand where this was taken: what was ended since stays ended, and what it may replace is what was
+    /// current then.
+    pub since: Option<Mark>,
 }
 
 /// How much work [`Store::collect`] may do.
@@ -60,19 +81,26 @@ pub trait Store: Send + Sync {
     /// The key of the session `id` in `namespace`. Does not touch the storage.
     fn key(&self, namespace: &Namespace, id: &SessionId) -> Key;
 
-    /// Locks (unless [`LockMode::None`]) and reads the session in one step. A session that does not exist is
-    /// reserved with an empty payload, so that its id validates from now on.
+    /// Locks (in [`LockMode::Exclusive`]) and reads the session in one step. A session that does not exist is
+    /// reserved with an empty payload, so that its id validates from now on. `finished` is a lease of this store that
+    /// came to its end, whose memory can be used again.
     ///
     /// # Errors
     /// Besides failures of the storage: [`StoreError::LockTimeout`], [`StoreError::TooManyWaiters`],
     /// [`StoreError::HeldHere`] where this thread holds the session's lease already.
-    fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, StoreError>;
+    fn acquire(
+        &self,
+        key: &Key,
+        how: &Acquire<'_>,
+        finished: Option<Box<dyn Lease>>,
+    ) -> Result<Box<dyn Lease>, StoreError>;
 
-    /// The last committed payload, without any lock; `None` where the session does not exist.
+    /// The last committed payload, without any lock; `None` where the session does not exist. The mark is for
+    /// [`Acquire::since`].
     ///
     /// # Errors
     /// Only failures of the storage.
-    fn snapshot(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError>;
+    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError>;
 
     /// Whether the session exists (reserved counts). Never waits for a lease.
     ///
@@ -80,12 +108,11 @@ pub trait Store: Send + Sync {
     /// Only failures of the storage: absence is `Ok(false)` and is proven.
     fn exists(&self, key: &Key) -> Result<bool, StoreError>;
 
-    /// Ends the session without holding its lease; `true` where there was one. Its incarnation is remembered for
-    /// `tombstone`, so that leases which began before cannot write it back.
+    /// Ends the session without holding its lease; `true` where there was one.
     ///
     /// # Errors
     /// Only failures of the storage.
-    fn destroy(&self, key: &Key, tombstone: Duration) -> Result<bool, StoreError>;
+    fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError>;
 
     /// Removes sessions past their lifetime and answers how many *this call* removed.
     ///
@@ -109,6 +136,24 @@ pub trait Store: Send + Sync {
     }
 }
 
+/// How a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// How long its incarnation is remembered, so that leases which began before cannot write it back.
+    pub tombstone: Duration,
+    /// How long its last payload can still be read, for an id that was replaced by another; zero = not at all. A lease
+    /// that is acquired meanwhile reads it and writes nothing.
+    pub grace: Duration,
+}
+
+impl End {
+    /// An end without grace.
+    #[must_use]
+    pub const fn at_once(tombstone: Duration) -> Self {
+        Self { tombstone, grace: Duration::ZERO }
+    }
+}
+
 /// What became of a [`Lease::commit`] or [`Lease::touch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committed {
@@ -116,11 +161,14 @@ pub enum Committed {
     Stored,
     /// The session was destroyed after this lease began; nothing was written.
     Ended,
+    /// Another version is there than the one that was read, and nothing was written. The lease goes on:
+    /// [`Lease::read_payload`] gives that version, which the next commit may then replace.
+    Moved,
 }
 
-/// One request's hold on one session. Bound to the thread that acquired it, which may hold eight at a time; dropping
-/// it releases it.
-pub trait Lease {
+/// One request's hold on one session, from acquire until a commit, touch, destroy or release finishes it. Bound to the
+/// thread that acquired it, which may hold eight at a time; dropping it releases it.
+pub trait Lease: Any {
     /// Bytes of the payload that was current at [`Store::acquire`].
     fn payload_len(&self) -> usize;
 
@@ -135,25 +183,32 @@ pub trait Lease {
     /// Whether the session did not exist before this lease reserved it.
     fn is_new(&self) -> bool;
 
+    /// The session as this lease read or wrote it last, for [`Acquire::since`].
+    fn mark(&self) -> Mark;
+
     /// Writes the payload, extends the lifetime and unlocks.
     ///
     /// # Errors
     /// Where the payload could not be stored ([`StoreError::Full`] …) the old one stays and the lock is free.
-    fn commit(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError>;
+    fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError>;
 
     /// Extends the lifetime of the unchanged session and unlocks. `payload` is what the session holds: it is
     /// written where the session vanished without having been destroyed.
     ///
     /// # Errors
     /// As [`Lease::commit`].
-    fn touch(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError>;
+    fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError>;
 
-    /// Ends this incarnation of the session and unlocks; remembered for `tombstone`.
+    /// Ends this incarnation of the session and unlocks.
     ///
     /// # Errors
     /// Only failures of the storage.
-    fn destroy(self: Box<Self>, tombstone: Duration) -> Result<bool, StoreError>;
+    fn destroy(&mut self, end: End) -> Result<bool, StoreError>;
+
+    /// Counts that what this lease wrote was a merge in which `conflicts` values had been changed by both sides, or
+    /// (`None`) that it could not be merged and replaced what was there.
+    fn count_merge(&self, conflicts: Option<u32>);
 
     /// Unlocks without a change.
-    fn release(self: Box<Self>);
+    fn release(&mut self);
 }

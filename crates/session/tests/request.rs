@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::request::{Finished, RequestError};
-use cloakroom_session::seam::Committed;
+use cloakroom_session::seam::{Committed, End, Mark, Over};
 use cloakroom_session::{
     Acquire, Effort, IdShape, Key, Lease, LockMode, Namespace, Request, SessionId, Store, StoreError,
 };
@@ -18,8 +18,14 @@ const ID: &[u8] = b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const OTHER: &[u8] = b"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 const HOUR: Duration = Duration::from_secs(3600);
 
-const EXCLUSIVE: Acquire<'static> =
-    Acquire { mode: LockMode::Exclusive, wait: Duration::ZERO, max_waiters: 0, lifetime: HOUR, script: b"test" };
+const EXCLUSIVE: Acquire<'static> = Acquire {
+    mode: LockMode::Exclusive,
+    wait: Duration::ZERO,
+    max_waiters: 0,
+    lifetime: HOUR,
+    script: b"test",
+    since: None,
+};
 const UNLOCKED: Acquire<'static> = Acquire { mode: LockMode::None, ..EXCLUSIVE };
 
 fn opened() -> (Arc<dyn Store>, Request) {
@@ -37,12 +43,12 @@ fn key(store: &Arc<dyn Store>, id: &[u8]) -> Key {
 }
 
 fn stored(store: &Arc<dyn Store>, id: &[u8]) -> Option<Vec<u8>> {
-    store.snapshot(&key(store, id)).expect("memory does not fail")
+    store.snapshot(&key(store, id)).map(|found| found.0).expect("memory does not fail")
 }
 
 fn put(store: &Arc<dyn Store>, id: &[u8], payload: &[u8]) {
-    let lease = store.acquire(&key(store, id), &EXCLUSIVE).expect("free");
-    assert_eq!(lease.commit(payload, HOUR).expect("memory does not fail"), Committed::Stored);
+    let mut lease = store.acquire(&key(store, id), &EXCLUSIVE, None).expect("free");
+    assert_eq!(lease.commit(payload, HOUR, Over::Anything).expect("memory does not fail"), Committed::Stored);
 }
 
 /// Reads as PHP does: length, allocation, bytes.
@@ -61,8 +67,8 @@ fn snapshot(request: &mut Request, id: &[u8]) -> Vec<u8> {
 /// Whether another request (here: another thread) gets the lock of `id` at once.
 fn is_free(store: &Arc<dyn Store>, id: &[u8]) -> bool {
     let (store, key) = (Arc::clone(store), key(store, id));
-    let other = std::thread::spawn(move || match store.acquire(&key, &EXCLUSIVE) {
-        Ok(lease) => {
+    let other = std::thread::spawn(move || match store.acquire(&key, &EXCLUSIVE, None) {
+        Ok(mut lease) => {
             lease.release();
             true
         }
@@ -133,7 +139,7 @@ fn an_abandoned_session_stays_as_it_was() {
 fn a_read_that_had_to_wait_too_long_is_never_followed_by_a_write() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     put(&store, ID, b"precious");
-    let lock = store.acquire(&key(&store, ID), &EXCLUSIVE).expect("free");
+    let mut lock = store.acquire(&key(&store, ID), &EXCLUSIVE, None).expect("free");
     let blocked = std::thread::scope(|scope| {
         let store = &store;
         scope
@@ -225,7 +231,7 @@ fn a_write_never_waits_for_one_lock_while_it_holds_another() {
         let (done, finish) = std::sync::mpsc::channel::<()>();
         let store = &store;
         scope.spawn(move || {
-            let lease = store.acquire(&key(store, OTHER), &EXCLUSIVE).expect("free");
+            let mut lease = store.acquire(&key(store, OTHER), &EXCLUSIVE, None).expect("free");
             taken.send(()).expect("heard");
             finish.recv().expect("told to end");
             lease.release();
@@ -244,7 +250,7 @@ fn a_destroyed_session_is_gone_for_the_slower_request() {
         let (store, mut slow) = opened();
         put(&store, ID, b"logged in");
         assert_eq!(read(&mut slow, ID, &how), b"logged in");
-        assert!(store.destroy(&key(&store, ID), HOUR).expect("memory does not fail"));
+        assert!(store.destroy(&key(&store, ID), End::at_once(HOUR)).expect("memory does not fail"));
         assert_eq!(slow.write(ID, b"logged in", &how).expect("no failure"), Committed::Ended);
         assert_eq!(stored(&store, ID), None);
     }
@@ -256,20 +262,20 @@ fn destroy_ends_what_is_held_and_what_is_not() {
     put(&store, ID, b"x");
     put(&store, OTHER, b"y");
     read(&mut request, ID, &EXCLUSIVE);
-    assert!(request.destroy(OTHER, HOUR).expect("no failure"));
+    assert!(request.destroy(OTHER, End::at_once(HOUR)).expect("no failure"));
     assert!(!is_free(&store, ID), "the lease of another id stays");
-    assert!(request.destroy(ID, HOUR).expect("no failure"));
+    assert!(request.destroy(ID, End::at_once(HOUR)).expect("no failure"));
     assert_eq!((stored(&store, ID), stored(&store, OTHER)), (None, None));
-    assert!(!request.destroy(ID, HOUR).expect("absence is no failure"));
+    assert!(!request.destroy(ID, End::at_once(HOUR)).expect("absence is no failure"));
     assert!(is_free(&store, ID));
-    assert!(matches!(request.destroy(b"", HOUR), Err(RequestError::Id(_))));
+    assert!(matches!(request.destroy(b"", End::at_once(HOUR)), Err(RequestError::Id(_))));
 }
 
 #[test]
 fn a_snapshot_takes_no_lock_and_reserves_what_is_absent() {
     let (store, mut request) = opened();
     put(&store, ID, b"payload");
-    let lock = store.acquire(&key(&store, ID), &EXCLUSIVE).expect("free");
+    let mut lock = store.acquire(&key(&store, ID), &EXCLUSIVE, None).expect("free");
     assert_eq!(snapshot(&mut request, ID), b"payload");
     lock.release();
     request.close();
@@ -369,7 +375,7 @@ fn calls_out_of_order_change_nothing() {
     assert!(matches!(request.begin_read(ID, &EXCLUSIVE), Err(RequestError::NotOpen)));
     request.close();
     assert!(matches!(request.write(ID, b"", &EXCLUSIVE), Err(RequestError::NotOpen)));
-    assert!(matches!(request.destroy(ID, HOUR), Err(RequestError::NotOpen)));
+    assert!(matches!(request.destroy(ID, End::at_once(HOUR)), Err(RequestError::NotOpen)));
     assert!(matches!(request.collect(Effort::All), Err(RequestError::NotOpen)));
     assert!(matches!(request.finish_read(&mut []), Err(RequestError::OutOfOrder)));
 
@@ -432,13 +438,18 @@ impl Store for Faulty {
         self.inner.key(namespace, id)
     }
 
-    fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, StoreError> {
-        let lease = self.inner.acquire(key, how)?;
+    fn acquire(
+        &self,
+        key: &Key,
+        how: &Acquire<'_>,
+        _finished: Option<Box<dyn Lease>>,
+    ) -> Result<Box<dyn Lease>, StoreError> {
+        let lease = self.inner.acquire(key, how, None)?;
         let (damaged, restless) = (self.damaged.load(Ordering::Relaxed), self.restless.load(Ordering::Relaxed));
         Ok(if damaged || restless > 0 { Box::new(FaultyLease { lease, damaged, restless }) } else { lease })
     }
 
-    fn snapshot(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
+    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {
         self.inner.snapshot(key)
     }
 
@@ -449,8 +460,8 @@ impl Store for Faulty {
         Ok(self.everything_exists || self.inner.exists(key)?)
     }
 
-    fn destroy(&self, key: &Key, tombstone: Duration) -> Result<bool, StoreError> {
-        self.inner.destroy(key, tombstone)
+    fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError> {
+        self.inner.destroy(key, end)
     }
 
     fn collect(&self, effort: Effort) -> Result<u64, StoreError> {
@@ -492,19 +503,27 @@ impl Lease for FaultyLease {
         self.lease.is_new()
     }
 
-    fn commit(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
-        self.lease.commit(payload, lifetime)
+    fn mark(&self) -> Mark {
+        self.lease.mark()
     }
 
-    fn touch(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
+    fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {
+        self.lease.commit(payload, lifetime, over)
+    }
+
+    fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
         self.lease.touch(payload, lifetime)
     }
 
-    fn destroy(self: Box<Self>, tombstone: Duration) -> Result<bool, StoreError> {
-        self.lease.destroy(tombstone)
+    fn destroy(&mut self, end: End) -> Result<bool, StoreError> {
+        self.lease.destroy(end)
     }
 
-    fn release(self: Box<Self>) {
+    fn count_merge(&self, conflicts: Option<u32>) {
+        self.lease.count_merge(conflicts);
+    }
+
+    fn release(&mut self) {
         self.lease.release();
     }
 }

@@ -157,7 +157,7 @@ fn check_nodes(guard: &ShardGuard<'_>, problems: &mut Problems<'_>, units: &mut 
             }
             continue;
         }
-        live += 1;
+        *if head.state() == NodeState::Retired { &mut tombstones } else { &mut live } += 1;
         if head.block() == 0 {
             continue;
         }

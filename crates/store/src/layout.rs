@@ -206,9 +206,11 @@ pub(crate) mod node {
     pub(crate) const NEXT: u64 = 72;
     /// Previous node of an age list. Derived.
     pub(crate) const PREV: u64 = 76;
+    /// Wall-clock second until which a retired session is read.
+    pub(crate) const GRACE: u64 = 80;
     /// Number drawn when this key was last destroyed; leases that began before may not write.
     pub(crate) const ENDED: u64 = 88;
-    // 68..72, 80..88 and 96..128 are zero: room for owner tags, bindings and limits of later formats.
+    // 68..72, 84..88 and 96..128 are zero: room for owner tags, bindings and limits of later formats.
 }
 
 /// Bits of a node's flags.
@@ -251,6 +253,7 @@ pub(crate) const fn fingerprint() -> u32 {
         DIR_SIZE,
         CHUNKS_AT,
         node::SIZE,
+        node::GRACE,
         block::HEADER,
         seat::COUNTERS,
         shard::BINS,
@@ -340,9 +343,11 @@ impl ChunkState {
 /// State of a node, the low two bits of its head.
 ///
 /// ```text
-/// Free --create--> Live --destroy--> Tombstone --create--> Live (next incarnation)
-///   ^               |                    |
-///   +----expire, evict----------age------+
+///                    +--replace--> Retired --grace over--+
+///                    |                                   v
+/// Free --create--> Live ------------destroy---------> Tombstone --create--> Live (next incarnation)
+///   ^               |                                    |
+///   +----expire, evict-----------------age---------------+
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NodeState {
@@ -352,6 +357,8 @@ pub(crate) enum NodeState {
     Live,
     /// A destroyed session that is remembered.
     Tombstone,
+    /// A session whose id was replaced: ended as a tombstone is, but its last payload can be read for a while.
+    Retired,
 }
 
 /// A node's head word: the block of the current payload (high 32 bits), the version (30 bits), the state (2 bits).
@@ -366,6 +373,7 @@ impl Head {
             NodeState::Free => 0,
             NodeState::Live => 1,
             NodeState::Tombstone => 2,
+            NodeState::Retired => 3,
         };
         Head((block as u64) << 32 | ((version & 0x3fff_ffff) as u64) << 2 | state)
     }
@@ -378,13 +386,19 @@ impl Head {
         (self.0 as u32) >> 2
     }
 
-    /// The state; a value that no build writes reads as free.
+    /// The state.
     pub(crate) const fn state(self) -> NodeState {
         match self.0 & 3 {
             1 => NodeState::Live,
             2 => NodeState::Tombstone,
+            3 => NodeState::Retired,
             _ => NodeState::Free,
         }
+    }
+
+    /// This head, retired: the payload and its version stay, as its checksum names both.
+    pub(crate) const fn retired(self) -> Head {
+        Head::new(self.block(), self.version(), NodeState::Retired)
     }
 
     /// The head that follows this one.

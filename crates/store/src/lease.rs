@@ -2,6 +2,7 @@
 //!
 //! A lease writes only the incarnation that it acquired. In exclusive mode it holds the session lock, so nobody else
 //! publishes meanwhile, save writers without a lock; publication itself is always one store under the shard lock.
+//! Where asked to, it publishes only if the version that it read is still the current one.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::key::Key;
-use crate::layout::{Head, NodeState, Ref, flag, shard};
+use crate::layout::{Head, NodeState, Ref, flag, header, shard};
 use crate::node::Node;
 use crate::payload::{self, Binding, Broken, MAX_PAYLOAD};
 use crate::seats::{Seat, SeatView};
@@ -30,12 +31,54 @@ pub enum Outcome {
     Stored,
     /// The session was ended after the lease began; nothing was written.
     Ended,
+    /// Somebody else wrote since this lease read: nothing was written, and the lease goes on. It now reads what is
+    /// there, and that is what its next write may replace.
+    Moved,
 }
 
-/// A hold on one session. Dropping it releases it. Stays on its thread.
+/// What a write may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Whatever is there.
+    Anything,
+    /// Only what the lease has read.
+    WhatWasRead,
+}
+
+/// A point in the life of a session, taken by a reader who wants to write later: see [`crate::Acquire::since`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// 0 where there was no session.
+    pub(crate) incarnation: u64,
+    pub(crate) version: u32,
+    /// The store's number at that point: what was ended since has a higher one.
+    pub(crate) began: u64,
+}
+
+impl Mark {
+    /// The mark as words, for callers that carry marks of several kinds of stores.
+    #[must_use]
+    pub fn to_words(self) -> [u64; 3] {
+        [self.incarnation, u64::from(self.version), self.began]
+    }
+
+    /// The reverse of [`Mark::to_words`].
+    #[must_use]
+    pub fn from_words([incarnation, version, began]: [u64; 3]) -> Mark {
+        Mark { incarnation, version: u32::try_from(version).unwrap_or(NO_VERSION), began }
+    }
+}
+
+/// No version, as a version has 30 bits.
+const NO_VERSION: u32 = u32::MAX;
+
+/// A hold on one session, from acquire to the write or release that finishes it. A finished lease does nothing any more.
+/// Dropping a lease releases it. Stays on its thread.
 pub struct Lease {
     pub(crate) store: Rc<Handle>,
     pub(crate) me: Seat,
+    /// Whether it is not finished.
+    pub(crate) open: bool,
     pub(crate) shard: u32,
     /// Changes where a vanished session is made again, as does the incarnation.
     pub(crate) place: Cell<Ref>,
@@ -45,6 +88,8 @@ pub struct Lease {
     pub(crate) incarnation: Cell<u64>,
     /// Head of the payload to be read.
     pub(crate) head: Head,
+    /// Version that a write over what was read may replace.
+    pub(crate) base: u32,
     pub(crate) len: u32,
     /// The session was ended while this lease waited for it: reads nothing, writes nothing.
     pub(crate) ended: bool,
@@ -61,6 +106,7 @@ pub(crate) fn seconds(lifetime: Duration) -> u32 {
 enum Target<'a> {
     Node(Node<'a>),
     Ended,
+    Moved(Head),
     /// Gone without having been ended: it is made again.
     Vanished,
 }
@@ -90,6 +136,26 @@ impl Lease {
         self.len == 0
     }
 
+    /// The session as this lease read or wrote it last.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        let began = self.store.map().map_or(0, |map| map.u64(header::INCARNATION).load(Ordering::Relaxed));
+        Mark { incarnation: self.incarnation.get(), version: self.base, began }
+    }
+
+    /// Makes a lease that was just acquired stand where `since` was taken.
+    pub(crate) fn stand_at(&mut self, since: Mark) {
+        if self.ended || self.new {
+            // Ended since then; or gone without having been ended, and then nothing contradicts a write.
+        } else if since.incarnation == 0 {
+            self.base = NO_VERSION;
+        } else if since.incarnation == self.incarnation.get() {
+            self.base = since.version;
+        } else {
+            self.ended = true;
+        }
+    }
+
     /// Whether the session did not exist before.
     #[must_use]
     pub fn is_new(&self) -> bool {
@@ -114,7 +180,7 @@ impl Lease {
         std::sync::atomic::fence(Ordering::Acquire);
         if node.head() != self.head {
             let fresh = node.head();
-            self.ended = fresh.state() != NodeState::Live
+            self.ended = !matches!(fresh.state(), NodeState::Live | NodeState::Retired)
                 || node.incarnation().load(Ordering::Relaxed) != self.incarnation.get();
             self.see(if self.ended { Head(0) } else { fresh })?;
             return Err(Error::Changed);
@@ -136,6 +202,7 @@ impl Lease {
             _ => u32::MAX,
         };
         self.head = head;
+        self.base = head.version();
         // An impossible length is found out by the read.
         self.len = if total as usize <= MAX_PAYLOAD { total } else { 0 };
         Ok(())
@@ -165,48 +232,64 @@ impl Lease {
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Full`], [`Error::NoSpace`], [`Error::Stuck`]: the old payload stays, the lock
     /// is released.
-    pub fn commit(mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+    pub fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
+        let result = self.commit_wherever(payload, lifetime, over);
+        if !matches!(result, Ok(Outcome::Moved)) {
+            self.finish();
+        }
+        result
+    }
+
+    fn commit_wherever(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::TooLarge(payload.len()));
         }
         loop {
-            match self.commit_here(payload, lifetime) {
+            match self.commit_here(payload, lifetime, over) {
+                Ok(Written::Version(version)) => {
+                    self.base = version;
+                    return Ok(Outcome::Stored);
+                }
+                Ok(Written::Ended) => {
+                    count(self.store.map()?, self.me, Counter::Ended, 1);
+                    return Ok(Outcome::Ended);
+                }
+                Ok(Written::Moved(head)) => {
+                    self.see(head)?;
+                    return Ok(Outcome::Moved);
+                }
                 Err(Error::Moved) if self.follow()? => {}
-                result => return result,
+                Err(e) => return Err(e),
             }
         }
     }
 
-    fn commit_here(&self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
-        if self.ended {
-            return self.refused();
+    fn commit_here(&self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Written, Error> {
+        if self.ended || !self.open {
+            return Ok(Written::Ended);
         }
         let hash = payload::hash(&self.store, payload);
         if payload.len() <= INLINE {
-            self.commit_inline(payload, hash, lifetime)
+            self.commit_inline(payload, hash, lifetime, over)
         } else {
-            self.commit_large(payload, hash, lifetime)
+            self.commit_large(payload, hash, lifetime, over)
         }
     }
 
-    fn refused(&self) -> Result<Outcome, Error> {
-        count(self.store.map()?, self.me, Counter::Ended, 1);
-        Ok(Outcome::Ended)
-    }
-
-    fn commit_inline(&self, payload: &[u8], hash: u64, lifetime: Duration) -> Result<Outcome, Error> {
-        let outcome = self.store.with_shard(self.me, self.shard, |guard| {
-            let Some(node) = self.target(guard, lifetime)? else { return Ok(Outcome::Ended) };
+    fn commit_inline(&self, payload: &[u8], hash: u64, lifetime: Duration, over: Over) -> Result<Written, Error> {
+        self.store.with_shard(self.me, self.shard, |guard| {
+            let node = match self.target(guard, lifetime, over)? {
+                Ok(node) => node,
+                Err(written) => return Ok(written),
+            };
             let block = if payload.is_empty() { 0 } else { guard.alloc_chain(payload.len() as u32)? };
             payload::write_chain(guard.map, block, payload);
-            self.publish(guard, node, block, hash, lifetime);
-            Ok(Outcome::Stored)
-        })?;
-        if outcome == Outcome::Ended { self.refused() } else { Ok(outcome) }
+            Ok(self.publish(guard, node, block, hash, lifetime))
+        })
     }
 
     #[inline(never)]
-    fn commit_large(&self, payload: &[u8], hash: u64, lifetime: Duration) -> Result<Outcome, Error> {
+    fn commit_large(&self, payload: &[u8], hash: u64, lifetime: Duration, over: Over) -> Result<Written, Error> {
         let store = &self.store;
         let map = store.map()?;
         let view = SeatView::new(map, self.me.index);
@@ -216,14 +299,17 @@ impl Lease {
             None => view.lease_on(0).ok_or(Error::TooManyLeases(crate::layout::seat::LEASE_COUNT))?,
         };
         let block = store.with_shard(self.me, self.shard, |guard| {
-            let Some(node) = self.target(guard, lifetime)? else { return Ok(None) };
+            let node = match self.target(guard, lifetime, over)? {
+                Ok(node) => node,
+                Err(written) => return Ok(Err(written)),
+            };
             let block = guard.alloc_chain(payload.len() as u32)?;
             view.lease_node(slot).store(node.place, Ordering::Relaxed);
             view.lease_pending(slot).store(block, Ordering::Relaxed);
-            Ok(Some(block))
+            Ok(Ok(block))
         });
-        let outcome = match block {
-            Ok(Some(block)) => {
+        let written = match block {
+            Ok(Ok(block)) => {
                 payload::write_chain(store.map()?, block, payload);
                 store.with_shard(self.me, self.shard, |guard| {
                     if view.lease_pending(slot).load(Ordering::Relaxed) != block {
@@ -231,30 +317,39 @@ impl Lease {
                             "the space for a payload was lost in a rebuild; try again",
                         )));
                     }
-                    let Some(node) = self.target(guard, lifetime)? else {
-                        view.lease_pending(slot).store(0, Ordering::Relaxed);
-                        guard.free_chain(block)?;
-                        return Ok(Outcome::Ended);
+                    let node = match self.target(guard, lifetime, over)? {
+                        Ok(node) => node,
+                        Err(written) => {
+                            view.lease_pending(slot).store(0, Ordering::Relaxed);
+                            guard.free_chain(block)?;
+                            return Ok(written);
+                        }
                     };
-                    self.publish(guard, node, block, hash, lifetime);
+                    let written = self.publish(guard, node, block, hash, lifetime);
                     view.lease_pending(slot).store(0, Ordering::Relaxed);
-                    Ok(Outcome::Stored)
+                    Ok(written)
                 })
             }
-            Ok(None) => Ok(Outcome::Ended),
+            Ok(Err(written)) => Ok(written),
             Err(e) => Err(e),
         };
         if self.slot.is_none() {
             view.lease_node(slot).store(0, Ordering::Relaxed);
         }
-        if matches!(outcome, Ok(Outcome::Ended)) { self.refused() } else { outcome }
+        written
     }
 
-    /// The node to write to, made again where the session vanished; `None` where it was ended.
-    fn target<'a>(&self, guard: &mut ShardGuard<'a>, lifetime: Duration) -> Result<Option<Node<'a>>, Fault> {
-        let node = match self.locate(guard)? {
+    /// The node to write to, made again where the session vanished; or why nothing is written.
+    fn target<'a>(
+        &self,
+        guard: &mut ShardGuard<'a>,
+        lifetime: Duration,
+        over: Over,
+    ) -> Result<Result<Node<'a>, Written>, Fault> {
+        let node = match self.locate(guard, over)? {
             Target::Node(node) => node,
-            Target::Ended => return Ok(None),
+            Target::Ended => return Ok(Err(Written::Ended)),
+            Target::Moved(head) => return Ok(Err(Written::Moved(head))),
             Target::Vanished => {
                 let wall = guard.store.clock().wall();
                 let node = guard.create(&self.key, wall, seconds(lifetime))?;
@@ -264,20 +359,29 @@ impl Lease {
             }
         };
         guard.keep = node.place;
-        Ok(Some(node))
+        Ok(Ok(node))
     }
 
-    fn locate<'a>(&self, guard: &ShardGuard<'a>) -> Result<Target<'a>, Fault> {
+    fn locate<'a>(&self, guard: &ShardGuard<'a>, over: Over) -> Result<Target<'a>, Fault> {
         let node = guard.node(self.place.get())?;
         let same = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
         if same && node.is_live() {
-            return Ok(Target::Node(node));
+            let head = node.head();
+            let unmoved = over == Over::Anything || head.version() == self.base;
+            return Ok(if unmoved { Target::Node(node) } else { Target::Moved(head) });
         }
         Ok(if guard.find(&self.key).is_some() { Target::Ended } else { Target::Vanished })
     }
 
     /// Makes `block` the session's payload by one store, frees the old one, unlocks.
-    fn publish(&self, guard: &mut ShardGuard<'_>, node: Node<'_>, block: Ref, hash: u64, lifetime: Duration) {
+    fn publish(
+        &self,
+        guard: &mut ShardGuard<'_>,
+        node: Node<'_>,
+        block: Ref,
+        hash: u64,
+        lifetime: Duration,
+    ) -> Written {
         let map = guard.map;
         let (wall, now) = guard.store.wall_and_now(map);
         let old = node.head();
@@ -308,6 +412,7 @@ impl Lease {
         }
         let swept = guard.sweep_in_passing(wall);
         guard.put_off(swept);
+        Written::Version(new.version())
     }
 
     /// Extends the lifetime of the unchanged session and unlocks. Where the session vanished without having been
@@ -315,11 +420,17 @@ impl Lease {
     ///
     /// # Errors
     /// As [`Lease::commit`].
-    pub fn touch(mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+    pub fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+        let result = self.touch_wherever(payload, lifetime);
+        self.finish();
+        result
+    }
+
+    fn touch_wherever(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
         loop {
             match self.touch_here(lifetime) {
                 Ok(Some(outcome)) => return Ok(outcome),
-                Ok(None) => return self.commit(payload, lifetime),
+                Ok(None) => return self.commit_wherever(payload, lifetime, Over::Anything),
                 Err(Error::Moved) if self.follow()? => {}
                 Err(e) => return Err(e),
             }
@@ -328,10 +439,11 @@ impl Lease {
 
     /// `None` where the session vanished.
     fn touch_here(&self, lifetime: Duration) -> Result<Option<Outcome>, Error> {
-        if self.ended {
-            return self.refused().map(Some);
-        }
         let map = self.store.map()?;
+        if self.ended || !self.open {
+            count(map, self.me, Counter::Ended, 1);
+            return Ok(Some(Outcome::Ended));
+        }
         let wall = self.store.clock().wall();
         let swept = Shard::new(map, self.shard).get(shard::SWEPT) == wall;
         if self.slot.is_some() && swept && !self.store.is_moved(map) && !self.store.forked() {
@@ -343,7 +455,7 @@ impl Lease {
                 return Ok(Some(Outcome::Stored));
             }
         }
-        let outcome = self.store.with_shard(self.me, self.shard, |guard| match self.locate(guard)? {
+        self.store.with_shard(self.me, self.shard, |guard| match self.locate(guard, Over::Anything)? {
             Target::Node(node) => {
                 guard.keep = node.place;
                 node.see(wall, guard.store.now(guard.map), seconds(lifetime));
@@ -352,59 +464,118 @@ impl Lease {
                 guard.put_off(swept);
                 Ok(Some(Outcome::Stored))
             }
-            Target::Ended => Ok(Some(Outcome::Ended)),
+            Target::Ended | Target::Moved(_) => {
+                count(guard.map, self.me, Counter::Ended, 1);
+                Ok(Some(Outcome::Ended))
+            }
             Target::Vanished => Ok(None),
-        })?;
-        if outcome == Some(Outcome::Ended) { self.refused().map(Some) } else { Ok(outcome) }
-    }
-
-    /// Ends this incarnation, remembers that for `tombstone`, and unlocks; `false` where it had ended before.
-    ///
-    /// # Errors
-    /// [`Error::Stuck`], [`Error::Damaged`].
-    pub fn destroy(mut self, tombstone: Duration) -> Result<bool, Error> {
-        let destroyed = loop {
-            match self.destroy_here(tombstone) {
-                Err(Error::Moved) if self.follow()? => {}
-                result => break result?,
-            }
-        };
-        let store = self.handle();
-        drop(self);
-        store.remove_if_unneeded();
-        Ok(destroyed)
-    }
-
-    fn destroy_here(&self, tombstone: Duration) -> Result<bool, Error> {
-        if self.ended {
-            return Ok(false);
-        }
-        self.store.with_shard(self.me, self.shard, |guard| match self.locate(guard)? {
-            Target::Node(node) => {
-                guard.end(node, tombstone)?;
-                Ok(true)
-            }
-            Target::Ended | Target::Vanished => Ok(false),
         })
     }
 
+    /// Ends this incarnation and unlocks; `false` where it had ended before. That it ended is remembered for
+    /// `tombstone`; its last payload can be read for `grace`.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`], [`Error::Damaged`].
+    pub fn destroy(&mut self, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
+        let result = loop {
+            match self.destroy_here(tombstone, grace) {
+                Err(Error::Moved) if self.follow()? => {}
+                result => break result,
+            }
+        };
+        self.finish();
+        let destroyed = result?;
+        if grace.is_zero() {
+            self.store.remove_if_unneeded();
+        }
+        Ok(destroyed)
+    }
+
+    fn destroy_here(&self, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
+        if self.ended || !self.open {
+            return Ok(false);
+        }
+        self.store.with_shard(self.me, self.shard, |guard| match self.locate(guard, Over::Anything)? {
+            Target::Node(node) => {
+                guard.end(node, tombstone, grace)?;
+                Ok(true)
+            }
+            Target::Ended | Target::Moved(_) => {
+                let node = guard.node(self.place.get())?;
+                if node.key() == self.key && grace.is_zero() {
+                    guard.end_grace(node)?;
+                }
+                Ok(false)
+            }
+            Target::Vanished => Ok(false),
+        })
+    }
+
+    /// Counts that this lease's write was a merge in which `conflicts` values had been changed by both sides, or (`None`)
+    /// that it could not be merged.
+    pub fn count_merge(&self, conflicts: Option<u32>) {
+        let Ok(map) = self.store.map() else { return };
+        match conflicts {
+            Some(conflicts) => {
+                count(map, self.me, Counter::Merges, 1);
+                count(map, self.me, Counter::Conflicts, u64::from(conflicts));
+            }
+            None => count(map, self.me, Counter::MergeFallbacks, 1),
+        }
+    }
+
     /// Unlocks without a change.
-    pub fn release(self) {}
+    pub fn release(&mut self) {
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.leave_slot();
+            self.store.count_lease(-1);
+        }
+    }
+}
+
+/// What [`Lease::commit`] came to under the shard lock.
+enum Written {
+    /// Stored as this version.
+    Version(u32),
+    Ended,
+    /// This is what is there instead of what was read.
+    Moved(Head),
 }
 
 impl ShardGuard<'_> {
-    /// Makes a live session a tombstone.
-    pub(crate) fn end(&mut self, node: Node<'_>, tombstone: Duration) -> Result<(), Fault> {
+    /// Makes a live session a tombstone, by way of a retired one where there is a grace.
+    pub(crate) fn end(&mut self, node: Node<'_>, tombstone: Duration, grace: Duration) -> Result<(), Fault> {
         let head = node.head();
+        let wall = self.store.clock().wall();
+        let retires = !grace.is_zero();
         node.ended().store(self.next_number(), Ordering::Relaxed);
+        node.grace().store(wall.saturating_add(seconds(grace)), Ordering::Relaxed);
         self.unlink(node)?;
-        node.head_word().store(head.next(0, NodeState::Tombstone).0, Ordering::Release);
-        node.see(self.store.clock().wall(), self.store.now(self.map), seconds(tombstone));
+        let ended = if retires { head.retired() } else { head.next(0, NodeState::Tombstone) };
+        node.head_word().store(ended.0, Ordering::Release);
+        node.see(wall, self.store.now(self.map), seconds(tombstone.max(grace)));
         self.shard.add(shard::LIVE, -1);
         self.shard.add(shard::TOMBSTONES, 1);
         count(self.map, self.me, Counter::Destroys, 1);
-        let freed = self.drop_payload(head.block());
-        self.put_off(freed);
+        if !retires {
+            let freed = self.drop_payload(head.block());
+            self.put_off(freed);
+        }
+        Ok(())
+    }
+
+    /// Makes a retired session a mere tombstone.
+    pub(crate) fn end_grace(&mut self, node: Node<'_>) -> Result<(), Fault> {
+        let head = node.head();
+        if head.state() == NodeState::Retired {
+            node.head_word().store(head.next(0, NodeState::Tombstone).0, Ordering::Release);
+            self.drop_payload(head.block())?;
+        }
         Ok(())
     }
 
@@ -419,8 +590,7 @@ impl ShardGuard<'_> {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.leave_slot();
-        self.store.count_lease(-1);
+        self.finish();
     }
 }
 

@@ -67,7 +67,7 @@ pub use clock::Clock;
 pub use error::{AttachError, Error, Holder};
 pub use key::Key;
 pub use layout::FORMAT;
-pub use lease::{Lease, Outcome};
+pub use lease::{Lease, Mark, Outcome, Over};
 pub use payload::MAX_PAYLOAD;
 pub use session::Acquire;
 pub use stats::Stats;

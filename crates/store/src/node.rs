@@ -68,6 +68,10 @@ impl<'a> Node<'a> {
         self.words.u32(node::LIFETIME)
     }
 
+    pub(crate) fn grace(self) -> &'a AtomicU32 {
+        self.words.u32(node::GRACE)
+    }
+
     pub(crate) fn flags(self) -> &'a AtomicU32 {
         self.words.u32(node::FLAGS)
     }
@@ -115,6 +119,15 @@ impl<'a> Node<'a> {
             to.copy_from_slice(&word.to_le_bytes());
         }
         XxHash3_64::oneshot_with_seed(seed, &bytes)
+    }
+
+    /// Whether readers see a session here: one that is live and not expired, or retired and within its grace.
+    pub(crate) fn is_present(self, wall: u32) -> bool {
+        match self.head().state() {
+            NodeState::Live => !self.expired(wall),
+            NodeState::Retired => wall <= self.grace().load(Ordering::Relaxed),
+            NodeState::Free | NodeState::Tombstone => false,
+        }
     }
 
     pub(crate) fn is_live(self) -> bool {

@@ -161,7 +161,7 @@ impl<'a> ShardGuard<'a> {
         self.remove(node)?;
         self.unlink(node)?;
         node.head_word().store(head.next(0, NodeState::Free).0, Ordering::Release);
-        self.shard.add(if head.state() == NodeState::Tombstone { shard::TOMBSTONES } else { shard::LIVE }, -1);
+        self.shard.add(if head.state() == NodeState::Live { shard::LIVE } else { shard::TOMBSTONES }, -1);
         self.drop_payload(head.block())?;
         self.put_back(node);
         Ok(())
@@ -300,9 +300,13 @@ impl<'a> ShardGuard<'a> {
         Ok(removed)
     }
 
-    /// Frees `node` where it is an expired session (`true`) or a tombstone past its time.
+    /// Frees `node` where it is an expired session (`true`) or a tombstone past its time, and the payload of a
+    /// retired session whose grace is over.
     fn reclaim(&mut self, node: Node<'_>, wall: u32, now: u32) -> Result<bool, Fault> {
         let state = node.head().state();
+        if state == NodeState::Retired && !node.is_present(wall) {
+            self.end_grace(node)?;
+        }
         if state == NodeState::Free || !node.reclaimable(wall, now) || !self.seize(node)? {
             return Ok(false);
         }

@@ -14,7 +14,7 @@ use rustix::thread::futex;
 
 use crate::error::{Error, Holder};
 use crate::layout::ChunkState;
-use crate::layout::{NodeState, Owner, Ref, chunk_of, seat, shard};
+use crate::layout::{Owner, Ref, chunk_of, seat, shard};
 use crate::node::Node;
 use crate::region::Map;
 use crate::seats::{Seat, SeatView};
@@ -308,9 +308,4 @@ impl Store {
         self.fold_counters(map, view);
         Ok(())
     }
-}
-
-/// Whether a session is there for readers.
-pub(crate) fn is_present(node: Node<'_>, wall: u32) -> bool {
-    node.head().state() == NodeState::Live && !node.expired(wall)
 }

@@ -188,7 +188,7 @@ impl<'a> ShardGuard<'a> {
         }
         if node.check().load(Ordering::Relaxed) != node.identity(self.store.check_seed) {
             // Between the end of one incarnation and the beginning of the next a tombstone's checksum is stale.
-            if trust == Trust::Nothing || head.state() == NodeState::Live {
+            if trust == Trust::Nothing || head.state() != NodeState::Tombstone {
                 return None;
             }
             node.check().store(node.identity(self.store.check_seed), Ordering::Relaxed);
@@ -272,7 +272,7 @@ impl<'a> ShardGuard<'a> {
         for node in live.iter().filter(|node| !lost.contains(&node.place)) {
             let head = node.head();
             let flags = node.flags().fetch_and(flag::RETURNED, Ordering::Relaxed) & flag::RETURNED;
-            if head.state() == NodeState::Tombstone {
+            if head.state() != NodeState::Live {
                 self.shard.add(shard::TOMBSTONES, 1);
                 continue;
             }

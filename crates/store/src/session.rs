@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::key::Key;
 use crate::layout::{ChunkState, Head, NodeState, Owner, Ref, flag, header, seat, shard};
-use crate::lease::{Lease, seconds};
+use crate::lease::{Lease, Mark, seconds};
 use crate::node::Node;
 use crate::nodes::NODES_PER_CHUNK;
 use crate::payload::{self, Binding, MAX_PAYLOAD};
-use crate::queue::{Waited, is_present};
+use crate::queue::Waited;
 use crate::region::Map;
 use crate::seats::{Seat, SeatView};
 use crate::shard::{Fault, ShardGuard};
@@ -33,6 +33,9 @@ pub struct Acquire<'a> {
     pub lifetime: Duration,
     /// Script name shown to those who wait in vain.
     pub script: &'a [u8],
+    /// The lease shall stand where this was taken: it writes nothing if the session was ended since, and what it
+    /// may replace is what was current then.
+    pub since: Option<Mark>,
 }
 
 /// Nodes that one locked step of a collection looks at.
@@ -57,41 +60,85 @@ impl Store {
     /// [`Error::Full`], [`Error::NoSpace`], [`Error::Stuck`], [`Error::Forked`].
     pub fn acquire(self: &Arc<Store>, key: &Key, how: &Acquire<'_>) -> Result<Lease, Error> {
         let me = self.seat()?;
-        let map = self.map()?;
-        let shard = self.shard_of(key);
-        let (wall, nanos) = self.clock().wall_precise();
-        self.count_lease(1);
         let mut lease = Lease {
             store: self.handle(),
             me,
-            shard,
+            open: false,
+            shard: 0,
             place: Cell::new(0),
             key: *key,
             slot: None,
             incarnation: Cell::new(0),
             head: Head(0),
+            base: 0,
             len: 0,
             ended: false,
             new: false,
             thread: PhantomData,
         };
-        if !how.exclusive {
-            self.open_unlocked(&mut lease, map, wall, how.lifetime)?;
-            return Ok(lease);
+        self.acquire_into(&mut lease, me, key, how)?;
+        Ok(lease)
+    }
+
+    /// [`Store::acquire`] in place of `lease`, which is finished and of this store. A lease that a thread keeps for this
+    /// saves a few memory accesses each time.
+    ///
+    /// # Errors
+    /// As [`Store::acquire`]; the lease stays finished.
+    pub fn acquire_again(self: &Arc<Store>, lease: &mut Lease, key: &Key, how: &Acquire<'_>) -> Result<(), Error> {
+        debug_assert!(!lease.open && Arc::ptr_eq(self, &lease.store));
+        let me = self.seat()?;
+        self.acquire_into(lease, me, key, how)
+    }
+
+    fn acquire_into(self: &Arc<Store>, lease: &mut Lease, me: Seat, key: &Key, how: &Acquire<'_>) -> Result<(), Error> {
+        let map = self.map()?;
+        lease.me = me;
+        lease.shard = self.shard_of(key);
+        lease.key = *key;
+        lease.ended = false;
+        lease.new = false;
+        lease.len = 0;
+        lease.head = Head(0);
+        lease.open = true;
+        self.count_lease(1);
+        let began = match &how.since {
+            Some(since) => since.began,
+            None => map.u64(header::INCARNATION).load(Ordering::Relaxed),
+        };
+        let acquired = self.acquire_from(lease, map, began, how);
+        match (&acquired, how.since) {
+            (Err(_), _) => lease.release(),
+            (Ok(()), Some(since)) => lease.stand_at(since),
+            (Ok(()), None) => {}
         }
-        let began = map.u64(header::INCARNATION).load(Ordering::Relaxed);
+        acquired
+    }
+
+    /// Acquires for a lease that began when the store's number was `began`.
+    fn acquire_from(
+        self: &Arc<Store>,
+        lease: &mut Lease,
+        map: Map<'_>,
+        began: u64,
+        how: &Acquire<'_>,
+    ) -> Result<(), Error> {
+        let (me, shard, key) = (lease.me, lease.shard, lease.key);
+        let (wall, nanos) = self.clock().wall_precise();
+        if !how.exclusive {
+            return self.open_unlocked(lease, map, wall, began, how.lifetime);
+        }
         let view = SeatView::new(map, me.index);
         let slot = view.lease_on(0).ok_or(Error::TooManyLeases(seat::LEASE_COUNT))?;
         view.lease_since(slot).store(nanos, Ordering::Relaxed);
         view.set_script(how.script);
-        if let Ok(Some(node)) = self.lookup(map, shard, key) {
+        if let Ok(Some(node)) = self.lookup(map, shard, &key) {
             view.lease_node(slot).store(node.place, Ordering::Release);
             if node.lock().compare_exchange(0, me.owner.0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 lease.place.set(node.place);
                 lease.slot = Some(slot);
-                if is_present(node, wall) && node.key() == *key {
-                    lease.take_up(node)?;
-                    return Ok(lease);
+                if node.is_present(wall) && node.key() == key {
+                    return lease.take_up(node);
                 }
                 // Ended, expired or another's by now. Unlock, and find out under the shard lock.
                 self.unlock_session(map, me, shard, node);
@@ -99,15 +146,11 @@ impl Store {
             }
             view.lease_node(slot).store(0, Ordering::Relaxed);
         }
-        match self.acquire_queued(&mut lease, slot, began, how) {
-            Ok(()) => Ok(lease),
-            Err(e) => {
-                if lease.slot.is_none() {
-                    self.abandon(me, slot);
-                }
-                Err(e)
-            }
+        let acquired = self.acquire_queued(lease, slot, began, how);
+        if acquired.is_err() && lease.slot.is_none() {
+            self.abandon(me, slot);
         }
+        acquired
     }
 
     /// Ends an attempt to acquire that failed. Where the thread could not even leave the queue, the lock will still be
@@ -130,12 +173,13 @@ impl Store {
         lease: &mut Lease,
         map: Map<'_>,
         wall: u32,
+        began: u64,
         lifetime: Duration,
     ) -> Result<(), Error> {
         if let Ok(Some(node)) = self.lookup(map, lease.shard, &lease.key) {
             let head = node.head();
             let incarnation = node.incarnation().load(Ordering::Relaxed);
-            let present = is_present(node, wall) && node.key() == lease.key;
+            let present = node.is_present(wall) && node.key() == lease.key;
             fence(Ordering::Acquire);
             if present && node.head() == head {
                 lease.place.set(node.place);
@@ -145,14 +189,22 @@ impl Store {
             }
         }
         let key = lease.key;
-        let (place, incarnation, head, new) = self.with_shard(lease.me, lease.shard, |guard| {
+        let found = self.with_shard(lease.me, lease.shard, |guard| {
             let (node, new) = match guard.find(&key) {
                 None => (guard.create(&key, wall, seconds(lifetime))?, true),
+                Some(node) if !node.is_present(wall) && node.ended().load(Ordering::Relaxed) >= began => {
+                    return Ok((node.place, None));
+                }
                 Some(node) => (node, guard.revive(node, wall, seconds(lifetime))?),
             };
-            Ok((node.place, node.incarnation().load(Ordering::Relaxed), node.head(), new))
+            Ok((node.place, Some((node.incarnation().load(Ordering::Relaxed), node.head(), new))))
         })?;
-        lease.place.set(place);
+        lease.place.set(found.0);
+        let Some((incarnation, head, new)) = found.1 else {
+            lease.ended = true;
+            lease.incarnation.set(0);
+            return Ok(());
+        };
         lease.incarnation.set(incarnation);
         lease.new = new;
         lease.see(head)
@@ -248,13 +300,15 @@ impl Store {
         if node.key() != lease.key || node.head().state() == NodeState::Free {
             return Ok(false);
         }
-        if node.ended().load(Ordering::Relaxed) >= began {
+        let wall = self.clock().wall();
+        let present = node.is_present(wall);
+        let retired = node.head().state() == NodeState::Retired;
+        if node.ended().load(Ordering::Relaxed) >= began && !(present && retired) {
             lease.ended = true;
             lease.incarnation.set(0);
             return Ok(true);
         }
-        let wall = self.clock().wall();
-        if !is_present(node, wall) {
+        if !present {
             let place = node.place;
             let new = self
                 .with_shard(lease.me, lease.shard, |guard| guard.revive(guard.node(place)?, wall, seconds(lifetime)))?;
@@ -264,18 +318,21 @@ impl Store {
         Ok(true)
     }
 
-    /// The last committed payload, without any lock; `None` where there is no session. About 100 ns and a copy.
+    /// The last committed payload, without any lock; `None` where there is no session. About 100 ns and a copy. The mark
+    /// is for [`Acquire::since`].
     ///
     /// # Errors
     /// [`Error::Damaged`] where the bytes do not match their checksum, [`Error::Forked`].
-    pub fn snapshot(self: &Arc<Store>, key: &Key) -> Result<Option<Vec<u8>>, Error> {
+    pub fn snapshot(self: &Arc<Store>, key: &Key) -> Result<(Option<Vec<u8>>, Mark), Error> {
         let me = self.seat()?;
         let shard = self.shard_of(key);
         for _ in 0..READ_TRIES {
             let map = self.map()?;
+            let began = map.u64(header::INCARNATION).load(Ordering::Relaxed);
+            let absent = Mark { incarnation: 0, version: 0, began };
             let node = match self.lookup(map, shard, key) {
                 Ok(Some(node)) => node,
-                Ok(None) => return Ok(None),
+                Ok(None) => return Ok((None, absent)),
                 Err(crate::index::Contended) => {
                     // Whoever changes the index may be dead: its lock, once had, leaves a whole one.
                     self.with_shard(me, shard, |_| Ok(()))?;
@@ -288,7 +345,7 @@ impl Store {
                 incarnation: node.incarnation().load(Ordering::Relaxed),
                 version: head.version(),
             };
-            let present = is_present(node, self.clock().wall());
+            let present = node.is_present(self.clock().wall());
             let block = head.block();
             let data = ChunkState::Data(shard);
             let mut out = Vec::new();
@@ -303,12 +360,12 @@ impl Store {
                 continue;
             }
             if !present {
-                return Ok(None);
+                return Ok((None, absent));
             }
             mark_returned(node);
             count(map, me, Counter::Reads, 1);
             return match result {
-                Ok(()) => Ok(Some(out)),
+                Ok(()) => Ok((Some(out), Mark { incarnation: binding.incarnation, version: binding.version, began })),
                 // The payload lies where the file has grown since.
                 Err(_) if self.map()?.len() > map.len() => continue,
                 Err(_) => {
@@ -329,30 +386,40 @@ impl Store {
         let shard = self.shard_of(key);
         let wall = self.clock().wall();
         match self.lookup(self.map()?, shard, key) {
-            Ok(Some(node)) => Ok(is_present(node, wall) && node.key() == *key),
+            Ok(Some(node)) => Ok(node.is_present(wall) && node.key() == *key),
             Ok(None) => Ok(false),
             Err(crate::index::Contended) => {
-                self.with_shard(me, shard, |guard| Ok(guard.find(key).is_some_and(|node| is_present(node, wall))))
+                self.with_shard(me, shard, |guard| Ok(guard.find(key).is_some_and(|node| node.is_present(wall))))
             }
         }
     }
 
     /// Ends the session without taking its lock; `false` where there was none. Leases on it write nothing any more.
+    /// `tombstone` and `grace` are as for [`Lease::destroy`].
     ///
     /// # Errors
     /// [`Error::Stuck`], [`Error::Damaged`], [`Error::Forked`].
-    pub fn destroy(self: &Arc<Store>, key: &Key, tombstone: Duration) -> Result<bool, Error> {
+    pub fn destroy(self: &Arc<Store>, key: &Key, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
         let me = self.seat()?;
         let wall = self.clock().wall();
         let destroyed = self.with_shard(me, self.shard_of(key), |guard| match guard.find(key) {
             Some(node) if node.is_live() => {
-                let present = is_present(node, wall);
-                guard.end(node, tombstone)?;
+                let present = node.is_present(wall);
+                guard.end(node, tombstone, grace)?;
                 Ok(present)
             }
-            _ => Ok(false),
+            Some(node) => {
+                let present = node.is_present(wall);
+                if grace.is_zero() {
+                    guard.end_grace(node)?;
+                }
+                Ok(present)
+            }
+            None => Ok(false),
         })?;
-        self.remove_if_unneeded();
+        if grace.is_zero() {
+            self.remove_if_unneeded();
+        }
         Ok(destroyed)
     }
 
@@ -428,7 +495,7 @@ impl ShardGuard<'_> {
 
     /// Begins a new incarnation in a node whose last one was ended or has expired; `true` if it did.
     fn revive(&mut self, node: Node<'_>, wall: u32, lifetime: u32) -> Result<bool, Fault> {
-        if is_present(node, wall) {
+        if node.is_present(wall) {
             return Ok(false);
         }
         if node.is_live() {
@@ -442,6 +509,7 @@ impl ShardGuard<'_> {
             self.put_off(freed);
             count(self.map, self.me, Counter::Expired, 1);
         }
+        self.end_grace(node)?;
         self.begin(node, wall, lifetime);
         Ok(true)
     }

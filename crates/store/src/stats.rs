@@ -32,6 +32,12 @@ pub(crate) enum Counter {
     WaitNanos,
     /// First of [`WAIT_BUCKETS`] buckets of waits: under 100 µs, 1 ms, 10 ms, 100 ms, 1 s, 10 s, longer.
     WaitBucket,
+    /// Writes that were merged with what somebody else had written meanwhile.
+    Merges = 13 + WAIT_BUCKETS,
+    /// Values that both had changed, where the later writer won.
+    Conflicts,
+    /// Writes that could not be merged and replaced what was there.
+    MergeFallbacks,
 }
 
 /// Upper bounds of the wait histogram in nanoseconds; one more bucket takes the rest.
@@ -41,7 +47,8 @@ pub(crate) const WAIT_BUCKETS: usize = WAIT_BOUNDS.len() + 1;
 /// Counters of a seat; the rest of its 28 words are zero.
 pub(crate) const COUNTERS: usize = 28;
 
-const _: () = assert!(Counter::WaitBucket as usize + WAIT_BUCKETS <= COUNTERS);
+const _: () = assert!(Counter::WaitBucket as usize + WAIT_BUCKETS == Counter::Merges as usize);
+const _: () = assert!((Counter::MergeFallbacks as usize) < COUNTERS);
 
 /// The figures of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,6 +95,12 @@ pub struct Stats {
     pub wait_nanos: u64,
     /// Waits that took less than 100 µs, 1 ms, 10 ms, 100 ms, 1 s, 10 s, and longer ones.
     pub wait_histogram: [u64; WAIT_BUCKETS],
+    /// Writes that were merged with what somebody else had written meanwhile.
+    pub merges: u64,
+    /// Values that both had changed, where the later writer won.
+    pub conflicts: u64,
+    /// Writes that could not be merged and replaced what was there.
+    pub merge_fallbacks: u64,
     /// Threads that have the store attached.
     pub attached: u64,
 }
@@ -150,6 +163,9 @@ impl Store {
             corrupt: of(Counter::Corrupt),
             waits: of(Counter::Waits),
             wait_nanos: of(Counter::WaitNanos),
+            merges: of(Counter::Merges),
+            conflicts: of(Counter::Conflicts),
+            merge_fallbacks: of(Counter::MergeFallbacks),
             attached,
             ..Stats::default()
         };

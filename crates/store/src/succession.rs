@@ -91,7 +91,10 @@ impl Store {
     /// Removes the file where this process made it, no session is left and nobody else has it attached.
     pub(crate) fn remove_if_unneeded(&self) {
         let map = self.region.map();
-        let unneeded = || (0..self.shards).all(|id| Shard::new(map, id).get(shard::LIVE) == 0);
+        let is_empty = |shard: Shard<'_>| {
+            shard.get(shard::LIVE) == 0 && shard.word64(shard::PAYLOAD_BYTES).load(Ordering::Relaxed) == 0
+        };
+        let unneeded = || (0..self.shards).all(|id| is_empty(Shard::new(map, id)));
         if !self.made || self.is_moved(map) || !unneeded() {
             return;
         }

@@ -9,7 +9,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use cloakroom_store::{AttachError, Error, Options, Store};
+use cloakroom_store::{AttachError, Error, Options, Over, Store};
 use harness::image::Image;
 use harness::process::{Child, Worker, become_user};
 use harness::small_disk::Disk;
@@ -65,8 +65,8 @@ fn try_attach(dir: &Path) -> Result<std::sync::Arc<Store>, AttachError> {
 /// Commits and comes back, so that the session may not be evicted.
 fn keep(store: &std::sync::Arc<Store>, id: &str, content: &[u8]) -> Result<(), Error> {
     let key = store.key(b"", id.as_bytes());
-    store.acquire(&key, &exclusive())?.commit(content, LIFE)?;
-    store.snapshot(&key)?;
+    store.acquire(&key, &exclusive())?.commit(content, LIFE, Over::Anything)?;
+    store.snapshot(&key).map(|found| found.0)?;
     Ok(())
 }
 
@@ -398,7 +398,10 @@ fn cut_short() -> Checked {
             sound(&store)?;
             let mut there = 0;
             for ((id, key, content), end) in sessions.iter().zip(&ends) {
-                let found = store.snapshot(&cloakroom_store::Key::from_bytes(*key)).map_err(|e| e.to_string())?;
+                let found = store
+                    .snapshot(&cloakroom_store::Key::from_bytes(*key))
+                    .map(|found| found.0)
+                    .map_err(|e| e.to_string())?;
                 match found {
                     Some(found) if found == *content => there += 1,
                     Some(_) => return Err(format!("session {id} is another")),

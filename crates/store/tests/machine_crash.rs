@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Error, Store};
+use cloakroom_store::{Error, Over, Store};
 use harness::image::{Image, PAGE};
 use harness::{
     Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, in_thread, put, read, soak, sound,
@@ -42,7 +42,7 @@ fn batch(store: &Arc<Store>, random: &mut Random, committed: &mut Committed, ope
         let id = name(random.below(SESSIONS));
         let key = store.key(b"", id.as_bytes());
         if random.below(8) == 0 {
-            store.destroy(&key, Duration::from_secs(60)).map_err(|e| e.to_string())?;
+            store.destroy(&key, Duration::from_secs(60), Duration::ZERO).map_err(|e| e.to_string())?;
             continue;
         }
         let len = match random.below(12) {
@@ -93,7 +93,7 @@ fn judge(image: &Image, committed: &Committed, dir: &Path) -> Result<u64, String
         }
         let mut there = 0;
         for (id, values) in committed {
-            let found = match store.snapshot(&store.key(b"", id.as_bytes())) {
+            let found = match store.snapshot(&store.key(b"", id.as_bytes())).map(|found| found.0) {
                 Ok(found) => found,
                 Err(e) => return Err(format!("snapshot: {e}")),
             };
@@ -120,8 +120,10 @@ fn works(store: &Arc<Store>, committed: &Committed) -> Result<(), String> {
             Ok(_) => {}
             Err(e) => return Err(format!("read after the recovery: {e}")),
         }
-        lease.commit(&content, LIFE).map_err(|e: Error| format!("commit after the recovery: {e}"))?;
-        if store.snapshot(&store.key(b"", id.as_bytes())).map_err(|e| e.to_string())? != Some(content) {
+        lease.commit(&content, LIFE, Over::Anything).map_err(|e: Error| format!("commit after the recovery: {e}"))?;
+        if store.snapshot(&store.key(b"", id.as_bytes())).map(|found| found.0).map_err(|e| e.to_string())?
+            != Some(content)
+        {
             return Err("what was committed after the recovery does not read".to_owned());
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::Outcome;
+use cloakroom_store::{Outcome, Over};
 use harness::process::{Child, Worker, shared_words};
 use harness::{
     Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, get, in_thread, put, read, sound,
@@ -68,7 +68,8 @@ fn owner(dir: &std::path::Path, me: u64, rounds: u64, words: &[std::sync::atomic
                 }
             }
             1 => {
-                let ended = store.destroy(&key, Duration::from_secs(2)).map_err(|e| fail(e.to_string()))?;
+                let ended =
+                    store.destroy(&key, Duration::from_secs(2), Duration::ZERO).map_err(|e| fail(e.to_string()))?;
                 if ended != model.remove(&session).is_some() {
                     return Err(fail("what was ended is not what the map holds".to_owned()));
                 }
@@ -82,13 +83,14 @@ fn owner(dir: &std::path::Path, me: u64, rounds: u64, words: &[std::sync::atomic
                 let stored = match kind {
                     2 => {
                         model.remove(&session);
-                        lease.destroy(Duration::from_secs(2)).map_err(|e| fail(e.to_string()))?
+                        lease.destroy(Duration::from_secs(2), Duration::ZERO).map_err(|e| fail(e.to_string()))?
                     }
                     3 if expected.is_some() => lease.touch(&found, LIFE).is_ok_and(|o| o == Outcome::Stored),
                     _ => {
                         model.insert(session, round);
                         let content = owned_payload(me, session, round);
-                        lease.commit(&content, LIFE).map_err(|e| fail(e.to_string()))? == Outcome::Stored
+                        lease.commit(&content, LIFE, Over::Anything).map_err(|e| fail(e.to_string()))?
+                            == Outcome::Stored
                     }
                 };
                 if !stored {
@@ -114,7 +116,7 @@ fn count_up(
     let key = store.key(b"", format!("counter {counter}").as_bytes());
     let mut lease = store.acquire(&key, &exclusive()).map_err(|e| e.to_string())?;
     let before = read(&mut lease)?.try_into().map_or(0, u64::from_le_bytes);
-    lease.commit(&(before + 1).to_le_bytes(), LIFE).map_err(|e| e.to_string())?;
+    lease.commit(&(before + 1).to_le_bytes(), LIFE, Over::Anything).map_err(|e| e.to_string())?;
     words[counter as usize].fetch_add(1, Ordering::SeqCst);
     Ok(())
 }
@@ -243,9 +245,9 @@ fn stopped_in_shard(dir: &std::path::Path, id: &str) -> Result<harness::tracer::
     let shard = in_thread(|| Ok::<_, String>(harness::shard_of(&attach_existing(dir)?, id, 4)))??;
     let mut traced = harness::tracer::Traced::start(|mark| {
         let store = attach_existing(dir).expect("attach");
-        let lease = store.acquire(&store.key(b"", id.as_bytes()), &exclusive()).expect("acquire");
+        let mut lease = store.acquire(&store.key(b"", id.as_bytes()), &exclusive()).expect("acquire");
         mark();
-        lease.commit(b"by the stopped one", LIFE).expect("commit");
+        lease.commit(b"by the stopped one", LIFE, Over::Anything).expect("commit");
     })?;
     let file = std::fs::File::open(harness::store_file(dir)).map_err(|e| e.to_string())?;
     let locked = || harness::image::shard_locked(&file, shard);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Error, Outcome, Store};
+use cloakroom_store::{Error, Outcome, Over, Store};
 use harness::process::{Child, shared_words};
 use harness::{Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, read, soak, sound, value};
 
@@ -103,7 +103,7 @@ fn operate(store: &Arc<Store>, log: &Log, random: &mut Random, seen: &mut [u64])
         }
     };
     if random.below(10) == 0 {
-        let bytes = store.snapshot(&key).map_err(|e| format!("snapshot: {e}"))?;
+        let bytes = store.snapshot(&key).map(|found| found.0).map_err(|e| format!("snapshot: {e}"))?;
         return not_older(number_of(session, &bytes.unwrap_or_default())?);
     }
     if random.below(100) == 0 {
@@ -116,11 +116,14 @@ fn operate(store: &Arc<Store>, log: &Log, random: &mut Random, seen: &mut [u64])
     };
     let found = number_of(session, &read(&mut lease)?)?;
     not_older(found)?;
-    let stored = number_of(session, &store.snapshot(&key).map_err(|e| format!("snapshot: {e}"))?.unwrap_or_default())?;
+    let stored = number_of(
+        session,
+        &store.snapshot(&key).map(|found| found.0).map_err(|e| format!("snapshot: {e}"))?.unwrap_or_default(),
+    )?;
     if found.is_none() && stored.is_some() {
         // A lease that began before the end of the session and got the lock after its next beginning: it shows
         // nothing and may write nothing.
-        let outcome = lease.commit(b"too late", LIFE).map_err(|e| format!("commit: {e}"))?;
+        let outcome = lease.commit(b"too late", LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))?;
         return if outcome == Outcome::Ended { Ok(()) } else { Err("a lease older than the session wrote".to_owned()) };
     }
     if found != stored {
@@ -141,12 +144,13 @@ fn operate(store: &Arc<Store>, log: &Log, random: &mut Random, seen: &mut [u64])
         2 if found.is_some() => {
             let end = log.draw(session) | GONE;
             log.begun(session).store(end, Ordering::SeqCst);
-            (lease.destroy(Duration::from_secs(60)).map_err(|e| format!("destroy: {e}"))?, end)
+            (lease.destroy(Duration::from_secs(60), Duration::ZERO).map_err(|e| format!("destroy: {e}"))?, end)
         }
         _ => {
             let next = log.draw(session);
             log.begun(session).store(next, Ordering::SeqCst);
-            let outcome = lease.commit(&payload(session, next), LIFE).map_err(|e| format!("commit: {e}"))?;
+            let outcome =
+                lease.commit(&payload(session, next), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))?;
             (outcome == Outcome::Stored, next)
         }
     };
@@ -185,7 +189,8 @@ fn inspect(store: &Arc<Store>, log: &Log) -> Result<(), String> {
     sound(store)?;
     for session in 0..SESSIONS {
         let key = store.key(b"", name(session).as_bytes());
-        let bytes = store.snapshot(&key).map_err(|e| format!("snapshot: {e}"))?.unwrap_or_default();
+        let bytes =
+            store.snapshot(&key).map(|found| found.0).map_err(|e| format!("snapshot: {e}"))?.unwrap_or_default();
         log.allows(session, number_of(session, &bytes)?)?;
     }
     Ok(())
@@ -232,8 +237,8 @@ fn kills(target: u64, limit: Duration) -> Checked {
         // Every lock must be had, and nothing may stay in use once all sessions have ended.
         for session in 0..SESSIONS {
             let key = store.key(b"", name(session).as_bytes());
-            let lease = store.acquire(&key, &exclusive()).map_err(|e| format!("at the end: {e}"))?;
-            lease.destroy(Duration::ZERO).map_err(|e| e.to_string())?;
+            let mut lease = store.acquire(&key, &exclusive()).map_err(|e| format!("at the end: {e}"))?;
+            lease.destroy(Duration::ZERO, Duration::ZERO).map_err(|e| e.to_string())?;
         }
         store.clock().skew(1_000_000, 1_000_000);
         store.collect(true).map_err(|e| e.to_string())?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Acquire, Error, Options, Outcome, Store};
+use cloakroom_store::{Acquire, Error, Options, Outcome, Over, Store};
 
 const LIFE: Duration = Duration::from_secs(600);
 
@@ -17,16 +17,16 @@ fn dir() -> tempfile::TempDir {
 }
 
 fn how(exclusive: bool) -> Acquire<'static> {
-    Acquire { exclusive, wait: Duration::from_secs(5), max_waiters: 0, lifetime: LIFE, script: b"test" }
+    Acquire { exclusive, wait: Duration::from_secs(5), max_waiters: 0, lifetime: LIFE, script: b"test", since: None }
 }
 
 fn put(store: &Arc<Store>, id: &[u8], payload: &[u8]) {
-    let lease = store.acquire(&store.key(b"", id), &how(true)).expect("acquire");
-    assert_eq!(lease.commit(payload, LIFE).expect("commit"), Outcome::Stored);
+    let mut lease = store.acquire(&store.key(b"", id), &how(true)).expect("acquire");
+    assert_eq!(lease.commit(payload, LIFE, Over::Anything).expect("commit"), Outcome::Stored);
 }
 
 fn get(store: &Arc<Store>, id: &[u8]) -> Option<Vec<u8>> {
-    store.snapshot(&store.key(b"", id)).expect("snapshot")
+    store.snapshot(&store.key(b"", id)).map(|found| found.0).expect("snapshot")
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_full_store_evicts_what_never_came_back_and_then_refuses() {
     let mut refused = false;
     for i in 0..3000u32 {
         for _ in 0..2 {
-            let lease = match store.acquire(&store.key(b"", format!("loyal{i}").as_bytes()), &how(true)) {
+            let mut lease = match store.acquire(&store.key(b"", format!("loyal{i}").as_bytes()), &how(true)) {
                 Ok(lease) => lease,
                 Err(Error::Full { .. }) => {
                     refused = true;
@@ -90,7 +90,7 @@ fn a_full_store_evicts_what_never_came_back_and_then_refuses() {
                 }
                 Err(e) => panic!("{e}"),
             };
-            match lease.commit(&payload, LIFE) {
+            match lease.commit(&payload, LIFE, Over::Anything) {
                 Ok(_) => {}
                 Err(Error::Full { used, capacity }) => {
                     assert!(used <= capacity, "{used} of {capacity}");
@@ -117,7 +117,7 @@ fn the_lock_is_handed_over_between_threads() {
                     let mut bytes = [0; 8];
                     lease.read(&mut bytes).expect("read");
                     let next = u64::from_le_bytes(bytes) + 1;
-                    lease.commit(&next.to_le_bytes(), LIFE).expect("commit");
+                    lease.commit(&next.to_le_bytes(), LIFE, Over::Anything).expect("commit");
                 }
             });
         }
@@ -149,13 +149,13 @@ fn destroyed_means_destroyed_for_leases_that_began_before() {
     let store = store(&dir, 16);
     let key = store.key(b"", b"id");
     put(&store, b"id", b"one");
-    let slow = store.acquire(&key, &how(false)).expect("acquire");
-    let fast = store.acquire(&key, &how(true)).expect("acquire");
-    assert!(fast.destroy(Duration::from_secs(60)).expect("destroy"));
-    assert_eq!(slow.commit(b"zombie", LIFE).expect("commit"), Outcome::Ended);
+    let mut slow = store.acquire(&key, &how(false)).expect("acquire");
+    let mut fast = store.acquire(&key, &how(true)).expect("acquire");
+    assert!(fast.destroy(Duration::from_secs(60), Duration::ZERO).expect("destroy"));
+    assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Outcome::Ended);
     assert_eq!(get(&store, b"id"), None);
-    let again = store.acquire(&key, &how(true)).expect("acquire");
+    let mut again = store.acquire(&key, &how(true)).expect("acquire");
     assert!(again.is_new());
-    again.commit(b"two", LIFE).expect("commit");
+    again.commit(b"two", LIFE, Over::Anything).expect("commit");
     assert_eq!(get(&store, b"id"), Some(b"two".to_vec()));
 }

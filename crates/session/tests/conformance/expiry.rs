@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom_session::seam::Committed;
+use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_session::{Acquire, Effort, Key, Store};
 
 use crate::Open;
@@ -53,7 +53,7 @@ pub(crate) fn a_commit_gives_a_lifetime(open: Open<'_>) {
         assert!(lived + TICK >= SHORT, "gone after {lived:?}");
         assert!(!exists(other, &key));
         assert_eq!((stored(store, &key), stored(other, &key)), (None, None));
-        assert!(!store.destroy(&key, LONG).expect("no failure"), "there is nothing left to end");
+        assert!(!store.destroy(&key, End::at_once(LONG)).expect("no failure"), "there is nothing left to end");
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn a_touch_extends_the_lifetime(open: Open<'_>) {
     for (id, how) in ["a", "b"].iter().zip(BOTH) {
         let key = key(store, id);
         swap(store, &key, &how.living(SHORT), b"payload");
-        let lease = store.acquire(&key, &how.living(SHORT)).expect("free");
+        let mut lease = store.acquire(&key, &how.living(SHORT), None).expect("free");
         assert_eq!(lease.touch(b"payload", LONG).expect("no failure"), Committed::Stored);
     }
     until_short_ones_expired(store);
@@ -79,7 +79,7 @@ pub(crate) fn a_read_does_not_extend_the_lifetime(open: Open<'_>) {
     }
     // Read all the time with a long lifetime in hand: that is only what a new session would get.
     while stored(store, &read).is_some() && exists(store, &acquired) {
-        store.acquire(&acquired, &UNLOCKED.living(SHORT)).expect("no lock").release();
+        store.acquire(&acquired, &UNLOCKED.living(SHORT), None).expect("no lock").release();
         assert!(began.elapsed() < SHORT + LATE, "reading keeps the session alive");
     }
 }
@@ -87,7 +87,7 @@ pub(crate) fn a_read_does_not_extend_the_lifetime(open: Open<'_>) {
 pub(crate) fn a_reservation_expires(open: Open<'_>) {
     let store = &*open();
     let (key, began) = (key(store, "a"), Instant::now());
-    store.acquire(&key, &EXCLUSIVE.living(SHORT)).expect("free").release();
+    store.acquire(&key, &EXCLUSIVE.living(SHORT), None).expect("free").release();
     assert!(exists(store, &key) || began.elapsed() > SHORT);
     until_gone(store, &key, began);
     assert!(began.elapsed() + TICK >= SHORT);
@@ -100,10 +100,10 @@ pub(crate) fn an_expired_session_starts_anew(open: Open<'_>) {
         let began = Instant::now();
         swap(store, &key, &how.living(SHORT), b"old");
         until_gone(store, &key, began);
-        let lease = store.acquire(&key, &how).expect("free");
+        let mut lease = store.acquire(&key, &how, None).expect("free");
         assert!(lease.is_new());
         assert_eq!(lease.payload_len(), 0);
-        assert_eq!(lease.commit(b"new", LONG).expect("there is room"), Committed::Stored);
+        assert_eq!(lease.commit(b"new", LONG, Over::Anything).expect("there is room"), Committed::Stored);
         assert_eq!(stored(store, &key).as_deref(), Some(&b"new"[..]));
     }
 }
@@ -114,7 +114,7 @@ pub(crate) fn a_touch_writes_what_vanished(open: Open<'_>) {
         let key = key(store, id);
         let began = Instant::now();
         swap(store, &key, &how.living(SHORT), b"payload");
-        let lease = store.acquire(&key, &how.living(SHORT)).expect("free");
+        let mut lease = store.acquire(&key, &how.living(SHORT), None).expect("free");
         // The script runs longer than its session lives.
         until_gone(store, &key, began);
         assert_eq!(lease.touch(b"payload", LONG).expect("there is room"), Committed::Stored);

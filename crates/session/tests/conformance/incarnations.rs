@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cloakroom_session::seam::Committed;
+use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_session::{Acquire, StoreError};
 
 use crate::Open;
@@ -15,10 +15,10 @@ pub(crate) fn a_lease_from_before_a_destroy_cannot_write(open: Open<'_>) {
     for how in BOTH {
         let key = key(store, "a");
         put(store, &key, b"logged in");
-        let lease = store.acquire(&key, &how).expect("free");
-        assert!(other.destroy(&key, LONG).expect("no failure"));
+        let mut lease = store.acquire(&key, &how, None).expect("free");
+        assert!(other.destroy(&key, End::at_once(LONG)).expect("no failure"));
         assert_eq!(stored(store, &key), None);
-        assert_eq!(lease.commit(b"logged in", LONG).expect("no failure"), Committed::Ended);
+        assert_eq!(lease.commit(b"logged in", LONG, Over::Anything).expect("no failure"), Committed::Ended);
         assert!(!exists(store, &key));
     }
 }
@@ -28,8 +28,8 @@ pub(crate) fn a_lease_from_before_a_destroy_cannot_touch(open: Open<'_>) {
     for how in BOTH {
         let key = key(store, "a");
         put(store, &key, b"logged in");
-        let lease = store.acquire(&key, &how).expect("free");
-        assert!(store.destroy(&key, LONG).expect("no failure"));
+        let mut lease = store.acquire(&key, &how, None).expect("free");
+        assert!(store.destroy(&key, End::at_once(LONG)).expect("no failure"));
         assert_eq!(lease.touch(b"logged in", LONG).expect("no failure"), Committed::Ended);
         assert!(!exists(store, &key));
     }
@@ -39,10 +39,10 @@ pub(crate) fn a_lease_from_before_a_destroy_cannot_destroy_its_successor(open: O
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"old");
-    let lease = store.acquire(&key, &UNLOCKED).expect("no lock");
-    assert!(store.destroy(&key, LONG).expect("no failure"));
+    let mut lease = store.acquire(&key, &UNLOCKED, None).expect("no lock");
+    assert!(store.destroy(&key, End::at_once(LONG)).expect("no failure"));
     put(store, &key, b"new");
-    assert!(!lease.destroy(LONG).expect("no failure"));
+    assert!(!lease.destroy(End::at_once(LONG)).expect("no failure"));
     assert_eq!(stored(store, &key).as_deref(), Some(&b"new"[..]));
 }
 
@@ -51,13 +51,13 @@ pub(crate) fn a_later_acquire_gets_a_fresh_session(open: Open<'_>) {
     for how in BOTH {
         let key = key(store, "a");
         put(store, &key, b"old");
-        let slow = store.acquire(&key, &UNLOCKED).expect("no lock");
-        assert!(other.destroy(&key, LONG).expect("no failure"));
-        let fresh = other.acquire(&key, &how).expect("free");
+        let mut slow = store.acquire(&key, &UNLOCKED, None).expect("no lock");
+        assert!(other.destroy(&key, End::at_once(LONG)).expect("no failure"));
+        let mut fresh = other.acquire(&key, &how, None).expect("free");
         assert!(fresh.is_new());
         assert_eq!(fresh.payload_len(), 0);
-        assert_eq!(fresh.commit(b"new", LONG).expect("there is room"), Committed::Stored);
-        assert_eq!(slow.commit(b"old", LONG).expect("no failure"), Committed::Ended);
+        assert_eq!(fresh.commit(b"new", LONG, Over::Anything).expect("there is room"), Committed::Stored);
+        assert_eq!(slow.commit(b"old", LONG, Over::Anything).expect("no failure"), Committed::Ended);
         assert_eq!(stored(store, &key).as_deref(), Some(&b"new"[..]));
     }
 }
@@ -66,28 +66,28 @@ pub(crate) fn a_waiter_from_before_a_destroy_cannot_write(open: Open<'_>) {
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"logged in");
-    let lease = store.acquire(&key, &EXCLUSIVE).expect("free");
+    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
     thread::scope(|scope| {
         let (told, outcome) = mpsc::channel();
         let key = &key;
         scope.spawn(move || {
-            let mut lease = store.acquire(key, &EXCLUSIVE).expect("the holder ends soon");
+            let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("the holder ends soon");
             let mut seen = vec![0; lease.payload_len()];
             lease.read_payload(&mut seen).expect("whole");
-            told.send((seen, lease.commit(b"logged in", LONG).expect("no failure"))).expect("heard");
+            told.send((seen, lease.commit(b"logged in", LONG, Over::Anything).expect("no failure"))).expect("heard");
         });
         scope
             .spawn(move || {
                 // Ends when the waiter above queues.
                 let began = Instant::now();
                 let probe = Acquire { wait: Duration::from_millis(5), max_waiters: 1, ..EXCLUSIVE };
-                while !matches!(store.acquire(key, &probe), Err(StoreError::TooManyWaiters { .. })) {
+                while !matches!(store.acquire(key, &probe, None), Err(StoreError::TooManyWaiters { .. })) {
                     assert!(began.elapsed() < Duration::from_secs(20), "nobody waits");
                 }
             })
             .join()
             .expect("somebody waits");
-        assert!(lease.destroy(LONG).expect("no failure"));
+        assert!(lease.destroy(End::at_once(LONG)).expect("no failure"));
         let (seen, committed) = outcome.recv().expect("the waiter is woken");
         assert_eq!(seen, b"", "what was destroyed is not read either");
         assert_eq!(committed, Committed::Ended);
@@ -99,12 +99,12 @@ pub(crate) fn a_destroyed_session_stays_destroyed_while_nobody_returns(open: Ope
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"x");
-    let leases: Vec<_> = (0..3).map(|_| store.acquire(&key, &UNLOCKED).expect("no lock")).collect();
-    assert!(store.destroy(&key, LONG).expect("no failure"));
-    for lease in leases {
-        assert_eq!(lease.commit(b"x", LONG).expect("no failure"), Committed::Ended);
+    let leases: Vec<_> = (0..3).map(|_| store.acquire(&key, &UNLOCKED, None).expect("no lock")).collect();
+    assert!(store.destroy(&key, End::at_once(LONG)).expect("no failure"));
+    for mut lease in leases {
+        assert_eq!(lease.commit(b"x", LONG, Over::Anything).expect("no failure"), Committed::Ended);
         assert!(!exists(store, &key));
         assert_eq!(stored(store, &key), None);
     }
-    assert!(!store.destroy(&key, LONG).expect("no failure"));
+    assert!(!store.destroy(&key, End::at_once(LONG)).expect("no failure"));
 }

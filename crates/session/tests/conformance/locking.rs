@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cloakroom_session::seam::Committed;
+use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_session::{Acquire, Key, Store, StoreError};
 
 use crate::Open;
@@ -24,7 +24,7 @@ fn until_waiting(store: &dyn Store, key: &Key, waiting: u32) {
     let began = Instant::now();
     let probe = Acquire { wait: Duration::from_millis(5), max_waiters: waiting, ..EXCLUSIVE };
     loop {
-        match store.acquire(key, &probe) {
+        match store.acquire(key, &probe, None) {
             Err(StoreError::TooManyWaiters { .. }) => return,
             Err(StoreError::LockTimeout { .. }) => {}
             Err(error) => panic!("{error}"),
@@ -40,7 +40,7 @@ fn while_held(store: &dyn Store, key: &Key, body: impl FnOnce()) {
         let (taken, is_taken) = mpsc::channel();
         let (finish, is_finished) = mpsc::channel::<()>();
         scope.spawn(move || {
-            let lease = store.acquire(key, &EXCLUSIVE).expect("free");
+            let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("free");
             taken.send(()).expect("heard");
             // An error is as good a sign as a message: the other side is gone.
             is_finished.recv().unwrap_or_default();
@@ -55,7 +55,7 @@ fn while_held(store: &dyn Store, key: &Key, body: impl FnOnce()) {
 pub(crate) fn one_lease_at_a_time(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
     let key = key(store, "a");
-    let lease = store.acquire(&key, &EXCLUSIVE).expect("free");
+    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
     assert!(!is_free(store, &key));
     assert!(!is_free(other, &key), "another handle is no way around the lock");
     let entered = AtomicBool::new(false);
@@ -67,7 +67,7 @@ pub(crate) fn one_lease_at_a_time(open: Open<'_>) {
         });
         until_waiting_from_another_thread(store, &key, 1);
         assert!(!entered.load(Ordering::SeqCst));
-        assert_eq!(lease.commit(b"first", LONG).expect("there is room"), Committed::Stored);
+        assert_eq!(lease.commit(b"first", LONG, Over::Anything).expect("there is room"), Committed::Stored);
         assert_eq!(waiter.join().expect("gets the lock"), b"first");
     });
     assert_eq!(stored(store, &key).as_deref(), Some(&b"second"[..]));
@@ -81,16 +81,16 @@ fn until_waiting_from_another_thread(store: &dyn Store, key: &Key, waiting: u32)
 pub(crate) fn the_lock_passes_in_order_of_arrival(open: Open<'_>) {
     let store = &*open();
     let key = key(store, "a");
-    let lease = store.acquire(&key, &EXCLUSIVE).expect("free");
+    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
     thread::scope(|scope| {
         for number in 1..=5_u8 {
             let key = &key;
             scope.spawn(move || {
-                let mut lease = store.acquire(key, &EXCLUSIVE).expect("in time");
+                let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("in time");
                 let mut order = vec![0; lease.payload_len()];
                 lease.read_payload(&mut order).expect("whole");
                 order.push(number);
-                lease.commit(&order, LONG).expect("there is room");
+                lease.commit(&order, LONG, Over::Anything).expect("there is room");
             });
             until_waiting_from_another_thread(store, key, u32::from(number));
         }
@@ -109,11 +109,11 @@ pub(crate) fn no_update_is_lost(open: Open<'_>) {
             scope.spawn(|| {
                 let store = &*open();
                 for _ in 0..EACH {
-                    let mut lease = store.acquire(&key, &EXCLUSIVE).expect("in time");
+                    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("in time");
                     let mut bytes = [0; 4];
                     lease.read_payload(&mut bytes).expect("whole");
                     let next = (u32::from_le_bytes(bytes) + 1).to_le_bytes();
-                    assert_eq!(lease.commit(&next, LONG).expect("there is room"), Committed::Stored);
+                    assert_eq!(lease.commit(&next, LONG, Over::Anything).expect("there is room"), Committed::Stored);
                 }
             });
         }
@@ -127,7 +127,7 @@ pub(crate) fn waiting_in_vain_names_the_holder(open: Open<'_>) {
     while_held(store, &key, || {
         let wait = Duration::from_millis(300);
         let began = Instant::now();
-        let Err(StoreError::LockTimeout { waited, holder }) = store.acquire(&key, &Acquire { wait, ..EXCLUSIVE })
+        let Err(StoreError::LockTimeout { waited, holder }) = store.acquire(&key, &Acquire { wait, ..EXCLUSIVE }, None)
         else {
             panic!("the lock is held");
         };
@@ -140,7 +140,7 @@ pub(crate) fn waiting_in_vain_names_the_holder(open: Open<'_>) {
         assert!(holder.held + Duration::from_millis(20) >= wait && holder.held < PATIENCE, "{:?}", holder.held);
 
         let began = Instant::now();
-        assert!(matches!(store.acquire(&key, &NO_WAIT), Err(StoreError::LockTimeout { .. })));
+        assert!(matches!(store.acquire(&key, &NO_WAIT, None), Err(StoreError::LockTimeout { .. })));
         assert!(began.elapsed() < wait, "zero seconds mean at once");
     });
     assert!(is_free(store, &key));
@@ -154,14 +154,14 @@ pub(crate) fn too_many_waiters_are_turned_away(open: Open<'_>) {
         while_held(store, &key, || {
             for number in 1..=2 {
                 scope.spawn(|| {
-                    store.acquire(&key, &EXCLUSIVE).expect("in time").release();
+                    store.acquire(&key, &EXCLUSIVE, None).expect("in time").release();
                     served.fetch_add(1, Ordering::SeqCst);
                 });
                 until_waiting(store, &key, number);
             }
             let began = Instant::now();
             let Err(StoreError::TooManyWaiters { waiting, limit, holder }) =
-                store.acquire(&key, &Acquire { max_waiters: 2, ..EXCLUSIVE })
+                store.acquire(&key, &Acquire { max_waiters: 2, ..EXCLUSIVE }, None)
             else {
                 panic!("two requests wait already");
             };
@@ -176,15 +176,15 @@ pub(crate) fn too_many_waiters_are_turned_away(open: Open<'_>) {
 pub(crate) fn a_second_acquire_of_the_same_thread_fails_at_once(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
     let (held, free) = (key(store, "held"), key(store, "free"));
-    let lease = store.acquire(&held, &EXCLUSIVE).expect("free");
+    let mut lease = store.acquire(&held, &EXCLUSIVE, None).expect("free");
     for handle in [store, other] {
         let began = Instant::now();
-        assert!(matches!(handle.acquire(&held, &EXCLUSIVE), Err(StoreError::HeldHere)));
+        assert!(matches!(handle.acquire(&held, &EXCLUSIVE, None), Err(StoreError::HeldHere)));
         assert!(began.elapsed() < EXCLUSIVE.wait / 2);
     }
-    store.acquire(&free, &EXCLUSIVE).expect("another session may be held as well").release();
-    lease.commit(b"x", LONG).expect("the lease is none the worse for it");
-    store.acquire(&held, &EXCLUSIVE).expect("free again").release();
+    store.acquire(&free, &EXCLUSIVE, None).expect("another session may be held as well").release();
+    lease.commit(b"x", LONG, Over::Anything).expect("the lease is none the worse for it");
+    store.acquire(&held, &EXCLUSIVE, None).expect("free again").release();
 }
 
 pub(crate) fn without_a_lock_nobody_waits(open: Open<'_>) {
@@ -193,7 +193,7 @@ pub(crate) fn without_a_lock_nobody_waits(open: Open<'_>) {
     while_held(store, &key, || {
         assert_eq!(swap(store, &key, &UNLOCKED, b"written beside the lock"), b"");
     });
-    let unlocked = store.acquire(&key, &UNLOCKED).expect("no lock");
+    let mut unlocked = store.acquire(&key, &UNLOCKED, None).expect("no lock");
     assert!(is_free(store, &key), "a lease without a lock keeps nobody out");
     unlocked.release();
 }
@@ -217,15 +217,15 @@ pub(crate) fn every_end_of_a_lease_unlocks(open: Open<'_>) {
     let store = &*open();
     let key = key(store, "a");
     let ends: [fn(Box<dyn cloakroom_session::Lease>); 6] = [
-        |lease| assert_eq!(lease.commit(b"x", LONG).expect("there is room"), Committed::Stored),
-        |lease| assert_eq!(lease.touch(b"x", LONG).expect("no failure"), Committed::Stored),
-        |lease| assert!(lease.destroy(LONG).expect("no failure")),
-        |lease| lease.release(),
+        |mut lease| assert_eq!(lease.commit(b"x", LONG, Over::Anything).expect("there is room"), Committed::Stored),
+        |mut lease| assert_eq!(lease.touch(b"x", LONG).expect("no failure"), Committed::Stored),
+        |mut lease| assert!(lease.destroy(End::at_once(LONG)).expect("no failure")),
+        |mut lease| lease.release(),
         |lease| drop(lease),
-        |lease| assert!(lease.commit(&vec![0; (16 << 20) + 1], LONG).is_err()),
+        |mut lease| assert!(lease.commit(&vec![0; (16 << 20) + 1], LONG, Over::Anything).is_err()),
     ];
     for end in ends {
-        let lease = store.acquire(&key, &NO_WAIT).expect("free");
+        let lease = store.acquire(&key, &NO_WAIT, None).expect("free");
         assert!(!is_free(store, &key));
         end(lease);
         assert!(is_free(store, &key));
@@ -235,10 +235,10 @@ pub(crate) fn every_end_of_a_lease_unlocks(open: Open<'_>) {
 pub(crate) fn different_sessions_do_not_wait_for_each_other(open: Open<'_>) {
     let store = &*open();
     let leases: Vec<_> = (0..LEASES_OF_A_THREAD)
-        .map(|number| store.acquire(&key(store, &format!("s{number}")), &NO_WAIT).expect("nobody else's"))
+        .map(|number| store.acquire(&key(store, &format!("s{number}")), &NO_WAIT, None).expect("nobody else's"))
         .collect();
-    for (number, lease) in (0_u8..).zip(leases) {
-        lease.commit(&[number], LONG).expect("there is room");
+    for (number, mut lease) in (0_u8..).zip(leases) {
+        lease.commit(&[number], LONG, Over::Anything).expect("there is room");
     }
     assert_eq!(stored(store, &key(store, &format!("s{}", LEASES_OF_A_THREAD - 1))), Some(vec![LEASES_OF_A_THREAD - 1]));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cloakroom_session::seam::Committed;
+use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_session::{Acquire, Effort, Key, Lease, Store};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,11 +19,11 @@ const SLOTS: usize = 4;
 #[derive(Clone, Debug)]
 enum Operation {
     /// Acquires with a lock and ends the lease at once.
-    Cycle(usize, End),
+    Cycle(usize, Finish),
     /// Acquires without a lock and keeps the lease in a slot; what was there is dropped.
     Begin(usize, usize),
     /// Ends the lease of a slot.
-    Finish(usize, End),
+    Finish(usize, Finish),
     Destroy(usize),
     Snapshot(usize),
     Exists(usize),
@@ -31,7 +31,7 @@ enum Operation {
 }
 
 #[derive(Clone, Debug)]
-enum End {
+enum Finish {
     Commit(Vec<u8>),
     Touch,
     Destroy,
@@ -42,10 +42,10 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let session = 0..SESSIONS.len();
     let payload = prop_oneof![4 => vec(any::<u8>(), 0..64), 1 => vec(any::<u8>(), 0..5000)];
     let end = prop_oneof![
-        4 => payload.prop_map(End::Commit),
-        1 => Just(End::Touch),
-        1 => Just(End::Destroy),
-        1 => Just(End::Release),
+        4 => payload.prop_map(Finish::Commit),
+        1 => Just(Finish::Touch),
+        1 => Just(Finish::Destroy),
+        1 => Just(Finish::Release),
     ];
     vec(
         prop_oneof![
@@ -77,7 +77,7 @@ struct Begun {
 impl Model {
     /// Acquires in the store and here, and compares what both say.
     fn acquire(&mut self, store: &dyn Store, keys: &[Key], session: usize, how: &Acquire<'_>) -> Begun {
-        let mut lease = store.acquire(&keys[session], how).expect("nobody else is there");
+        let mut lease = store.acquire(&keys[session], how, None).expect("nobody else is there");
         assert_eq!(lease.is_new(), !self.sessions.contains_key(&session));
         let incarnations = &mut self.incarnations;
         let (incarnation, payload) = self.sessions.entry(session).or_insert_with(|| {
@@ -90,28 +90,28 @@ impl Model {
         Begun { session, incarnation: *incarnation, lease }
     }
 
-    fn end(&mut self, open: Begun, end: End) {
-        let Begun { session, incarnation, lease } = open;
+    fn end(&mut self, open: Begun, end: Finish) {
+        let Begun { session, incarnation, mut lease } = open;
         let current = self.sessions.get(&session).is_some_and(|(lives, _)| *lives == incarnation);
         let expected = if current { Committed::Stored } else { Committed::Ended };
         match end {
-            End::Commit(payload) => {
-                assert_eq!(lease.commit(&payload, LONG).expect("there is room"), expected);
+            Finish::Commit(payload) => {
+                assert_eq!(lease.commit(&payload, LONG, Over::Anything).expect("there is room"), expected);
                 if current {
                     self.sessions.insert(session, (incarnation, payload));
                 }
             }
-            End::Touch => {
+            Finish::Touch => {
                 // What is passed counts only where the session vanished, which nothing here makes it do.
                 assert_eq!(lease.touch(b"not written", LONG).expect("no failure"), expected);
             }
-            End::Destroy => {
-                assert_eq!(lease.destroy(LONG).expect("no failure"), current);
+            Finish::Destroy => {
+                assert_eq!(lease.destroy(End::at_once(LONG)).expect("no failure"), current);
                 if current {
                     self.sessions.remove(&session);
                 }
             }
-            End::Release => lease.release(),
+            Finish::Release => lease.release(),
         }
     }
 }
@@ -119,7 +119,7 @@ impl Model {
 fn run(store: &dyn Store, operations: Vec<Operation>) {
     let keys = SESSIONS.map(|(namespace, id)| key_in(store, namespace, id));
     for key in &keys {
-        store.destroy(key, LONG).expect("no failure");
+        store.destroy(key, End::at_once(LONG)).expect("no failure");
     }
     let mut model = Model::default();
     let mut slots: [Option<Begun>; SLOTS] = Default::default();
@@ -139,11 +139,11 @@ fn run(store: &dyn Store, operations: Vec<Operation>) {
                 }
             }
             Operation::Destroy(session) => {
-                let was_there = store.destroy(&keys[session], LONG).expect("no failure");
+                let was_there = store.destroy(&keys[session], End::at_once(LONG)).expect("no failure");
                 assert_eq!(was_there, model.sessions.remove(&session).is_some());
             }
             Operation::Snapshot(session) => {
-                let found = store.snapshot(&keys[session]).expect("no failure");
+                let found = store.snapshot(&keys[session]).map(|found| found.0).expect("no failure");
                 assert_eq!(found.as_ref(), model.sessions.get(&session).map(|(_, payload)| payload));
             }
             Operation::Exists(session) => {
@@ -155,7 +155,7 @@ fn run(store: &dyn Store, operations: Vec<Operation>) {
     }
     drop(slots);
     for (session, key) in keys.iter().enumerate() {
-        let found = store.snapshot(key).expect("no failure");
+        let found = store.snapshot(key).map(|found| found.0).expect("no failure");
         assert_eq!(found.as_ref(), model.sessions.get(&session).map(|(_, payload)| payload));
     }
 }

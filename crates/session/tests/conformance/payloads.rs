@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use cloakroom_session::StoreError;
-use cloakroom_session::seam::{Committed, MAX_PAYLOAD};
+use cloakroom_session::seam::{Committed, End, MAX_PAYLOAD, Over};
 
 use crate::Open;
 use crate::steps::{EXCLUSIVE, LONG, UNLOCKED, key, put, stored, swap};
@@ -32,7 +32,7 @@ pub(crate) fn every_size_comes_back_whole(open: Open<'_>) {
         let what = format!("{size} bytes");
         assert_same(&stored(other, &key).expect("it exists"), &payload, &what);
         assert_same(&swap(other, &key, &UNLOCKED, b"gone"), &payload, &what);
-        assert!(store.destroy(&key, LONG).expect("no failure"));
+        assert!(store.destroy(&key, End::at_once(LONG)).expect("no failure"));
     }
 }
 
@@ -62,8 +62,9 @@ pub(crate) fn too_large_payloads_are_refused_and_the_old_one_stays(open: Open<'_
     let key = key(store, "a");
     put(store, &key, b"kept");
     for how in [EXCLUSIVE, UNLOCKED] {
-        let lease = store.acquire(&key, &how).expect("free");
-        let Err(StoreError::TooLarge { found, limit }) = lease.commit(&vec![1; MAX_PAYLOAD + 1], LONG) else {
+        let mut lease = store.acquire(&key, &how, None).expect("free");
+        let Err(StoreError::TooLarge { found, limit }) = lease.commit(&vec![1; MAX_PAYLOAD + 1], LONG, Over::Anything)
+        else {
             panic!("no store takes more than 16 MiB");
         };
         assert_eq!((found, limit), (MAX_PAYLOAD as u64 + 1, MAX_PAYLOAD as u64));
@@ -88,8 +89,8 @@ pub(crate) fn readers_see_whole_payloads_only(open: Open<'_>) {
             }
         });
         for turn in (0..=u8::MAX).cycle().take(2000) {
-            let lease = store.acquire(&key, &EXCLUSIVE).expect("free");
-            assert_eq!(lease.commit(&payload(turn), LONG).expect("there is room"), Committed::Stored);
+            let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
+            assert_eq!(lease.commit(&payload(turn), LONG, Over::Anything).expect("there is room"), Committed::Stored);
         }
         done.store(true, Ordering::Release);
         reader.join().expect("every payload was whole");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom_session::seam::Committed;
+use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_session::{Acquire, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
 use crate::Open;
@@ -16,6 +16,7 @@ pub(crate) const EXCLUSIVE: Acquire<'static> = Acquire {
     max_waiters: 0,
     lifetime: LONG,
     script: b"/srv/conformance.php",
+    since: None,
 };
 
 pub(crate) const UNLOCKED: Acquire<'static> = Acquire { mode: LockMode::None, ..EXCLUSIVE };
@@ -46,9 +47,9 @@ pub(crate) fn read(lease: &mut dyn Lease) -> Vec<u8> {
 
 /// Acquires, reads, and commits `payload`; answers what was read.
 pub(crate) fn swap(store: &dyn Store, key: &Key, how: &Acquire<'_>, payload: &[u8]) -> Vec<u8> {
-    let mut lease = store.acquire(key, how).expect("the lock is free");
+    let mut lease = store.acquire(key, how, None).expect("the lock is free");
     let before = read(&mut *lease);
-    assert_eq!(lease.commit(payload, how.lifetime).expect("there is room"), Committed::Stored);
+    assert_eq!(lease.commit(payload, how.lifetime, Over::Anything).expect("there is room"), Committed::Stored);
     before
 }
 
@@ -57,7 +58,7 @@ pub(crate) fn put(store: &dyn Store, key: &Key, payload: &[u8]) {
 }
 
 pub(crate) fn stored(store: &dyn Store, key: &Key) -> Option<Vec<u8>> {
-    store.snapshot(key).expect("the store is there")
+    store.snapshot(key).map(|found| found.0).expect("the store is there")
 }
 
 pub(crate) fn exists(store: &dyn Store, key: &Key) -> bool {
@@ -67,8 +68,8 @@ pub(crate) fn exists(store: &dyn Store, key: &Key) -> bool {
 /// Whether the lock of `key` is free, asked by a thread that holds nothing and waits for nobody.
 pub(crate) fn is_free(store: &dyn Store, key: &Key) -> bool {
     std::thread::scope(|scope| {
-        let asked = scope.spawn(|| match store.acquire(key, &Acquire { wait: Duration::ZERO, ..EXCLUSIVE }) {
-            Ok(lease) => {
+        let asked = scope.spawn(|| match store.acquire(key, &Acquire { wait: Duration::ZERO, ..EXCLUSIVE }, None) {
+            Ok(mut lease) => {
                 lease.release();
                 true
             }
@@ -85,14 +86,14 @@ pub(crate) fn acquire_reserves_what_does_not_exist(open: Open<'_>) {
         let key = key(store, id);
         assert!(!exists(store, &key));
         assert_eq!(stored(store, &key), None);
-        let lease = store.acquire(&key, &how).expect("free");
+        let mut lease = store.acquire(&key, &how, None).expect("free");
         assert!(lease.is_new());
         assert_eq!(lease.payload_len(), 0);
         assert!(exists(store, &key), "the id validates while its first request still runs");
         lease.release();
         assert!(exists(store, &key), "and from then on");
         assert_eq!(stored(store, &key).as_deref(), Some(&b""[..]));
-        let again = store.acquire(&key, &how).expect("free");
+        let mut again = store.acquire(&key, &how, None).expect("free");
         assert!(!again.is_new());
         again.release();
     }
@@ -115,7 +116,7 @@ pub(crate) fn a_release_changes_nothing(open: Open<'_>) {
     let key = key(store, "a");
     put(store, &key, b"kept");
     for how in BOTH {
-        store.acquire(&key, &how).expect("free").release();
+        store.acquire(&key, &how, None).expect("free").release();
         assert_eq!(stored(store, &key).as_deref(), Some(&b"kept"[..]));
     }
 }
@@ -125,7 +126,7 @@ pub(crate) fn a_dropped_lease_changes_nothing(open: Open<'_>) {
     let key = key(store, "a");
     put(store, &key, b"kept");
     for how in BOTH {
-        drop(store.acquire(&key, &how).expect("free"));
+        drop(store.acquire(&key, &how, None).expect("free"));
         assert!(is_free(store, &key));
         assert_eq!(stored(store, &key).as_deref(), Some(&b"kept"[..]));
     }
@@ -136,11 +137,11 @@ pub(crate) fn a_touch_keeps_what_is_stored(open: Open<'_>) {
     let key = key(store, "a");
     put(store, &key, b"kept");
     for how in BOTH {
-        let lease = store.acquire(&key, &how).expect("free");
+        let mut lease = store.acquire(&key, &how, None).expect("free");
         assert_eq!(lease.touch(b"kept", LONG).expect("no failure"), Committed::Stored);
         assert_eq!(stored(store, &key).as_deref(), Some(&b"kept"[..]));
     }
-    let slow = store.acquire(&key, &UNLOCKED).expect("free");
+    let mut slow = store.acquire(&key, &UNLOCKED, None).expect("free");
     put(store, &key, b"newer");
     assert_eq!(slow.touch(b"kept", LONG).expect("no failure"), Committed::Stored);
     assert_eq!(stored(store, &key).as_deref(), Some(&b"newer"[..]), "a touch never takes a payload back");
@@ -150,12 +151,12 @@ pub(crate) fn the_last_write_wins_without_a_lock(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
     let key = key(store, "a");
     put(store, &key, b"base");
-    let mut first = store.acquire(&key, &UNLOCKED).expect("no lock");
-    let second = other.acquire(&key, &UNLOCKED).expect("no lock");
-    assert_eq!(second.commit(b"second", LONG).expect("there is room"), Committed::Stored);
+    let mut first = store.acquire(&key, &UNLOCKED, None).expect("no lock");
+    let mut second = other.acquire(&key, &UNLOCKED, None).expect("no lock");
+    assert_eq!(second.commit(b"second", LONG, Over::Anything).expect("there is room"), Committed::Stored);
     let seen = read(&mut *first);
     assert!(seen == b"base" || seen == b"second", "a lease reads what was current when it began, or what is now");
-    assert_eq!(first.commit(b"first", LONG).expect("there is room"), Committed::Stored);
+    assert_eq!(first.commit(b"first", LONG, Over::Anything).expect("there is room"), Committed::Stored);
     assert_eq!(stored(store, &key).as_deref(), Some(&b"first"[..]));
 }
 
@@ -163,17 +164,17 @@ pub(crate) fn destroying_tells_whether_there_was_a_session(open: Open<'_>) {
     let store = &*open();
     let (held, unheld) = (key(store, "held"), key(store, "unheld"));
     for key in [&held, &unheld] {
-        assert!(!store.destroy(key, LONG).expect("absence is no failure"));
+        assert!(!store.destroy(key, End::at_once(LONG)).expect("absence is no failure"));
         put(store, key, b"x");
     }
     for how in BOTH {
         put(store, &held, b"x");
-        let lease = store.acquire(&held, &how).expect("free");
-        assert!(lease.destroy(LONG).expect("no failure"));
+        let mut lease = store.acquire(&held, &how, None).expect("free");
+        assert!(lease.destroy(End::at_once(LONG)).expect("no failure"));
         assert!(!exists(store, &held));
     }
-    assert!(store.destroy(&unheld, LONG).expect("no failure"));
-    assert!(!store.destroy(&unheld, LONG).expect("absence is no failure"));
+    assert!(store.destroy(&unheld, End::at_once(LONG)).expect("no failure"));
+    assert!(!store.destroy(&unheld, End::at_once(LONG)).expect("absence is no failure"));
     assert_eq!(stored(store, &unheld), None);
 }
 
@@ -196,7 +197,7 @@ pub(crate) fn namespaces_never_meet(open: Open<'_>) {
     for (number, key) in (0..).zip(&keys) {
         assert_eq!(stored(store, key), Some(vec![number]));
     }
-    assert!(store.destroy(&keys[0], LONG).expect("no failure"));
+    assert!(store.destroy(&keys[0], End::at_once(LONG)).expect("no failure"));
     assert_eq!(keys.iter().filter(|key| exists(store, key)).count(), keys.len() - 1);
 }
 

@@ -8,7 +8,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use cloakroom_session::error::Holder;
-use cloakroom_session::seam::{Committed, MAX_PAYLOAD};
+use cloakroom_session::seam::{Committed, End, MAX_PAYLOAD, Mark, Over};
 use cloakroom_session::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
 /// How many expired sessions one step removes.
@@ -32,14 +32,21 @@ struct State {
     locks: HashMap<[u8; 32], Lock>,
     /// Incarnations that were destroyed, and until when that is remembered.
     ended: HashMap<u64, Instant>,
+    /// When each key was destroyed last, in incarnation numbers.
+    ended_at: HashMap<[u8; 32], u64>,
+    /// Sessions whose id was replaced, and until when they are read.
+    retired: HashMap<[u8; 32], (Instant, Session)>,
     incarnations: u64,
+    merges: u64,
     tickets: u64,
     reads: u64,
     writes: u64,
 }
 
+#[derive(Clone)]
 struct Session {
     incarnation: u64,
+    version: u64,
     payload: Arc<Vec<u8>>,
     expires: Instant,
 }
@@ -62,22 +69,34 @@ impl State {
         self.sessions.get(&key.0).filter(|session| session.expires > Instant::now())
     }
 
-    /// The live session under `key`, reserved where there is none; and whether it was reserved just now.
-    fn live_or_reserved(&mut self, key: &Key, lifetime: Duration) -> (u64, Arc<Vec<u8>>, bool) {
-        if let Some(session) = self.live(key) {
-            return (session.incarnation, Arc::clone(&session.payload), false);
-        }
-        self.incarnations += 1;
-        let (incarnation, payload) = (self.incarnations, Arc::<Vec<u8>>::default());
-        let session = Session { incarnation, payload: Arc::clone(&payload), expires: Instant::now() + lifetime };
-        self.sessions.insert(key.0, session);
-        (incarnation, payload, true)
+    /// What readers see under `key`: the live session, or a retired one within its grace.
+    fn readable(&self, key: &Key) -> Option<&Session> {
+        let retired = self.retired.get(&key.0).filter(|(until, _)| *until > Instant::now()).map(|(_, session)| session);
+        self.live(key).or(retired)
     }
 
-    fn end(&mut self, key: &Key, tombstone: Duration) -> bool {
+    /// The live session under `key`, reserved where there is none; and whether it was reserved just now.
+    fn present_or_reserved(&mut self, key: &Key, lifetime: Duration) -> (Session, bool) {
+        if let Some(session) = self.readable(key) {
+            return (session.clone(), false);
+        }
+        self.incarnations += 1;
+        let expires = Instant::now() + lifetime;
+        let session = Session { incarnation: self.incarnations, version: 0, payload: Arc::default(), expires };
+        self.sessions.insert(key.0, session.clone());
+        (session, true)
+    }
+
+    fn end(&mut self, key: &Key, end: End) -> bool {
         let alive = self.live(key).is_some();
-        if let Some(session) = self.sessions.remove(&key.0) {
-            self.ended.insert(session.incarnation, Instant::now() + tombstone);
+        let Some(session) = self.sessions.remove(&key.0) else {
+            return end.grace.is_zero() && self.retired.remove(&key.0).is_some();
+        };
+        self.ended.insert(session.incarnation, Instant::now() + end.tombstone);
+        self.incarnations += 1;
+        self.ended_at.insert(key.0, self.incarnations);
+        if !end.grace.is_zero() {
+            self.retired.insert(key.0, (Instant::now() + end.grace, session));
         }
         alive
     }
@@ -153,40 +172,62 @@ impl Store for MemoryStore {
         Key(key)
     }
 
-    fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, StoreError> {
+    fn acquire(
+        &self,
+        key: &Key,
+        how: &Acquire<'_>,
+        finished: Option<Box<dyn Lease>>,
+    ) -> Result<Box<dyn Lease>, StoreError> {
+        drop(finished);
         let mut state = self.shared.state();
-        // Who queues for a session that is destroyed meanwhile began before that and cannot bring it back.
-        let (began_on, _, reserved) = state.live_or_reserved(key, how.lifetime);
+        let began = how.since.map_or(state.incarnations, |Mark([_, _, began])| began);
         if how.mode == LockMode::Exclusive {
             state = self.shared.lock(state, key, how)?;
         }
-        let (incarnation, payload, is_new) = if state.ended.contains_key(&began_on) {
-            (began_on, Arc::default(), false)
+        // Who began before the session was destroyed cannot bring it back.
+        let over = state.ended_at.get(&key.0).is_some_and(|ended| *ended > began);
+        let ended = over && state.readable(key).is_none();
+        let (session, is_new) = if ended {
+            let expires = Instant::now();
+            (Session { incarnation: 0, version: 0, payload: Arc::default(), expires }, false)
         } else {
-            let (incarnation, payload, anew) = state.live_or_reserved(key, how.lifetime);
-            (incarnation, payload, anew || reserved)
+            state.present_or_reserved(key, how.lifetime)
         };
-        state.reads += 1;
-        Ok(Box::new(MemoryLease {
+        let mut lease = MemoryLease {
             shared: Arc::clone(&self.shared),
             key: *key,
-            incarnation,
-            payload,
+            incarnation: session.incarnation,
+            version: session.version,
+            payload: session.payload,
             is_new,
+            ended,
             locked: how.mode == LockMode::Exclusive,
-        }))
+        };
+        if let Some(Mark([incarnation, version, _])) = how.since
+            && !is_new
+            && !ended
+        {
+            lease.version = if incarnation == 0 { u64::MAX } else { version };
+            lease.ended = incarnation != 0 && incarnation != lease.incarnation;
+        }
+        state.reads += 1;
+        Ok(Box::new(lease))
     }
 
-    fn snapshot(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.shared.state().live(key).map(|session| session.payload.to_vec()))
+    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {
+        let state = self.shared.state();
+        let found = state.readable(key);
+        let (incarnation, version) = found.map_or((0, 0), |session| (session.incarnation, session.version));
+        let mark = Mark([incarnation, version, state.incarnations]);
+        Ok((found.map(|session| session.payload.to_vec()), mark))
     }
 
     fn exists(&self, key: &Key) -> Result<bool, StoreError> {
-        Ok(self.shared.state().live(key).is_some())
+        Ok(self.shared.state().readable(key).is_some())
     }
 
-    fn destroy(&self, key: &Key, tombstone: Duration) -> Result<bool, StoreError> {
-        Ok(self.shared.state().end(key, tombstone))
+    fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError> {
+        Ok(self.shared.state().end(key, end))
     }
 
     fn collect(&self, effort: Effort) -> Result<u64, StoreError> {
@@ -205,7 +246,8 @@ impl Store for MemoryStore {
     fn status(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
         let state = self.shared.state();
         let sessions = u64::try_from(state.sessions.len()).expect("fits");
-        Ok(vec![("sessions", sessions), ("reads", state.reads), ("writes", state.writes)])
+        let (reads, writes, merges) = (state.reads, state.writes, state.merges);
+        Ok(vec![("sessions", sessions), ("reads", reads), ("writes", writes), ("merges", merges)])
     }
 
     fn location(&self) -> String {
@@ -217,39 +259,62 @@ struct MemoryLease {
     shared: Arc<Shared>,
     key: Key,
     incarnation: u64,
+    version: u64,
     payload: Arc<Vec<u8>>,
     is_new: bool,
+    ended: bool,
     locked: bool,
 }
 
 impl MemoryLease {
     /// Stores what `payload` makes of the stored one (`None` where the session vanished without being destroyed),
-    /// unless this lease's incarnation was destroyed or another took its place.
-    fn store(&self, lifetime: Duration, payload: impl FnOnce(Option<Arc<Vec<u8>>>) -> Arc<Vec<u8>>) -> Committed {
-        let mut state = self.shared.state();
+    /// unless this lease's incarnation was destroyed or another took its place, or a version that was not read is there.
+    fn store(
+        &mut self,
+        lifetime: Duration,
+        over: Over,
+        payload: impl FnOnce(Option<Arc<Vec<u8>>>) -> Arc<Vec<u8>>,
+    ) -> Committed {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.state();
         let stored = match state.live(&self.key) {
-            Some(session) if session.incarnation == self.incarnation => Some(Arc::clone(&session.payload)),
+            _ if self.ended => return Committed::Ended,
+            Some(session) if session.incarnation == self.incarnation => Some(session.clone()),
             Some(_) => return Committed::Ended,
             None if state.ended.contains_key(&self.incarnation) => return Committed::Ended,
             None => None,
         };
+        if let Some(stored) = &stored
+            && over == Over::WhatWasRead
+            && stored.version != self.version
+        {
+            self.version = stored.version;
+            self.payload = Arc::clone(&stored.payload);
+            return Committed::Moved;
+        }
         let expires = Instant::now() + lifetime;
-        let session = Session { incarnation: self.incarnation, payload: payload(stored), expires };
-        state.sessions.insert(self.key.0, session);
+        let version = stored.as_ref().map_or(1, |stored| stored.version + 1);
+        let payload = payload(stored.map(|stored| stored.payload));
+        state.sessions.insert(self.key.0, Session { incarnation: self.incarnation, version, payload, expires });
         state.writes += 1;
+        self.version = version;
         Committed::Stored
     }
-}
 
-impl Drop for MemoryLease {
-    fn drop(&mut self) {
-        if self.locked {
+    fn unlock(&mut self) {
+        if std::mem::take(&mut self.locked) {
             let mut state = self.shared.state();
             if let Some(lock) = state.locks.get_mut(&self.key.0) {
                 lock.owner = None;
             }
             self.shared.changed.notify_all();
         }
+    }
+}
+
+impl Drop for MemoryLease {
+    fn drop(&mut self) {
+        self.unlock();
     }
 }
 
@@ -267,23 +332,49 @@ impl Lease for MemoryLease {
         self.is_new
     }
 
-    fn commit(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
+    fn mark(&self) -> Mark {
+        Mark([self.incarnation, self.version, self.shared.state().incarnations])
+    }
+
+    fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {
         if payload.len() > MAX_PAYLOAD {
             let (found, limit) = (payload.len() as u64, MAX_PAYLOAD as u64);
+            self.unlock();
             return Err(StoreError::TooLarge { found, limit });
         }
-        Ok(self.store(lifetime, |_| Arc::new(payload.to_vec())))
+        let committed = self.store(lifetime, over, |_| Arc::new(payload.to_vec()));
+        if committed != Committed::Moved {
+            self.unlock();
+        }
+        Ok(committed)
     }
 
-    fn touch(self: Box<Self>, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
-        Ok(self.store(lifetime, |stored| stored.unwrap_or_else(|| Arc::new(payload.to_vec()))))
+    fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
+        let write = |stored: Option<_>| stored.unwrap_or_else(|| Arc::new(payload.to_vec()));
+        let committed = self.store(lifetime, Over::Anything, write);
+        self.unlock();
+        Ok(committed)
     }
 
-    fn destroy(self: Box<Self>, tombstone: Duration) -> Result<bool, StoreError> {
-        let mut state = self.shared.state();
-        let mine = state.live(&self.key).is_some_and(|session| session.incarnation == self.incarnation);
-        Ok(mine && state.end(&self.key, tombstone))
+    fn destroy(&mut self, end: End) -> Result<bool, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.state();
+        let mine = |session: &Session| session.incarnation == self.incarnation;
+        let live = state.live(&self.key).is_some_and(mine);
+        let retired = state.live(&self.key).is_none() && state.readable(&self.key).is_some_and(mine);
+        if live || retired {
+            state.end(&self.key, end);
+        }
+        drop(state);
+        self.unlock();
+        Ok(live)
     }
 
-    fn release(self: Box<Self>) {}
+    fn count_merge(&self, _conflicts: Option<u32>) {
+        self.shared.state().merges += 1;
+    }
+
+    fn release(&mut self) {
+        self.unlock();
+    }
 }

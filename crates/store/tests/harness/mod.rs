@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Acquire, Options, Outcome, Store};
+use cloakroom_store::{Acquire, Options, Outcome, Over, Store};
 
 /// Lifetime of the sessions of these tests; longer than any of them runs.
 pub(crate) const LIFE: Duration = Duration::from_secs(3600);
@@ -166,7 +166,7 @@ pub(crate) fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, S
 
 /// An exclusive acquire that waits at most `wait`.
 pub(crate) fn waiting(wait: Duration) -> Acquire<'static> {
-    Acquire { exclusive: true, wait, max_waiters: 0, lifetime: LIFE, script: b"/srv/app/test.php" }
+    Acquire { exclusive: true, wait, max_waiters: 0, lifetime: LIFE, script: b"/srv/app/test.php", since: None }
 }
 
 /// An exclusive acquire with a bound that only something stuck reaches.
@@ -181,9 +181,10 @@ pub(crate) fn unlocked() -> Acquire<'static> {
 
 /// Commits `value` to the session `id`.
 pub(crate) fn put(store: &Arc<Store>, id: &str, value: &[u8]) -> Result<(), String> {
-    let lease = store.acquire(&store.key(b"", id.as_bytes()), &exclusive()).map_err(|e| format!("acquire: {e}"))?;
-    match lease.commit(value, LIFE) {
+    let mut lease = store.acquire(&store.key(b"", id.as_bytes()), &exclusive()).map_err(|e| format!("acquire: {e}"))?;
+    match lease.commit(value, LIFE, Over::Anything) {
         Ok(Outcome::Stored) => Ok(()),
+        Ok(Outcome::Moved) => Err("a write over anything was refused".to_owned()),
         Ok(Outcome::Ended) => Err("the session had ended before the commit".to_owned()),
         Err(e) => Err(format!("commit: {e}")),
     }
@@ -191,7 +192,7 @@ pub(crate) fn put(store: &Arc<Store>, id: &str, value: &[u8]) -> Result<(), Stri
 
 /// The committed payload of the session `id`.
 pub(crate) fn get(store: &Arc<Store>, id: &str) -> Result<Option<Vec<u8>>, String> {
-    store.snapshot(&store.key(b"", id.as_bytes())).map_err(|e| format!("snapshot: {e}"))
+    store.snapshot(&store.key(b"", id.as_bytes())).map(|found| found.0).map_err(|e| format!("snapshot: {e}"))
 }
 
 /// The payload that a lease shows.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Lease, Store};
+use cloakroom_store::{Lease, Over, Store};
 
 use super::witness::Scene;
 use super::{Stage, fresh};
@@ -146,7 +146,7 @@ fn full_bucket(dir: &Path) -> Result<Scene, String> {
 fn logged_out(dir: &Path) -> Result<Scene, String> {
     let store = fresh(dir, 16);
     let mut scene = populate(&store, Some(800), 900)?;
-    store.destroy(&store.key(b"", scene.victim.as_bytes()), LIFE).map_err(|e| e.to_string())?;
+    store.destroy(&store.key(b"", scene.victim.as_bytes()), LIFE, Duration::ZERO).map_err(|e| e.to_string())?;
     scene.allowed = vec![None, Some(Vec::new()), Some(scene.next.clone())];
     Ok(scene)
 }
@@ -167,8 +167,8 @@ fn expired(dir: &Path) -> Result<Scene, String> {
 fn expiring(dir: &Path) -> Result<Scene, String> {
     let store = fresh(dir, 16);
     let mut scene = populate(&store, None, 0)?;
-    let lease = store.acquire(&store.key(b"", scene.victim.as_bytes()), &exclusive()).map_err(|e| e.to_string())?;
-    lease.commit(&value(1, 6000), Duration::from_secs(900)).map_err(|e| e.to_string())?;
+    let mut lease = store.acquire(&store.key(b"", scene.victim.as_bytes()), &exclusive()).map_err(|e| e.to_string())?;
+    lease.commit(&value(1, 6000), Duration::from_secs(900), Over::Anything).map_err(|e| e.to_string())?;
     scene.allowed = vec![None, Some(value(1, 6000))];
     Ok(scene)
 }
@@ -246,8 +246,8 @@ pub(crate) fn acquire_and_commit(stage: &Stage<'_>) {
     let store = enter(stage);
     let key = store.key(b"", stage.scene.victim.as_bytes());
     (stage.mark)();
-    let lease = store.acquire(&key, &exclusive()).expect("acquire");
-    lease.commit(&stage.scene.next, LIFE).expect("commit");
+    let mut lease = store.acquire(&key, &exclusive()).expect("acquire");
+    lease.commit(&stage.scene.next, LIFE, Over::Anything).expect("commit");
     (stage.mark)();
 }
 
@@ -262,23 +262,23 @@ pub(crate) fn acquire(stage: &Stage<'_>) {
 
 pub(crate) fn commit(stage: &Stage<'_>) {
     let store = enter(stage);
-    let lease = lease(&store, stage);
+    let mut lease = lease(&store, stage);
     (stage.mark)();
-    lease.commit(&stage.scene.next, LIFE).expect("commit");
+    lease.commit(&stage.scene.next, LIFE, Over::Anything).expect("commit");
     (stage.mark)();
 }
 
 pub(crate) fn commit_unlocked(stage: &Stage<'_>) {
     let store = enter(stage);
-    let lease = store.acquire(&store.key(b"", stage.scene.victim.as_bytes()), &unlocked()).expect("acquire");
+    let mut lease = store.acquire(&store.key(b"", stage.scene.victim.as_bytes()), &unlocked()).expect("acquire");
     (stage.mark)();
-    lease.commit(&stage.scene.next, LIFE).expect("commit");
+    lease.commit(&stage.scene.next, LIFE, Over::Anything).expect("commit");
     (stage.mark)();
 }
 
 fn touch(stage: &Stage<'_>) {
     let store = enter(stage);
-    let lease = lease(&store, stage);
+    let mut lease = lease(&store, stage);
     (stage.mark)();
     lease.touch(b"not needed", LIFE).expect("touch");
     (stage.mark)();
@@ -288,7 +288,7 @@ fn touch(stage: &Stage<'_>) {
 fn touch_again(stage: &Stage<'_>) {
     let store = enter(stage);
     let neighbour = ids_in_shard(&store, "other", SHARD, 3).swap_remove(2);
-    let lease = lease(&store, stage);
+    let mut lease = lease(&store, stage);
     put(&store, &neighbour, b"").expect("put");
     (stage.mark)();
     lease.touch(b"not needed", LIFE).expect("touch");
@@ -297,7 +297,7 @@ fn touch_again(stage: &Stage<'_>) {
 
 fn release(stage: &Stage<'_>) {
     let store = enter(stage);
-    let lease = lease(&store, stage);
+    let mut lease = lease(&store, stage);
     (stage.mark)();
     lease.release();
     (stage.mark)();
@@ -305,9 +305,9 @@ fn release(stage: &Stage<'_>) {
 
 fn destroy(stage: &Stage<'_>) {
     let store = enter(stage);
-    let lease = lease(&store, stage);
+    let mut lease = lease(&store, stage);
     (stage.mark)();
-    lease.destroy(LIFE).expect("destroy");
+    lease.destroy(LIFE, Duration::ZERO).expect("destroy");
     (stage.mark)();
 }
 
@@ -315,7 +315,7 @@ fn destroy_unlocked(stage: &Stage<'_>) {
     let store = enter(stage);
     let key = store.key(b"", stage.scene.victim.as_bytes());
     (stage.mark)();
-    store.destroy(&key, LIFE).expect("destroy");
+    store.destroy(&key, LIFE, Duration::ZERO).expect("destroy");
     (stage.mark)();
 }
 
@@ -331,7 +331,7 @@ fn snapshot(stage: &Stage<'_>) {
     let store = enter(stage);
     let key = store.key(b"", stage.scene.victim.as_bytes());
     (stage.mark)();
-    let found = store.snapshot(&key).expect("snapshot");
+    let found = store.snapshot(&key).map(|found| found.0).expect("snapshot");
     (stage.mark)();
     assert!(found.is_some());
 }

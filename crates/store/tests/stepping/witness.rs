@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Acquire, Error, Lease, Outcome, Store};
+use cloakroom_store::{Acquire, Error, Lease, Outcome, Over, Store};
 
 use crate::harness::{LIFE, attach_existing, exclusive, get, put, read, sound, value, waiting};
 
@@ -98,7 +98,7 @@ fn take(store: &Arc<Store>, scene: &Scene, after: Marker, me: Marker) -> Result<
     }
     let found = read(&mut lease)?;
     scene.allows(after, Some(found).filter(|_| !lease.is_new()).as_ref()).map_err(|e| format!("by lease: {e}"))?;
-    lease.commit(&me.written(), LIFE).map_err(|e| format!("commit: {e}"))?;
+    lease.commit(&me.written(), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))?;
     Ok(())
 }
 
@@ -131,7 +131,9 @@ pub(crate) fn finish(dir: &Path, scene: &Scene, after: Marker, order: u64, limit
     }
     let ids = scene.others.iter().chain(&scene.losable).map(|(id, _)| id).chain([&scene.victim]);
     for id in ids {
-        store.destroy(&store.key(b"", id.as_bytes()), Duration::ZERO).map_err(|e| format!("destroy: {e}"))?;
+        store
+            .destroy(&store.key(b"", id.as_bytes()), Duration::ZERO, Duration::ZERO)
+            .map_err(|e| format!("destroy: {e}"))?;
     }
     store.clock().skew(1_000_000, 1_000_000);
     store.collect(true).map_err(|e| format!("collect: {e}"))?;
@@ -203,10 +205,11 @@ fn take_queued(store: &Arc<Store>, scene: &Scene) -> Result<String, String> {
     let mut lease = store.acquire(&key, &waiting(Duration::from_secs(60))).map_err(|e| format!("acquire: {e}"))?;
     let found = read(&mut lease)?;
     let content = Some(found).filter(|_| !lease.is_new());
-    match lease.commit(&Marker::Waiter.written(), LIFE).map_err(|e| format!("commit: {e}"))? {
+    match lease.commit(&Marker::Waiter.written(), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))? {
         Outcome::Stored => scene.allows(Marker::None, content.as_ref()).map(|()| "stored".to_owned()),
         // Ended while it waited: it reads nothing and writes nothing.
         Outcome::Ended if content.is_none_or(|bytes| bytes.is_empty()) => Ok("ended".to_owned()),
         Outcome::Ended => Err("an ended session was read".to_owned()),
+        Outcome::Moved => Err("a write over anything was refused".to_owned()),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Acquire, Error, Lease, Store};
+use cloakroom_store::{Acquire, Error, Lease, Over, Store};
 
 use crate::harness::process::{Stranger, Worker, die_with_parent};
 use crate::harness::{
@@ -53,7 +53,7 @@ pub(crate) fn player(dir: &Path) -> impl FnMut(&str) -> Result<String, String> {
                     Some(lease) => Ok(lease),
                     None => store.acquire(&key, &waiting(Duration::from_secs(20))),
                 };
-                match lease.and_then(|lease| lease.commit(text.as_bytes(), LIFE)) {
+                match lease.and_then(|mut lease| lease.commit(text.as_bytes(), LIFE, Over::Anything)) {
                     Ok(outcome) => Ok(format!("{outcome:?}")),
                     Err(e) => refusal(e),
                 }
@@ -96,7 +96,7 @@ fn take(store: &Arc<Store>, id: &str, wait: Duration, text: &str) -> Result<Stri
     let took = start.elapsed().as_micros();
     let mut content = read(&mut lease)?;
     content.extend_from_slice(text.as_bytes());
-    match lease.commit(&content, LIFE) {
+    match lease.commit(&content, LIFE, Over::Anything) {
         Ok(outcome) => Ok(format!("took after {took} {outcome:?}")),
         Err(e) => refusal(e),
     }
@@ -132,9 +132,12 @@ fn fork_with(
         let dir = dir.to_owned();
         let work = move |lease: Option<Lease>| -> Result<String, String> {
             die_with_parent(false);
-            let lease = lease.ok_or("no lease")?;
-            let refused =
-                if touches { lease.touch(b"by the child", LIFE) } else { lease.commit(b"by the child", LIFE) };
+            let mut lease = lease.ok_or("no lease")?;
+            let refused = if touches {
+                lease.touch(b"by the child", LIFE)
+            } else {
+                lease.commit(b"by the child", LIFE, Over::Anything)
+            };
             match refused {
                 Err(Error::Forked) => {}
                 other => return Err(format!("a write through a copied lease: {other:?}")),
