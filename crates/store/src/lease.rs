@@ -11,18 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::commit::Target;
 use crate::error::Error;
 use crate::key::Key;
-use crate::layout::{Head, NodeState, Ref, flag, header, shard};
+use crate::layout::{Head, NodeState, Ref, header, shard};
 use crate::node::Node;
 use crate::payload::{self, Binding, Broken, MAX_PAYLOAD};
 use crate::seats::{Seat, SeatView};
 use crate::shard::{Fault, Shard, ShardGuard};
 use crate::stats::{Counter, count};
 use crate::store::{Handle, Store};
-
-/// Payloads up to so many bytes are written under one shard lock; larger ones are written between two.
-const INLINE: usize = 4096;
 
 /// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,26 +100,11 @@ pub(crate) fn seconds(lifetime: Duration) -> u32 {
     u32::try_from(lifetime.as_secs() + u64::from(lifetime.subsec_nanos() > 0)).unwrap_or(u32::MAX)
 }
 
-/// Where a lease's write must go.
-enum Target<'a> {
-    Node(Node<'a>),
-    Ended,
-    Moved(Head),
-    /// Gone without having been ended: it is made again.
-    Vanished,
-}
-
 impl Lease {
     /// The store that the session is in.
     #[must_use]
     pub fn store(&self) -> &Arc<Store> {
         &self.store
-    }
-
-    /// A handle of that store that outlives the lease, for this thread.
-    #[must_use]
-    pub fn handle(&self) -> Rc<Handle> {
-        Rc::clone(&self.store)
     }
 
     /// Bytes of the payload that [`Lease::read`] gives.
@@ -225,194 +208,6 @@ impl Lease {
             Broken::Shape => "a session's blocks do not form its payload; the session was emptied",
             Broken::Checksum => "a session's bytes do not match their checksum; the session was emptied",
         }))
-    }
-
-    /// Writes `payload`, extends the lifetime to now + `lifetime`, and unlocks.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`], [`Error::Full`], [`Error::NoSpace`], [`Error::Stuck`]: the old payload stays, the lock
-    /// is released.
-    pub fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
-        let result = self.commit_wherever(payload, lifetime, over);
-        if !matches!(result, Ok(Outcome::Moved)) {
-            self.finish();
-        }
-        result
-    }
-
-    fn commit_wherever(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
-        if payload.len() > MAX_PAYLOAD {
-            return Err(Error::TooLarge(payload.len()));
-        }
-        loop {
-            match self.commit_here(payload, lifetime, over) {
-                Ok(Written::Version(version)) => {
-                    self.base = version;
-                    return Ok(Outcome::Stored);
-                }
-                Ok(Written::Ended) => {
-                    count(self.store.map()?, self.me, Counter::Ended, 1);
-                    return Ok(Outcome::Ended);
-                }
-                Ok(Written::Moved(head)) => {
-                    self.see(head)?;
-                    return Ok(Outcome::Moved);
-                }
-                Err(Error::Moved) if self.follow()? => {}
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
-    fn commit_here(&self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Written, Error> {
-        if self.ended || !self.open {
-            return Ok(Written::Ended);
-        }
-        let hash = payload::hash(&self.store, payload);
-        if payload.len() <= INLINE {
-            self.commit_inline(payload, hash, lifetime, over)
-        } else {
-            self.commit_large(payload, hash, lifetime, over)
-        }
-    }
-
-    fn commit_inline(&self, payload: &[u8], hash: u64, lifetime: Duration, over: Over) -> Result<Written, Error> {
-        self.store.with_shard(self.me, self.shard, |guard| {
-            let node = match self.target(guard, lifetime, over)? {
-                Ok(node) => node,
-                Err(written) => return Ok(written),
-            };
-            let block = if payload.is_empty() { 0 } else { guard.alloc_chain(payload.len() as u32)? };
-            payload::write_chain(guard.map, block, payload);
-            Ok(self.publish(guard, node, block, hash, lifetime))
-        })
-    }
-
-    #[inline(never)]
-    fn commit_large(&self, payload: &[u8], hash: u64, lifetime: Duration, over: Over) -> Result<Written, Error> {
-        let store = &self.store;
-        let map = store.map()?;
-        let view = SeatView::new(map, self.me.index);
-        // Without a lock there is no entry yet: one is needed to own the space until it is published.
-        let slot = match self.slot {
-            Some(slot) => slot,
-            None => view.lease_on(0).ok_or(Error::TooManyLeases(crate::layout::seat::LEASE_COUNT))?,
-        };
-        let block = store.with_shard(self.me, self.shard, |guard| {
-            let node = match self.target(guard, lifetime, over)? {
-                Ok(node) => node,
-                Err(written) => return Ok(Err(written)),
-            };
-            let block = guard.alloc_chain(payload.len() as u32)?;
-            view.lease_node(slot).store(node.place, Ordering::Relaxed);
-            view.lease_pending(slot).store(block, Ordering::Relaxed);
-            Ok(Ok(block))
-        });
-        let written = match block {
-            Ok(Ok(block)) => {
-                payload::write_chain(store.map()?, block, payload);
-                store.with_shard(self.me, self.shard, |guard| {
-                    if view.lease_pending(slot).load(Ordering::Relaxed) != block {
-                        return Err(Fault::Error(Error::Damaged(
-                            "the space for a payload was lost in a rebuild; try again",
-                        )));
-                    }
-                    let node = match self.target(guard, lifetime, over)? {
-                        Ok(node) => node,
-                        Err(written) => {
-                            view.lease_pending(slot).store(0, Ordering::Relaxed);
-                            guard.free_chain(block)?;
-                            return Ok(written);
-                        }
-                    };
-                    let written = self.publish(guard, node, block, hash, lifetime);
-                    view.lease_pending(slot).store(0, Ordering::Relaxed);
-                    Ok(written)
-                })
-            }
-            Ok(Err(written)) => Ok(written),
-            Err(e) => Err(e),
-        };
-        if self.slot.is_none() {
-            view.lease_node(slot).store(0, Ordering::Relaxed);
-        }
-        written
-    }
-
-    /// The node to write to, made again where the session vanished; or why nothing is written.
-    fn target<'a>(
-        &self,
-        guard: &mut ShardGuard<'a>,
-        lifetime: Duration,
-        over: Over,
-    ) -> Result<Result<Node<'a>, Written>, Fault> {
-        let node = match self.locate(guard, over)? {
-            Target::Node(node) => node,
-            Target::Ended => return Ok(Err(Written::Ended)),
-            Target::Moved(head) => return Ok(Err(Written::Moved(head))),
-            Target::Vanished => {
-                let wall = guard.store.clock().wall();
-                let node = guard.create(&self.key, wall, seconds(lifetime))?;
-                self.place.set(node.place);
-                self.incarnation.set(node.incarnation().load(Ordering::Relaxed));
-                node
-            }
-        };
-        guard.keep = node.place;
-        Ok(Ok(node))
-    }
-
-    fn locate<'a>(&self, guard: &ShardGuard<'a>, over: Over) -> Result<Target<'a>, Fault> {
-        let node = guard.node(self.place.get())?;
-        let same = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
-        if same && node.is_live() {
-            let head = node.head();
-            let unmoved = over == Over::Anything || head.version() == self.base;
-            return Ok(if unmoved { Target::Node(node) } else { Target::Moved(head) });
-        }
-        Ok(if guard.find(&self.key).is_some() { Target::Ended } else { Target::Vanished })
-    }
-
-    /// Makes `block` the session's payload by one store, frees the old one, unlocks.
-    fn publish(
-        &self,
-        guard: &mut ShardGuard<'_>,
-        node: Node<'_>,
-        block: Ref,
-        hash: u64,
-        lifetime: Duration,
-    ) -> Written {
-        let map = guard.map;
-        let (wall, now) = guard.store.wall_and_now(map);
-        let old = node.head();
-        let new = old.next(block, NodeState::Live);
-        if block != 0 {
-            let binding = Binding { key: self.key, incarnation: self.incarnation.get(), version: new.version() };
-            payload::seal(map, block, hash, binding);
-        }
-        node.see(wall, now, seconds(lifetime));
-        node.head_word().store(new.0, Ordering::Release);
-        if block != 0 {
-            guard.shard.add64(shard::PAYLOAD_BYTES, i64::from(payload::total(map, block)));
-        }
-        // The payload is published: from here on damage is for the next rebuild, not a reason to do this again.
-        let freed = guard.drop_payload(old.block());
-        guard.put_off(freed);
-        let flags = node.flags().load(Ordering::Relaxed);
-        if block != 0 && flags & flag::ON_RESERVED != 0 {
-            let unlinked = guard.unlink(node);
-            if guard.put_off(unlinked).is_some() && flags & flag::RETURNED == 0 {
-                guard.link(node, shard::FRESH);
-            }
-        }
-        count(map, self.me, Counter::Writes, 1);
-        if self.slot.is_some() {
-            let unlocked = guard.unlock(node);
-            guard.put_off(unlocked);
-        }
-        let swept = guard.sweep_in_passing(wall);
-        guard.put_off(swept);
-        Written::Version(new.version())
     }
 
     /// Extends the lifetime of the unchanged session and unlocks. Where the session vanished without having been
@@ -536,15 +331,6 @@ impl Lease {
             self.store.count_lease(-1);
         }
     }
-}
-
-/// What [`Lease::commit`] came to under the shard lock.
-enum Written {
-    /// Stored as this version.
-    Version(u32),
-    Ended,
-    /// This is what is there instead of what was read.
-    Moved(Head),
 }
 
 impl ShardGuard<'_> {

@@ -21,8 +21,10 @@
 //! | `key` | from namespace and id to a key |
 //! | `index` | from keys to nodes |
 //! | `queue` | the session lock and its waiters |
-//! | `session` | acquire, snapshot, exists, destroy, collect |
-//! | `lease` | [`Lease`]: commit, touch, destroy, release |
+//! | `acquire` | taking up a session, with its lock or without |
+//! | `session` | snapshot, exists, destroy, collect |
+//! | `lease` | [`Lease`]: read, touch, destroy, release |
+//! | `commit` | writing a payload |
 //! | `rebuild` | making a shard anew from its nodes |
 //! | `check` | verifying every invariant |
 //! | `succession` | moving to a new file when the present one was deleted |
@@ -36,11 +38,13 @@ compile_error!(
     "the store needs 64-bit little-endian Linux: robust liveness is built on open-file-description locks and futexes"
 );
 
+mod acquire;
 mod alloc;
 mod attach;
 mod byte_lock;
 mod check;
 mod clock;
+mod commit;
 mod error;
 mod file;
 mod index;
@@ -61,6 +65,7 @@ mod stats;
 mod store;
 mod succession;
 
+pub use acquire::Acquire;
 pub use attach::{MAX_CAPACITY, MIN_CAPACITY, Options};
 pub use check::Report;
 pub use clock::Clock;
@@ -69,7 +74,6 @@ pub use key::Key;
 pub use layout::FORMAT;
 pub use lease::{Lease, Mark, Outcome, Over};
 pub use payload::MAX_PAYLOAD;
-pub use session::Acquire;
 pub use stats::Stats;
-pub use store::{Handle, Store};
+pub use store::Store;
 pub use succession::Inheritance;

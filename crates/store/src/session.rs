@@ -1,323 +1,25 @@
 //! What one does with a session: acquire it, look at it, destroy it; and collecting the expired ones.
 
-use std::cell::Cell;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::acquire::mark_returned;
 use crate::error::Error;
 use crate::key::Key;
-use crate::layout::{ChunkState, Head, NodeState, Owner, Ref, flag, header, seat, shard};
-use crate::lease::{Lease, Mark, seconds};
-use crate::node::Node;
+use crate::layout::{ChunkState, header};
+use crate::lease::Mark;
 use crate::nodes::NODES_PER_CHUNK;
 use crate::payload::{self, Binding, MAX_PAYLOAD};
-use crate::queue::Waited;
-use crate::region::Map;
-use crate::seats::{Seat, SeatView};
-use crate::shard::{Fault, ShardGuard};
 use crate::stats::{Counter, count};
 use crate::store::Store;
-
-/// What [`Store::acquire`] is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Acquire<'a> {
-    /// Take the session lock, or work without it.
-    pub exclusive: bool,
-    /// How long to wait for the lock.
-    pub wait: Duration,
-    /// Fail at once when so many wait already; 0 = no limit.
-    pub max_waiters: u32,
-    /// Lifetime of the session that is created where there is none.
-    pub lifetime: Duration,
-    /// Script name shown to those who wait in vain.
-    pub script: &'a [u8],
-    /// The lease shall stand where this was taken: it writes nothing if the session was ended since, and what it
-    /// may replace is what was current then.
-    pub since: Option<Mark>,
-}
 
 /// Nodes that one locked step of a collection looks at.
 const STEP: u32 = 256;
 /// How often a reader without a lock tries again when the session changes under its hands.
 const READ_TRIES: u32 = 1000;
 
-/// What the first look under the shard lock came to.
-enum First {
-    Locked,
-    Queued,
-    HeldHere,
-    Crowded(u32),
-}
-
 impl Store {
-    /// Locks (in exclusive mode) and finds the session of `key`, creating it with an empty payload where there is
-    /// none. About 100 ns where the lock is free.
-    ///
-    /// # Errors
-    /// [`Error::LockTimeout`], [`Error::TooManyWaiters`], [`Error::HeldHere`], [`Error::TooManyLeases`],
-    /// [`Error::Full`], [`Error::NoSpace`], [`Error::Stuck`], [`Error::Forked`].
-    pub fn acquire(self: &Arc<Store>, key: &Key, how: &Acquire<'_>) -> Result<Lease, Error> {
-        let me = self.seat()?;
-        let mut lease = Lease {
-            store: self.handle(),
-            me,
-            open: false,
-            shard: 0,
-            place: Cell::new(0),
-            key: *key,
-            slot: None,
-            incarnation: Cell::new(0),
-            head: Head(0),
-            base: 0,
-            len: 0,
-            ended: false,
-            new: false,
-            thread: PhantomData,
-        };
-        self.acquire_into(&mut lease, me, key, how)?;
-        Ok(lease)
-    }
-
-    /// [`Store::acquire`] in place of `lease`, which is finished and of this store. A lease that a thread keeps for this
-    /// saves a few memory accesses each time.
-    ///
-    /// # Errors
-    /// As [`Store::acquire`]; the lease stays finished.
-    pub fn acquire_again(self: &Arc<Store>, lease: &mut Lease, key: &Key, how: &Acquire<'_>) -> Result<(), Error> {
-        debug_assert!(!lease.open && Arc::ptr_eq(self, &lease.store));
-        let me = self.seat()?;
-        self.acquire_into(lease, me, key, how)
-    }
-
-    fn acquire_into(self: &Arc<Store>, lease: &mut Lease, me: Seat, key: &Key, how: &Acquire<'_>) -> Result<(), Error> {
-        let map = self.map()?;
-        lease.me = me;
-        lease.shard = self.shard_of(key);
-        lease.key = *key;
-        lease.ended = false;
-        lease.new = false;
-        lease.len = 0;
-        lease.head = Head(0);
-        lease.open = true;
-        self.count_lease(1);
-        let began = match &how.since {
-            Some(since) => since.began,
-            None => map.u64(header::INCARNATION).load(Ordering::Relaxed),
-        };
-        let acquired = self.acquire_from(lease, map, began, how);
-        match (&acquired, how.since) {
-            (Err(_), _) => lease.release(),
-            (Ok(()), Some(since)) => lease.stand_at(since),
-            (Ok(()), None) => {}
-        }
-        acquired
-    }
-
-    /// Acquires for a lease that began when the store's number was `began`.
-    fn acquire_from(
-        self: &Arc<Store>,
-        lease: &mut Lease,
-        map: Map<'_>,
-        began: u64,
-        how: &Acquire<'_>,
-    ) -> Result<(), Error> {
-        let (me, shard, key) = (lease.me, lease.shard, lease.key);
-        let (wall, nanos) = self.clock().wall_precise();
-        if !how.exclusive {
-            return self.open_unlocked(lease, map, wall, began, how.lifetime);
-        }
-        let view = SeatView::new(map, me.index);
-        let slot = view.lease_on(0).ok_or(Error::TooManyLeases(seat::LEASE_COUNT))?;
-        view.lease_since(slot).store(nanos, Ordering::Relaxed);
-        view.set_script(how.script);
-        if let Ok(Some(node)) = self.lookup(map, shard, &key) {
-            view.lease_node(slot).store(node.place, Ordering::Release);
-            if node.lock().compare_exchange(0, me.owner.0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                lease.place.set(node.place);
-                lease.slot = Some(slot);
-                if node.is_present(wall) && node.key() == key {
-                    return lease.take_up(node);
-                }
-                // Ended, expired or another's by now. Unlock, and find out under the shard lock.
-                self.unlock_session(map, me, shard, node);
-                lease.slot = None;
-            }
-            view.lease_node(slot).store(0, Ordering::Relaxed);
-        }
-        let acquired = self.acquire_queued(lease, slot, began, how);
-        if acquired.is_err() && lease.slot.is_none() {
-            self.abandon(me, slot);
-        }
-        acquired
-    }
-
-    /// Ends an attempt to acquire that failed. Where the thread could not even leave the queue, the lock will still be
-    /// handed to its seat: given up, the seat is a dead one, which everybody passes over.
-    fn abandon(&self, me: Seat, slot: u32) {
-        let Ok(map) = self.map() else { return };
-        let view = SeatView::new(map, me.index);
-        if view.waiting().load(Ordering::Relaxed) == 0 {
-            view.lease_node(slot).store(0, Ordering::Relaxed);
-        } else if (0..seat::LEASE_COUNT).all(|i| i == slot || view.lease_node(i).load(Ordering::Relaxed) == 0) {
-            self.resign(me);
-        }
-        // With other leases the entry stays: it is put right when the thread ends.
-    }
-
-    /// Finds or creates a session without taking its lock.
-    #[inline(never)]
-    fn open_unlocked(
-        self: &Arc<Store>,
-        lease: &mut Lease,
-        map: Map<'_>,
-        wall: u32,
-        began: u64,
-        lifetime: Duration,
-    ) -> Result<(), Error> {
-        if let Ok(Some(node)) = self.lookup(map, lease.shard, &lease.key) {
-            let head = node.head();
-            let incarnation = node.incarnation().load(Ordering::Relaxed);
-            let present = node.is_present(wall) && node.key() == lease.key;
-            fence(Ordering::Acquire);
-            if present && node.head() == head {
-                lease.place.set(node.place);
-                lease.incarnation.set(incarnation);
-                mark_returned(node);
-                return lease.see(head);
-            }
-        }
-        let key = lease.key;
-        let found = self.with_shard(lease.me, lease.shard, |guard| {
-            let (node, new) = match guard.find(&key) {
-                None => (guard.create(&key, wall, seconds(lifetime))?, true),
-                Some(node) if !node.is_present(wall) && node.ended().load(Ordering::Relaxed) >= began => {
-                    return Ok((node.place, None));
-                }
-                Some(node) => (node, guard.revive(node, wall, seconds(lifetime))?),
-            };
-            Ok((node.place, Some((node.incarnation().load(Ordering::Relaxed), node.head(), new))))
-        })?;
-        lease.place.set(found.0);
-        let Some((incarnation, head, new)) = found.1 else {
-            lease.ended = true;
-            lease.incarnation.set(0);
-            return Ok(());
-        };
-        lease.incarnation.set(incarnation);
-        lease.new = new;
-        lease.see(head)
-    }
-
-    /// Takes the lock under the shard lock, or queues for it and waits.
-    #[inline(never)]
-    fn acquire_queued(
-        self: &Arc<Store>,
-        lease: &mut Lease,
-        slot: u32,
-        began: u64,
-        how: &Acquire<'_>,
-    ) -> Result<(), Error> {
-        let map = self.map()?;
-        let (me, shard, key) = (lease.me, lease.shard, lease.key);
-        let view = SeatView::new(map, me.index);
-        let start = Instant::now();
-        let mut created = false;
-        loop {
-            let mut place: Ref = 0;
-            let mut dead = None;
-            let first = loop {
-                let first = self.with_shard(me, shard, |guard| {
-                    let node = match guard.find(&key) {
-                        Some(node) => node,
-                        None => {
-                            let node = guard.create(&key, guard.store.clock().wall(), seconds(how.lifetime))?;
-                            created = true;
-                            node
-                        }
-                    };
-                    place = node.place;
-                    if let Some(word) = dead.take() {
-                        guard.recover_lock(node, word)?;
-                    }
-                    guard.lock_or_queue(node, slot, how)
-                })?;
-                // A holder that is dead already is found out before anybody waits or gives up.
-                let map = self.map()?;
-                let node = Node::new(map, place);
-                let word = Owner(node.lock().load(Ordering::Acquire));
-                let gives_up = match first {
-                    First::Crowded(_) => true,
-                    First::Queued => how.wait.is_zero(),
-                    First::Locked | First::HeldHere => false,
-                };
-                let orphaned = gives_up && word.0 != 0 && word.bare() != me.owner && self.is_dead(map, word);
-                if orphaned && matches!(first, First::Crowded(_)) {
-                    dead = Some(word);
-                    continue;
-                }
-                if orphaned {
-                    self.with_shard(me, shard, |guard| guard.recover_lock(guard.node(place)?, word))?;
-                }
-                break first;
-            };
-            let map = self.map()?;
-            let node = Node::new(map, place);
-            match first {
-                First::HeldHere => return Err(Error::HeldHere),
-                First::Crowded(waiting) => {
-                    return Err(Error::TooManyWaiters { waiting, holder: self.holder(map, node) });
-                }
-                First::Locked => {}
-                First::Queued => match self.wait_for_session(me, shard, place, start, how.wait)? {
-                    Waited::Locked => {}
-                    Waited::TimedOut(holder) => return Err(Error::LockTimeout { waited: start.elapsed(), holder }),
-                },
-            }
-            lease.place.set(place);
-            lease.slot = Some(slot);
-            lease.new = created;
-            if self.settle(lease, node, began, how.lifetime)? {
-                return Ok(());
-            }
-            // The node was rebuilt away while this thread waited for it.
-            self.unlock_session(map, me, shard, node);
-            lease.slot = None;
-            view.lease_node(slot).store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// With the session lock in hand: begins a new incarnation where the last one is over, unless this lease began
-    /// before it was ended. `false` where the node is no longer this session's.
-    fn settle(
-        self: &Arc<Store>,
-        lease: &mut Lease,
-        node: Node<'_>,
-        began: u64,
-        lifetime: Duration,
-    ) -> Result<bool, Error> {
-        if node.key() != lease.key || node.head().state() == NodeState::Free {
-            return Ok(false);
-        }
-        let wall = self.clock().wall();
-        let present = node.is_present(wall);
-        let retired = node.head().state() == NodeState::Retired;
-        if node.ended().load(Ordering::Relaxed) >= began && !(present && retired) {
-            lease.ended = true;
-            lease.incarnation.set(0);
-            return Ok(true);
-        }
-        if !present {
-            let place = node.place;
-            let new = self
-                .with_shard(lease.me, lease.shard, |guard| guard.revive(guard.node(place)?, wall, seconds(lifetime)))?;
-            lease.new |= new;
-        }
-        lease.take_up(node)?;
-        Ok(true)
-    }
-
     /// The last committed payload, without any lock; `None` where there is no session. About 100 ns and a copy. The mark
     /// is for [`Acquire::since`].
     ///
@@ -408,14 +110,12 @@ impl Store {
                 guard.end(node, tombstone, grace)?;
                 Ok(present)
             }
-            Some(node) => {
+            Some(node) if grace.is_zero() => {
                 let present = node.is_present(wall);
-                if grace.is_zero() {
-                    guard.end_grace(node)?;
-                }
+                guard.end_grace(node)?;
                 Ok(present)
             }
-            None => Ok(false),
+            _ => Ok(false),
         })?;
         if grace.is_zero() {
             self.remove_if_unneeded();
@@ -448,69 +148,5 @@ impl Store {
             self.with_shard(me, shard, |guard| guard.give_spare())?;
         }
         Ok(removed)
-    }
-}
-
-impl Lease {
-    /// Takes up the present session in `node`, whose lock this lease holds.
-    fn take_up(&mut self, node: Node<'_>) -> Result<(), Error> {
-        self.incarnation.set(node.incarnation().load(Ordering::Relaxed));
-        if !self.new {
-            mark_returned(node);
-        }
-        self.see(node.head())
-    }
-}
-
-/// Remembers that the session was asked for again: from now on it is not evicted.
-fn mark_returned(node: Node<'_>) {
-    if node.flags().load(Ordering::Relaxed) & flag::RETURNED == 0 {
-        node.flags().fetch_or(flag::RETURNED, Ordering::Relaxed);
-    }
-}
-
-impl ShardGuard<'_> {
-    /// Takes the lock of `node`, or queues for it.
-    fn lock_or_queue(&mut self, node: Node<'_>, slot: u32, how: &Acquire<'_>) -> Result<First, Fault> {
-        let word = Owner(node.lock().load(Ordering::Acquire));
-        if word.bare() == self.me.owner {
-            return Ok(First::HeldHere);
-        }
-        let view = SeatView::new(self.map, self.me.index);
-        view.lease_node(slot).store(node.place, Ordering::Release);
-        loop {
-            if self.try_lock(node) {
-                return Ok(First::Locked);
-            }
-            let waiting = self.waiters(node)?;
-            if how.max_waiters > 0 && waiting >= how.max_waiters {
-                view.lease_node(slot).store(0, Ordering::Relaxed);
-                return Ok(First::Crowded(waiting));
-            }
-            if self.enqueue(node)? {
-                return Ok(First::Queued);
-            }
-        }
-    }
-
-    /// Begins a new incarnation in a node whose last one was ended or has expired; `true` if it did.
-    fn revive(&mut self, node: Node<'_>, wall: u32, lifetime: u32) -> Result<bool, Fault> {
-        if node.is_present(wall) {
-            return Ok(false);
-        }
-        if node.is_live() {
-            // Expired: nobody may read the old payload under the new incarnation, so it goes first.
-            self.unlink(node)?;
-            let head = node.head();
-            node.head_word().store(head.next(0, NodeState::Tombstone).0, Ordering::Release);
-            self.shard.add(shard::LIVE, -1);
-            self.shard.add(shard::TOMBSTONES, 1);
-            let freed = self.drop_payload(head.block());
-            self.put_off(freed);
-            count(self.map, self.me, Counter::Expired, 1);
-        }
-        self.end_grace(node)?;
-        self.begin(node, wall, lifetime);
-        Ok(true)
     }
 }

@@ -60,7 +60,7 @@ impl std::fmt::Debug for Store {
 /// One thread's reference to a store. Leases count references to this instead of to the store itself, which saves
 /// locked instructions.
 #[derive(Debug)]
-pub struct Handle(Arc<Store>);
+pub(crate) struct Handle(Arc<Store>);
 
 impl Deref for Handle {
     type Target = Arc<Store>;

@@ -2,13 +2,11 @@
 
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use cloakroom_session::seam::{Committed, End, Over};
-use cloakroom_session::{Acquire, StoreError};
 
 use crate::Open;
-use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, exists, key, put, stored};
+use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, exists, key, put, stored, until_somebody_waits};
 
 pub(crate) fn a_lease_from_before_a_destroy_cannot_write(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
@@ -76,17 +74,7 @@ pub(crate) fn a_waiter_from_before_a_destroy_cannot_write(open: Open<'_>) {
             lease.read_payload(&mut seen).expect("whole");
             told.send((seen, lease.commit(b"logged in", LONG, Over::Anything).expect("no failure"))).expect("heard");
         });
-        scope
-            .spawn(move || {
-                // Ends when the waiter above queues.
-                let began = Instant::now();
-                let probe = Acquire { wait: Duration::from_millis(5), max_waiters: 1, ..EXCLUSIVE };
-                while !matches!(store.acquire(key, &probe, None), Err(StoreError::TooManyWaiters { .. })) {
-                    assert!(began.elapsed() < Duration::from_secs(20), "nobody waits");
-                }
-            })
-            .join()
-            .expect("somebody waits");
+        until_somebody_waits(store, key);
         assert!(lease.destroy(End::at_once(LONG)).expect("no failure"));
         let (seen, committed) = outcome.recv().expect("the waiter is woken");
         assert_eq!(seen, b"", "what was destroyed is not read either");

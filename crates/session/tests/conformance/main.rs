@@ -8,11 +8,13 @@
 mod memory_store;
 
 mod expiry;
+mod grace;
 mod incarnations;
 mod locking;
 mod model;
 mod payloads;
 mod steps;
+mod versions;
 
 use std::sync::Arc;
 
@@ -34,6 +36,14 @@ macro_rules! suite {
                 a_touch_writes_what_vanished,
                 collect_counts_what_it_removes,
                 small_steps_remove_everything_in_the_end,
+            }
+            grace::{
+                a_retired_session_is_read_and_not_written,
+                a_lease_from_before_retirement_writes_nothing,
+                a_waiter_from_before_retirement_reads_and_writes_nothing,
+                grace_ends_in_time,
+                destroying_ends_the_grace,
+                after_the_grace_a_fresh_session_begins,
             }
             incarnations::{
                 a_lease_from_before_a_destroy_cannot_write,
@@ -78,6 +88,18 @@ macro_rules! suite {
                 namespaces_never_meet,
                 status_counts,
                 the_location_is_told,
+            }
+            versions::{
+                what_was_not_read_is_not_replaced,
+                a_moved_lease_reads_what_is_there,
+                a_moved_lease_keeps_its_lock,
+                a_touch_does_not_move_a_session,
+                a_mark_stands_for_what_was_read,
+                a_mark_of_absence_stands_for_absence,
+                a_mark_from_before_a_destroy_writes_nothing,
+                a_mark_follows_its_own_writes,
+                without_a_lock_no_increment_is_lost_over_what_was_read,
+                finished_leases_are_used_again,
             }
         }
     };

@@ -1,6 +1,6 @@
 //! What each call does on its own: acquire, commit, touch, destroy, release.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_session::{Acquire, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
@@ -78,6 +78,19 @@ pub(crate) fn is_free(store: &dyn Store, key: &Key) -> bool {
         });
         asked.join().expect("answers")
     })
+}
+
+/// Returns when somebody waits for the lock of `key`, which somebody else holds.
+pub(crate) fn until_somebody_waits(store: &dyn Store, key: &Key) {
+    let watch = || {
+        let began = Instant::now();
+        let probe = Acquire { wait: Duration::from_millis(5), max_waiters: 1, ..EXCLUSIVE };
+        while !matches!(store.acquire(key, &probe, None), Err(StoreError::TooManyWaiters { .. })) {
+            assert!(began.elapsed() < Duration::from_secs(20), "nobody waits");
+        }
+    };
+    // The thread that holds the lock cannot ask for it.
+    std::thread::scope(|scope| scope.spawn(watch).join().expect("somebody waits"));
 }
 
 pub(crate) fn acquire_reserves_what_does_not_exist(open: Open<'_>) {

@@ -273,7 +273,7 @@ impl MemoryLease {
         &mut self,
         lifetime: Duration,
         over: Over,
-        payload: impl FnOnce(Option<Arc<Vec<u8>>>) -> Arc<Vec<u8>>,
+        payload: impl FnOnce(Option<&Session>) -> (Arc<Vec<u8>>, u64),
     ) -> Committed {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();
@@ -293,12 +293,17 @@ impl MemoryLease {
             return Committed::Moved;
         }
         let expires = Instant::now() + lifetime;
-        let version = stored.as_ref().map_or(1, |stored| stored.version + 1);
-        let payload = payload(stored.map(|stored| stored.payload));
+        let (payload, version) = payload(stored.as_ref());
         state.sessions.insert(self.key.0, Session { incarnation: self.incarnation, version, payload, expires });
         state.writes += 1;
         self.version = version;
         Committed::Stored
+    }
+
+    /// From here on the lease does nothing.
+    fn finish(&mut self) {
+        self.unlock();
+        self.ended = true;
     }
 
     fn unlock(&mut self) {
@@ -339,34 +344,37 @@ impl Lease for MemoryLease {
     fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {
         if payload.len() > MAX_PAYLOAD {
             let (found, limit) = (payload.len() as u64, MAX_PAYLOAD as u64);
-            self.unlock();
+            self.finish();
             return Err(StoreError::TooLarge { found, limit });
         }
-        let committed = self.store(lifetime, over, |_| Arc::new(payload.to_vec()));
+        let next = |stored: Option<&Session>| stored.map_or(1, |stored| stored.version + 1);
+        let committed = self.store(lifetime, over, |stored| (Arc::new(payload.to_vec()), next(stored)));
         if committed != Committed::Moved {
-            self.unlock();
+            self.finish();
         }
         Ok(committed)
     }
 
     fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
-        let write = |stored: Option<_>| stored.unwrap_or_else(|| Arc::new(payload.to_vec()));
-        let committed = self.store(lifetime, Over::Anything, write);
-        self.unlock();
+        let committed = self.store(lifetime, Over::Anything, |stored| match stored {
+            Some(stored) => (Arc::clone(&stored.payload), stored.version),
+            None => (Arc::new(payload.to_vec()), 1),
+        });
+        self.finish();
         Ok(committed)
     }
 
     fn destroy(&mut self, end: End) -> Result<bool, StoreError> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();
-        let mine = |session: &Session| session.incarnation == self.incarnation;
+        let mine = |session: &Session| !self.ended && session.incarnation == self.incarnation;
         let live = state.live(&self.key).is_some_and(mine);
         let retired = state.live(&self.key).is_none() && state.readable(&self.key).is_some_and(mine);
         if live || retired {
             state.end(&self.key, end);
         }
         drop(state);
-        self.unlock();
+        self.finish();
         Ok(live)
     }
 
@@ -375,6 +383,6 @@ impl Lease for MemoryLease {
     }
 
     fn release(&mut self) {
-        self.unlock();
+        self.finish();
     }
 }

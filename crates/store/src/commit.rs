@@ -1,0 +1,228 @@
+//! Committing a payload: found out under the shard lock is where it may go, if anywhere; publishing it is one store.
+//!
+//! A payload is written into a block that nobody refers to yet, so what is current is never overwritten. A large one is
+//! written between two holds of the shard lock, and until it is published its space is listed as pending in the
+//! writer's seat, so that whoever finds the writer dead can free it.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::layout::{Head, NodeState, Ref, flag, shard};
+use crate::lease::{Lease, Outcome, Over, seconds};
+use crate::node::Node;
+use crate::payload::{self, Binding, MAX_PAYLOAD};
+use crate::seats::SeatView;
+use crate::shard::{Fault, ShardGuard};
+use crate::stats::{Counter, count};
+
+/// Payloads up to so many bytes are written under one shard lock; larger ones are written between two.
+const INLINE: usize = 4096;
+
+/// Where a lease's write must go.
+pub(crate) enum Target<'a> {
+    Node(Node<'a>),
+    Ended,
+    Moved(Head),
+    /// Gone without having been ended: it is made again.
+    Vanished,
+}
+
+/// What [`Lease::commit`] came to under the shard lock.
+enum Written {
+    /// Stored as this version.
+    Version(u32),
+    Ended,
+    /// This is what is there instead of what was read.
+    Moved(Head),
+}
+
+impl Lease {
+    /// Writes `payload`, extends the lifetime to now + `lifetime`, and unlocks.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Full`], [`Error::NoSpace`], [`Error::Stuck`]: the old payload stays, the lock
+    /// is released.
+    pub fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
+        let result = self.commit_wherever(payload, lifetime, over);
+        if !matches!(result, Ok(Outcome::Moved)) {
+            self.release();
+        }
+        result
+    }
+
+    pub(crate) fn commit_wherever(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
+        if payload.len() > MAX_PAYLOAD {
+            return Err(Error::TooLarge(payload.len()));
+        }
+        loop {
+            match self.commit_here(payload, lifetime, over) {
+                Ok(Written::Version(version)) => {
+                    self.base = version;
+                    return Ok(Outcome::Stored);
+                }
+                Ok(Written::Ended) => {
+                    count(self.store.map()?, self.me, Counter::Ended, 1);
+                    return Ok(Outcome::Ended);
+                }
+                Ok(Written::Moved(head)) => {
+                    self.see(head)?;
+                    return Ok(Outcome::Moved);
+                }
+                Err(Error::Moved) if self.follow()? => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn commit_here(&self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Written, Error> {
+        if self.ended || !self.open {
+            return Ok(Written::Ended);
+        }
+        let hash = payload::hash(&self.store, payload);
+        if payload.len() <= INLINE {
+            self.commit_inline(payload, hash, lifetime, over)
+        } else {
+            self.commit_large(payload, hash, lifetime, over)
+        }
+    }
+
+    fn commit_inline(&self, payload: &[u8], hash: u64, lifetime: Duration, over: Over) -> Result<Written, Error> {
+        self.store.with_shard(self.me, self.shard, |guard| {
+            let node = match self.target(guard, lifetime, over)? {
+                Ok(node) => node,
+                Err(written) => return Ok(written),
+            };
+            let block = if payload.is_empty() { 0 } else { guard.alloc_chain(payload.len() as u32)? };
+            payload::write_chain(guard.map, block, payload);
+            Ok(self.publish(guard, node, block, hash, lifetime))
+        })
+    }
+
+    #[inline(never)]
+    fn commit_large(&self, payload: &[u8], hash: u64, lifetime: Duration, over: Over) -> Result<Written, Error> {
+        let store = &self.store;
+        let map = store.map()?;
+        let view = SeatView::new(map, self.me.index);
+        // Without a lock there is no entry yet: one is needed to own the space until it is published.
+        let slot = match self.slot {
+            Some(slot) => slot,
+            None => view.lease_on(0).ok_or(Error::TooManyLeases(crate::layout::seat::LEASE_COUNT))?,
+        };
+        let block = store.with_shard(self.me, self.shard, |guard| {
+            let node = match self.target(guard, lifetime, over)? {
+                Ok(node) => node,
+                Err(written) => return Ok(Err(written)),
+            };
+            let block = guard.alloc_chain(payload.len() as u32)?;
+            view.lease_node(slot).store(node.place, Ordering::Relaxed);
+            view.lease_pending(slot).store(block, Ordering::Relaxed);
+            Ok(Ok(block))
+        });
+        let written = match block {
+            Ok(Ok(block)) => {
+                payload::write_chain(store.map()?, block, payload);
+                store.with_shard(self.me, self.shard, |guard| {
+                    if view.lease_pending(slot).load(Ordering::Relaxed) != block {
+                        return Err(Fault::Error(Error::Damaged(
+                            "the space for a payload was lost in a rebuild; try again",
+                        )));
+                    }
+                    let node = match self.target(guard, lifetime, over)? {
+                        Ok(node) => node,
+                        Err(written) => {
+                            view.lease_pending(slot).store(0, Ordering::Relaxed);
+                            guard.free_chain(block)?;
+                            return Ok(written);
+                        }
+                    };
+                    let written = self.publish(guard, node, block, hash, lifetime);
+                    view.lease_pending(slot).store(0, Ordering::Relaxed);
+                    Ok(written)
+                })
+            }
+            Ok(Err(written)) => Ok(written),
+            Err(e) => Err(e),
+        };
+        if self.slot.is_none() {
+            view.lease_node(slot).store(0, Ordering::Relaxed);
+        }
+        written
+    }
+
+    /// The node to write to, made again where the session vanished; or why nothing is written.
+    fn target<'a>(
+        &self,
+        guard: &mut ShardGuard<'a>,
+        lifetime: Duration,
+        over: Over,
+    ) -> Result<Result<Node<'a>, Written>, Fault> {
+        let node = match self.locate(guard, over)? {
+            Target::Node(node) => node,
+            Target::Ended => return Ok(Err(Written::Ended)),
+            Target::Moved(head) => return Ok(Err(Written::Moved(head))),
+            Target::Vanished => {
+                let wall = guard.store.clock().wall();
+                let node = guard.create(&self.key, wall, seconds(lifetime))?;
+                self.place.set(node.place);
+                self.incarnation.set(node.incarnation().load(Ordering::Relaxed));
+                node
+            }
+        };
+        guard.keep = node.place;
+        Ok(Ok(node))
+    }
+
+    pub(crate) fn locate<'a>(&self, guard: &ShardGuard<'a>, over: Over) -> Result<Target<'a>, Fault> {
+        let node = guard.node(self.place.get())?;
+        let same = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
+        if same && node.is_live() {
+            let head = node.head();
+            let unmoved = over == Over::Anything || head.version() == self.base;
+            return Ok(if unmoved { Target::Node(node) } else { Target::Moved(head) });
+        }
+        Ok(if guard.find(&self.key).is_some() { Target::Ended } else { Target::Vanished })
+    }
+
+    /// Makes `block` the session's payload by one store, frees the old one, unlocks.
+    fn publish(
+        &self,
+        guard: &mut ShardGuard<'_>,
+        node: Node<'_>,
+        block: Ref,
+        hash: u64,
+        lifetime: Duration,
+    ) -> Written {
+        let map = guard.map;
+        let (wall, now) = guard.store.wall_and_now(map);
+        let old = node.head();
+        let new = old.next(block, NodeState::Live);
+        if block != 0 {
+            let binding = Binding { key: self.key, incarnation: self.incarnation.get(), version: new.version() };
+            payload::seal(map, block, hash, binding);
+        }
+        node.see(wall, now, seconds(lifetime));
+        node.head_word().store(new.0, Ordering::Release);
+        if block != 0 {
+            guard.shard.add64(shard::PAYLOAD_BYTES, i64::from(payload::total(map, block)));
+        }
+        // The payload is published: from here on damage is for the next rebuild, not a reason to do this again.
+        let freed = guard.drop_payload(old.block());
+        guard.put_off(freed);
+        let flags = node.flags().load(Ordering::Relaxed);
+        if block != 0 && flags & flag::ON_RESERVED != 0 {
+            let unlinked = guard.unlink(node);
+            if guard.put_off(unlinked).is_some() && flags & flag::RETURNED == 0 {
+                guard.link(node, shard::FRESH);
+            }
+        }
+        count(map, self.me, Counter::Writes, 1);
+        if self.slot.is_some() {
+            let unlocked = guard.unlock(node);
+            guard.put_off(unlocked);
+        }
+        let swept = guard.sweep_in_passing(wall);
+        guard.put_off(swept);
+        Written::Version(new.version())
+    }
+}
