@@ -67,7 +67,9 @@ pub(crate) fn all() -> Vec<Case> {
         Case::new("release", |dir| scene(dir, Some(1000), 0), release),
         Case::new("destroy", destroyable, destroy),
         Case::new("destroy: without a lease", destroyable, destroy_unlocked),
+        Case::new("retire", retirable, retire),
         Case::new("collect: an expired session", expiring, collect),
+        Case::new("collect: a retired session", retired, collect),
         Case::new("create: in a full store, by eviction", full_store, acquire_and_commit),
         Case::new("grow", full_chunks, commit_unlocked),
         Case::new("snapshot", |dir| scene(dir, Some(1000), 0), snapshot),
@@ -85,6 +87,7 @@ pub(crate) fn all() -> Vec<Case> {
             ..Case::new("update: large, and hand over to a waiter", |dir| scene(dir, Some(500), 9000), commit)
         },
         Case { peer: Peer::Waiter, ..Case::new("destroy: before a waiter", destroyable, destroy) },
+        Case { peer: Peer::Waiter, ..Case::new("retire: before a waiter", retirable, retire) },
     ]
 }
 
@@ -115,7 +118,7 @@ fn populate(store: &Arc<Store>, len: Option<usize>, next: usize) -> Result<Scene
         // Absent, or reserved by the acquire.
         None => allowed.extend([None, Some(Vec::new())]),
     }
-    Ok(Scene { victim, allowed, next, others, losable: Vec::new() })
+    Ok(Scene { victim, allowed, next, others, losable: Vec::new(), retires: false })
 }
 
 fn first_of_shard(dir: &Path) -> Result<Scene, String> {
@@ -129,6 +132,7 @@ fn first_of_shard(dir: &Path) -> Result<Scene, String> {
         next,
         others: vec![(other, value(3, 700))],
         losable: Vec::new(),
+        retires: false,
     })
 }
 
@@ -177,6 +181,21 @@ fn destroyable(dir: &Path) -> Result<Scene, String> {
     let mut scene = scene(dir, Some(1000), 0)?;
     scene.allowed = vec![None, Some(value(1, 1000))];
     Ok(scene)
+}
+
+/// A victim that is read whether it is retired already or not.
+fn retirable(dir: &Path) -> Result<Scene, String> {
+    let scene = scene(dir, Some(1000), 0)?;
+    Ok(Scene { allowed: vec![Some(value(1, 1000))], retires: true, ..scene })
+}
+
+/// A victim whose grace only a process whose clocks are ahead sees as over.
+fn retired(dir: &Path) -> Result<Scene, String> {
+    let store = fresh(dir, 16);
+    let scene = populate(&store, Some(6000), 0)?;
+    let key = store.key(b"", scene.victim.as_bytes());
+    store.destroy(&key, LIFE, Duration::from_secs(900)).map_err(|e| e.to_string())?;
+    Ok(Scene { allowed: vec![None, Some(value(1, 6000))], retires: true, ..scene })
 }
 
 /// Full of sessions that never came back, save for the others.
@@ -308,6 +327,14 @@ fn destroy(stage: &Stage<'_>) {
     let mut lease = lease(&store, stage);
     (stage.mark)();
     lease.destroy(LIFE, Duration::ZERO).expect("destroy");
+    (stage.mark)();
+}
+
+fn retire(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let mut lease = lease(&store, stage);
+    (stage.mark)();
+    lease.destroy(LIFE, LIFE).expect("retire");
     (stage.mark)();
 }
 

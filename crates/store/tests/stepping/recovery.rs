@@ -109,6 +109,7 @@ pub(crate) fn explore(recovery: &Recovery) -> Checked {
             next: first.scene.next.clone(),
             others: first.scene.others.clone(),
             losable: Vec::new(),
+            retires: false,
         };
         let failed = |e| format!("first death after {death} instructions: {e}");
         let second = Trial::new(&recovery.second, image, scene).map_err(failed)?;

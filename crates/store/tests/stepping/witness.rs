@@ -23,6 +23,8 @@ pub(crate) struct Scene {
     pub(crate) others: Vec<(String, Vec<u8>)>,
     /// Sessions that must be unchanged or gone.
     pub(crate) losable: Vec<(String, Vec<u8>)>,
+    /// Whether the victim may be retired: read, and written only after its grace was ended.
+    pub(crate) retires: bool,
 }
 
 /// Who wrote the victim after the kill.
@@ -98,8 +100,12 @@ fn take(store: &Arc<Store>, scene: &Scene, after: Marker, me: Marker) -> Result<
     }
     let found = read(&mut lease)?;
     scene.allows(after, Some(found).filter(|_| !lease.is_new()).as_ref()).map_err(|e| format!("by lease: {e}"))?;
-    lease.commit(&me.written(), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))?;
-    Ok(())
+    let outcome = lease.commit(&me.written(), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))?;
+    if outcome == Outcome::Ended && scene.retires {
+        store.destroy(&key, LIFE, Duration::ZERO).map_err(|e| format!("end the grace: {e}"))?;
+        return put(store, &scene.victim, &me.written());
+    }
+    if outcome == Outcome::Stored { Ok(()) } else { Err(format!("commit: {outcome:?}")) }
 }
 
 /// Looks at everything, in one of three orders: recovery must not depend on who comes first.
@@ -208,7 +214,8 @@ fn take_queued(store: &Arc<Store>, scene: &Scene) -> Result<String, String> {
     match lease.commit(&Marker::Waiter.written(), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))? {
         Outcome::Stored => scene.allows(Marker::None, content.as_ref()).map(|()| "stored".to_owned()),
         // Ended while it waited: it reads nothing and writes nothing.
-        Outcome::Ended if content.is_none_or(|bytes| bytes.is_empty()) => Ok("ended".to_owned()),
+        Outcome::Ended if content.as_ref().is_none_or(|bytes| bytes.is_empty()) => Ok("ended".to_owned()),
+        Outcome::Ended if scene.retires => scene.allows(Marker::None, content.as_ref()).map(|()| "ended".to_owned()),
         Outcome::Ended => Err("an ended session was read".to_owned()),
         Outcome::Moved => Err("a write over anything was refused".to_owned()),
     }
