@@ -9,6 +9,7 @@
 //! | [`directives`] | the values of the `cloakroom.*` directives |
 //! | [`local`] | the adapter of the local store |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
+//! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
 //!
 //! The way of a request: [`Store::acquire`] (lock + read in one step), the script runs, then one of
 //! [`Lease::commit`], [`Lease::touch`], [`Lease::destroy`] or [`Lease::release`] (write + unlock in one step).
@@ -22,9 +23,11 @@ pub mod local;
 pub mod request;
 pub mod save_path;
 pub mod seam;
+pub mod standalone;
 
 pub use error::StoreError;
 pub use id::{IdShape, Namespace, SessionId};
 pub use request::Request;
 pub use save_path::SavePath;
 pub use seam::{Acquire, Effort, Key, Lease, LockMode, Store};
+pub use standalone::Standalone;

@@ -22,6 +22,7 @@
 //! - calls after a close, or without an open, change nothing and say so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::StoreError;
 use crate::id::{IdShape, InvalidId, MAX_ID, Namespace, NoEntropy, SessionId};
@@ -55,6 +56,12 @@ pub enum RequestError {
     /// The read before this write did not complete.
     #[error("nothing was written, because reading the session did not complete; what is stored stays as it was")]
     ReadIncomplete,
+    /// Another request wrote the session since it was read without a lock.
+    #[error(
+        "another request has changed the session since this object read it, so nothing was written and that change stays; \
+         read the session again and repeat the change, or choose the lock mode \"none\" to let the last write win"
+    )]
+    Moved,
     /// A read was finished that had not begun, or with room of another size.
     #[error("the session was read out of order; this is a defect of Cloakroom")]
     OutOfOrder,
@@ -159,19 +166,8 @@ impl Request {
     /// # Errors
     /// [`RequestError::NoEntropy`] and [`RequestError::Collision`]. A store that cannot answer whether the id
     /// exists is no error here: the odds that it does are below 2⁻⁶⁴, and the read will fail anyway.
-    pub fn draw_id<'a>(&mut self, shape: IdShape, out: &'a mut [u8; MAX_ID]) -> Result<SessionId<'a>, RequestError> {
-        for _ in 0..MAX_DRAWS {
-            let id = shape.draw(out)?;
-            let exists = match self.store() {
-                Ok(store) => store.exists(&store.key(&self.namespace, &id)).unwrap_or(false),
-                Err(_) => false,
-            };
-            if !exists {
-                let length = id.as_bytes().len();
-                return Ok(SessionId::parse(out.get(..length).unwrap_or_default())?);
-            }
-        }
-        Err(RequestError::Collision)
+    pub fn draw_id<'a>(&self, shape: IdShape, out: &'a mut [u8; MAX_ID]) -> Result<SessionId<'a>, RequestError> {
+        draw_id(self.store().ok(), &self.namespace, shape, out)
     }
 
     /// Locks and reads the session `id`; answers how many bytes [`Request::finish_read`] will give.
@@ -282,7 +278,7 @@ impl Request {
     /// As [`Request::write`].
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
         let mut lease = self.lease_to_write(id, how)?;
-        let committed = lease.touch(payload, how.lifetime)?;
+        let committed = touch_or_write(&mut *lease, payload, how.lifetime)?;
         self.finished = Some(lease);
         Ok(committed)
     }
@@ -339,6 +335,12 @@ impl Request {
         }
     }
 
+    /// Whether the handler is between [`Request::open`] and [`Request::close`].
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Whether a session is held: then a write needs no acquire.
     #[must_use]
     pub fn is_holding(&self) -> bool {
@@ -389,6 +391,37 @@ impl Request {
         }
         Ok(keyed.key)
     }
+}
+
+/// Draws an id that no session in `store` has.
+pub(crate) fn draw_id<'a>(
+    store: Option<&Arc<dyn Store>>,
+    namespace: &Namespace,
+    shape: IdShape,
+    out: &'a mut [u8; MAX_ID],
+) -> Result<SessionId<'a>, RequestError> {
+    for _ in 0..MAX_DRAWS {
+        let id = shape.draw(out)?;
+        let exists = store.is_some_and(|store| store.exists(&store.key(namespace, &id)).unwrap_or(false));
+        if !exists {
+            let length = id.as_bytes().len();
+            return Ok(SessionId::parse(out.get(..length).unwrap_or_default())?);
+        }
+    }
+    Err(RequestError::Collision)
+}
+
+/// Ends `lease` by a touch of the session that holds `payload`. One that was not there when it was acquired holds
+/// nothing yet and is written.
+pub(crate) fn touch_or_write(
+    lease: &mut dyn Lease,
+    payload: &[u8],
+    lifetime: Duration,
+) -> Result<Committed, StoreError> {
+    if lease.is_new() && !payload.is_empty() {
+        return lease.commit(payload, lifetime, Over::Anything);
+    }
+    lease.touch(payload, lifetime)
 }
 
 /// Reserves a session that was just found absent. Another request may have been faster: its payload counts.

@@ -399,7 +399,7 @@ fn new_ids_are_valid_and_unused() {
     assert!(Request::new().draw_id(shape, &mut buffer).is_ok(), "without a store there is nothing to collide with");
 
     let crowded: Arc<dyn Store> = Arc::new(Faulty { everything_exists: true, ..Faulty::default() });
-    let (_, mut request) = opened_on(crowded);
+    let (_, request) = opened_on(crowded);
     assert!(matches!(request.draw_id(shape, &mut buffer), Err(RequestError::Collision)));
 }
 
@@ -526,4 +526,13 @@ impl Lease for FaultyLease {
     fn release(&mut self) {
         self.lease.release();
     }
+}
+
+#[test]
+fn a_touch_of_what_is_not_there_writes_it() {
+    let (store, mut request) = opened();
+    assert_eq!(request.touch(ID, b"payload", &EXCLUSIVE).expect("free"), Committed::Stored);
+    assert_eq!(stored(&store, ID).as_deref(), Some(&b"payload"[..]));
+    assert_eq!(request.touch(ID, b"other", &EXCLUSIVE).expect("free"), Committed::Stored);
+    assert_eq!(stored(&store, ID).as_deref(), Some(&b"payload"[..]));
 }

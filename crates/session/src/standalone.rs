@@ -1,0 +1,197 @@
+//! A handler object that nobody opened: sessions read and written one call at a time, as frameworks do that manage
+//! sessions themselves.
+//!
+//! No lock outlives a call. A read takes the last committed payload without a lock and remembers where in the session's
+//! life it was taken; a write is checked against that, under the lock where the mode is [`LockMode::Exclusive`]:
+//!
+//! | what the object did with the id before | what became of the session since | a write |
+//! |---|---|---|
+//! | nothing, or destroyed it | anything | counts |
+//! | read or wrote it | nothing, or it expired | counts |
+//! | read or wrote it | another request wrote it | `Exclusive`: refused ([`RequestError::Moved`]); `None`: counts |
+//! | read or wrote it | another request destroyed it | is dropped: what was ended stays ended |
+//!
+//! A write of the very bytes that were read or written last changes nothing, so it extends the lifetime of whatever is
+//! there and is never refused.
+//!
+//! A read is two calls for the reason that [`crate::request`] gives.
+
+use std::sync::Arc;
+
+use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
+use crate::request::{Finished, RequestError, draw_id, touch_or_write};
+use crate::seam::{Acquire, Committed, Effort, End, Key, LockMode, Mark, Over, Store};
+
+/// How many ids an object remembers; of more it forgets the ones that it used least recently.
+const MOST: usize = 8;
+
+/// Longer payloads are not kept to be compared with what is written: they are always written.
+const MOST_KEPT: usize = 256 << 10;
+
+/// What an object knows of a session.
+struct Known {
+    key: Key,
+    mark: Mark,
+    /// What the session held then, where it is known and short enough.
+    payload: Option<Vec<u8>>,
+}
+
+/// What one object of a handler class does while it is not open.
+#[derive(Default)]
+pub struct Standalone {
+    store: Option<Arc<dyn Store>>,
+    namespace: Namespace,
+    /// The one used last at the end.
+    known: Vec<Known>,
+    /// What a read found, until [`Standalone::finish_read`] takes it.
+    found: Option<(Key, Mark, Option<Vec<u8>>)>,
+}
+
+impl Standalone {
+    /// An object that has no store yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { store: None, namespace: Namespace::EMPTY, known: Vec::new(), found: None }
+    }
+
+    /// Works on `store` from now on.
+    pub fn attach(&mut self, store: &Arc<dyn Store>, namespace: &Namespace) {
+        *self = Self { store: Some(Arc::clone(store)), namespace: *namespace, ..Self::new() };
+    }
+
+    /// The store that the object works on.
+    #[must_use]
+    pub fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.store.as_ref()
+    }
+
+    /// Reads the session `id` without a lock; answers how many bytes [`Standalone::finish_read`] will give, 0 where
+    /// there is no session.
+    ///
+    /// # Errors
+    /// Only failures of the store. What the object knew of the session is then forgotten, so that nothing which is
+    /// written afterwards counts as based on it.
+    pub fn begin_read(&mut self, id: &[u8]) -> Result<usize, RequestError> {
+        self.found = None;
+        let (store, key) = self.find(id)?;
+        let (payload, mark) = store.snapshot(&key)?;
+        let length = payload.as_ref().map_or(0, Vec::len);
+        self.found = Some((key, mark, payload));
+        Ok(length)
+    }
+
+    /// Copies the payload into `out`, which has as many bytes as the read announced. From now on the object knows the
+    /// session.
+    ///
+    /// # Errors
+    /// [`RequestError::OutOfOrder`] without a read before.
+    pub fn finish_read(&mut self, out: &mut [u8]) -> Result<Finished, RequestError> {
+        let (key, mark, payload) = self.found.take().ok_or(RequestError::OutOfOrder)?;
+        let bytes = payload.as_deref().unwrap_or_default();
+        if bytes.len() != out.len() {
+            return Err(RequestError::OutOfOrder);
+        }
+        out.copy_from_slice(bytes);
+        self.remember(key, mark, payload);
+        Ok(Finished::Whole)
+    }
+
+    /// Stores `payload` as the session `id`, where that replaces nothing which this object should have read before.
+    ///
+    /// # Errors
+    /// [`RequestError::Moved`] where it would, else as [`Store::acquire`] and [`crate::Lease::commit`]. What is stored
+    /// then stays.
+    pub fn write(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
+        let (store, key) = self.find(id)?;
+        let known = self.known.iter().find(|known| known.key == key);
+        let since = known.map(|known| known.mark);
+        let unchanged = known.is_some_and(|known| known.payload.as_deref() == Some(payload));
+        let mut lease = store.acquire(&key, &Acquire { since, ..*how }, None)?;
+        let touches = unchanged && !lease.is_new();
+        let committed = if touches {
+            lease.touch(payload, how.lifetime)?
+        } else {
+            let over = match (how.mode, since) {
+                (LockMode::None, _) | (_, None) => Over::Anything,
+                (LockMode::Exclusive | LockMode::Merge, Some(_)) => Over::WhatWasRead,
+            };
+            lease.commit(payload, how.lifetime, over)?
+        };
+        match committed {
+            // The object has not seen what a touch kept alive.
+            Committed::Stored if touches => {}
+            Committed::Stored => self.remember(key, lease.mark(), Some(payload.to_vec())),
+            Committed::Ended => {}
+            Committed::Moved => return Err(RequestError::Moved),
+        }
+        Ok(committed)
+    }
+
+    /// Extends the lifetime of the session `id`, which holds `payload`. A session that is not there, and was not
+    /// destroyed since the object read it, is written.
+    ///
+    /// # Errors
+    /// As [`Standalone::write`], but that others wrote is no failure.
+    pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
+        let (store, key) = self.find(id)?;
+        let since = self.known.iter().find(|known| known.key == key).map(|known| known.mark);
+        let mut lease = store.acquire(&key, &Acquire { since, ..*how }, None)?;
+        Ok(touch_or_write(&mut *lease, payload, how.lifetime)?)
+    }
+
+    /// Ends the session `id`; `true` where there was one. What the object knew of it is forgotten, so it can begin a
+    /// new one under this id.
+    ///
+    /// # Errors
+    /// Only failures of the store.
+    pub fn destroy(&mut self, id: &[u8], end: End) -> Result<bool, RequestError> {
+        let (store, key) = self.find(id)?;
+        let ended = store.destroy(&key, end)?;
+        self.forget(&key);
+        Ok(ended)
+    }
+
+    /// Whether the session `id` may exist: `false` only where it is proven not to.
+    #[must_use]
+    pub fn may_exist(&self, id: &[u8]) -> bool {
+        match self.find(id) {
+            Err(RequestError::Id(_)) => false,
+            Err(_) => true,
+            Ok((store, key)) => store.exists(&key).unwrap_or(true),
+        }
+    }
+
+    /// Draws an id that no session of the store has; without a store, any id.
+    ///
+    /// # Errors
+    /// As [`crate::Request::draw_id`].
+    pub fn draw_id<'a>(&self, shape: IdShape, out: &'a mut [u8; MAX_ID]) -> Result<SessionId<'a>, RequestError> {
+        draw_id(self.store.as_ref(), &self.namespace, shape, out)
+    }
+
+    /// Removes sessions past their lifetime and answers how many.
+    ///
+    /// # Errors
+    /// Only failures of the store.
+    pub fn collect(&self, effort: Effort) -> Result<u64, RequestError> {
+        Ok(self.store.as_ref().ok_or(RequestError::NotOpen)?.collect(effort)?)
+    }
+
+    fn find(&self, id: &[u8]) -> Result<(&Arc<dyn Store>, Key), RequestError> {
+        let id = SessionId::parse(id)?;
+        let store = self.store.as_ref().ok_or(RequestError::NotOpen)?;
+        Ok((store, store.key(&self.namespace, &id)))
+    }
+
+    fn remember(&mut self, key: Key, mark: Mark, payload: Option<Vec<u8>>) {
+        self.forget(&key);
+        if self.known.len() == MOST {
+            self.known.remove(0);
+        }
+        self.known.push(Known { key, mark, payload: payload.filter(|payload| payload.len() <= MOST_KEPT) });
+    }
+
+    fn forget(&mut self, key: &Key) {
+        self.known.retain(|known| known.key != *key);
+    }
+}
