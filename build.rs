@@ -1,4 +1,4 @@
-//! Compiles `src/shim.c` against the headers of the PHP that the extension is built for.
+//! Compiles `src/shim.c` and `src/session_handler.c` against the headers of the PHP that the extension is built for.
 //!
 //! `php-config` names them: the one in `PHP_CONFIG`, or the first on the path. ext-php-rs reads the same variable,
 //! so both halves are always built for one PHP.
@@ -9,6 +9,7 @@ use std::process::{Command, exit};
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/shim.c");
+    println!("cargo:rerun-if-changed=src/session_handler.c");
     println!("cargo:rerun-if-env-changed=PHP_CONFIG");
     println!("cargo:rerun-if-env-changed=PATH");
 
@@ -19,7 +20,7 @@ fn main() {
     }
 
     let mut shim = cc::Build::new();
-    shim.file("src/shim.c").std("gnu11").warnings_into_errors(true);
+    shim.files(["src/shim.c", "src/session_handler.c"]).std("gnu11").warnings_into_errors(true);
     for include in ask(&php_config, "--includes").split_whitespace() {
         // As system headers, so that our warnings are about our code.
         shim.flag(include.replacen("-I", "-isystem", 1));

@@ -7,6 +7,8 @@
 //! | `module` | the entry that PHP loads; start and end of the module | yes |
 //! | `settings` | the ini directives, kept as typed values | yes |
 //! | `save_handler` | the nine functions that PHP's session module calls | yes |
+//! | `session_handler` | the methods of `Cloakroom\SessionHandler`, over `src/session_handler.c` | yes |
+//! | `objects` | what a thread keeps of the objects of that class | no |
 //! | `attach` | from `session.save_path` to an open store | yes |
 //! | `worker` | what one thread of PHP keeps; no panic leaves it | yes |
 //! | `warning` | where a failure becomes an `E_WARNING` | yes |
@@ -21,9 +23,11 @@
 mod attach;
 mod info;
 mod module;
+mod objects;
 mod php;
 mod ps_module;
 mod save_handler;
+mod session_handler;
 mod settings;
 mod status;
 mod warning;

@@ -10,6 +10,7 @@ use ext_php_rs::zend::{ModuleAllocations, ModuleEntry, StaticModuleEntry};
 
 use crate::ps_module::{FAILURE, SUCCESS};
 use crate::save_handler::SAVE_HANDLER;
+use crate::session_handler::CALLS;
 use crate::worker::{WORKER, guarded_infallible};
 use crate::{info, php, settings, status};
 
@@ -68,6 +69,7 @@ unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
         Some(startup) => startup.startup(kind, module_number).is_ok(),
         None => true,
     };
+    php::register_class(&CALLS);
     if registered && php::register_save_handler(&SAVE_HANDLER) { SUCCESS } else { FAILURE }
 }
 
@@ -86,8 +88,9 @@ unsafe extern "C" fn end(kind: c_int, module_number: c_int) -> c_int {
 /// # Safety
 /// Called by PHP only.
 unsafe extern "C" fn after_request() -> c_int {
-    match guarded_infallible(|worker| worker.request.close()) {
-        Some(()) => SUCCESS,
-        None => FAILURE,
-    }
+    let closed = guarded_infallible(|worker| {
+        worker.request.close();
+        worker.objects.close();
+    });
+    if closed.is_some() { SUCCESS } else { FAILURE }
 }

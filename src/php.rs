@@ -11,6 +11,7 @@ use ext_php_rs::ffi::{ext_php_rs_zend_string_release, php_error_docref, zend_lon
 use ext_php_rs::zend::ModuleEntry;
 
 use crate::ps_module::PsModule;
+use crate::session_handler::Calls;
 
 /// Longest path that [`expand_path`] gives, with its NUL byte.
 const MAX_PATH: usize = 4096;
@@ -23,12 +24,15 @@ unsafe extern "C" {
     fn cloakroom_string_empty() -> *mut zend_string;
     fn cloakroom_id_shape(length: *mut zend_long, bits: *mut zend_long);
     fn cloakroom_save_path() -> *const c_char;
+    fn cloakroom_gc_maxlifetime() -> zend_long;
     fn cloakroom_script() -> *const c_char;
     fn cloakroom_temporary_directory() -> *const c_char;
+    fn cloakroom_may_open(path: *const c_char) -> bool;
     fn cloakroom_expand_path(path: *const c_char, out: *mut c_char) -> bool;
     fn cloakroom_bailed_out() -> bool;
     fn cloakroom_out_of_memory() -> bool;
     fn cloakroom_caller() -> c_int;
+    fn cloakroom_register_class(calls: *const Calls);
     fn cloakroom_unregister_ini(kind: c_int, module_number: c_int);
 
     fn php_session_register_module(module: *const PsModule) -> c_int;
@@ -48,7 +52,7 @@ pub(crate) enum Caller {
     Gc,
     /// Another `session_…` function.
     Other,
-    /// A method of SessionHandler that the script called itself.
+    /// A method of SessionHandler, PHP's or ours, that the script called itself.
     Method,
 }
 
@@ -65,9 +69,9 @@ pub(crate) fn caller() -> Caller {
     }
 }
 
-/// Whether a fatal error ended the script and no PHP code runs since. Runs no PHP code.
+/// Whether a fatal error ended the script and PHP itself calls the handler since. Runs no PHP code.
 pub(crate) fn bailed_out() -> bool {
-    // SAFETY: reads two fields of this thread's globals.
+    // SAFETY: reads a field of this thread's globals and walks its call frames.
     unsafe { cloakroom_bailed_out() }
 }
 
@@ -99,6 +103,18 @@ pub(crate) fn save_path() -> *const c_char {
     unsafe { cloakroom_save_path() }
 }
 
+/// `session.gc_maxlifetime` of this request. Runs no PHP code.
+pub(crate) fn gc_maxlifetime() -> zend_long {
+    // SAFETY: reads one field of this thread's globals.
+    unsafe { cloakroom_gc_maxlifetime() }
+}
+
+/// Whether `open_basedir` lets the script use `path`; where it does not, PHP has warned.
+pub(crate) fn may_open(path: &CStr) -> bool {
+    // SAFETY: a C string.
+    unsafe { cloakroom_may_open(path.as_ptr()) }
+}
+
 /// PHP's directory for temporary files; `None` where `open_basedir` forbids it, of which PHP has then warned.
 pub(crate) fn temporary_directory<'a>() -> Option<&'a [u8]> {
     // SAFETY: NULL or a C string that PHP keeps for the life of the process.
@@ -108,6 +124,15 @@ pub(crate) fn temporary_directory<'a>() -> Option<&'a [u8]> {
 
 /// Room for a path.
 pub(crate) type PathBuffer = MaybeUninit<[u8; MAX_PATH]>;
+
+/// Copies `path`, which holds no NUL byte, into `room` as a C string; what does not fit is lost.
+pub(crate) fn c_path<'a>(path: &[u8], room: &'a mut PathBuffer) -> &'a CStr {
+    let room = room.write([0; MAX_PATH]);
+    for (place, &byte) in room[..MAX_PATH - 1].iter_mut().zip(path) {
+        *place = byte;
+    }
+    CStr::from_bytes_until_nul(room).unwrap_or_default()
+}
 
 /// Makes `path` absolute, relative to the directory in which this request works; `None` where it is too long.
 pub(crate) fn expand_path<'a>(path: &CStr, room: &'a mut PathBuffer) -> Option<&'a [u8]> {
@@ -187,6 +212,13 @@ pub(crate) unsafe fn warning(message: *const c_char) {
 pub(crate) fn register_save_handler(module: &'static PsModule) -> bool {
     // SAFETY: the module lives as long as the process, and the code it points to is never unloaded (build.rs).
     unsafe { php_session_register_module(module) == crate::ps_module::SUCCESS }
+}
+
+/// Makes the class `Cloakroom\SessionHandler` known to PHP.
+pub(crate) fn register_class(calls: &'static Calls) {
+    // SAFETY: called once, from the start of the module, when the session module has made its interfaces known; the
+    // functions live as long as the process.
+    unsafe { cloakroom_register_class(calls) };
 }
 
 /// Takes back the ini directives of this module.

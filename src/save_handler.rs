@@ -14,14 +14,14 @@ use std::mem::MaybeUninit;
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::{Committed, End};
-use cloakroom_session::{Acquire, Effort, Request, StoreError};
+use cloakroom_session::{Acquire, Effort, IdShape, Request, StoreError};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
 use crate::attach;
 use crate::php::{self, Caller};
 use crate::ps_module::{FAILURE, ModData, PsModule, SUCCESS};
 use crate::warning;
-use crate::worker::{self, Worker, guarded, guarded_infallible};
+use crate::worker::{self, Handler, Which, guarded, guarded_infallible, guarded_on};
 
 /// What PHP's session module is given.
 pub(crate) static SAVE_HANDLER: PsModule = PsModule {
@@ -36,6 +36,10 @@ pub(crate) static SAVE_HANDLER: PsModule = PsModule {
     validate_id,
     update_timestamp,
 };
+
+/// Why a session is not written that PHP could not encode.
+pub(crate) const ENCODED_OUT_OF_MEMORY: &str =
+    "memory_limit was reached while the session was encoded, so it was not written; what is stored stays";
 
 /// Ends a callback: with the failure's warning where there is no answer.
 fn success_or_warning<T>(answer: Option<T>) -> c_int {
@@ -56,16 +60,7 @@ unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_
     let Some(directory) = (unsafe { attach::directory(save_path, &mut room) }) else {
         return FAILURE;
     };
-    let opened = guarded(|Worker { settings, request, stores, message }| {
-        let store = stores.attach(directory, settings.size)?;
-        request.open(store, &settings.namespace);
-        let news = store.notice();
-        if let Some(news) = &news {
-            message.set(format_args!("Cloakroom: {news}"));
-        }
-        Ok::<_, StoreError>(news.is_some())
-    });
-    let Some(has_news) = opened else {
+    let Some(has_news) = open_on(Which::Native, directory) else {
         warning::raise();
         return FAILURE;
     };
@@ -75,6 +70,15 @@ unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_
         warning::raise();
     }
     SUCCESS
+}
+
+/// Opens a handler on the store in `directory`. Answers whether the worker's message is news, to be raised as a warning.
+pub(crate) fn open_on(which: Which, directory: &[u8]) -> Option<bool> {
+    guarded_on(which, |Handler { settings, request, stores, message, .. }| {
+        let store = stores.attach(directory, settings.size)?;
+        request.open(store, &settings.namespace);
+        Ok::<_, StoreError>(message.set_news(&**store))
+    })
 }
 
 /// Releases what is held. May be called for a handler that is closed.
@@ -99,31 +103,49 @@ unsafe extern "C" fn read(
 ) -> c_int {
     // SAFETY: PHP passes a valid string that lives longer than this call, and a valid place for the answer, which
     // is not set where a read fails.
-    let id = unsafe {
+    let payload = unsafe {
         *value = std::ptr::null_mut();
-        php::string_bytes(key)
+        read_on(Which::Native, key, lifetime)
     };
+    if payload.is_null() {
+        return FAILURE;
+    }
+    // SAFETY: PHP passed a valid place for the answer.
+    unsafe { *value = payload };
+    SUCCESS
+}
+
+/// Locks and reads, or reads without a lock where the script said `read_and_close`. NULL where that fails, of which PHP
+/// has then been told.
+///
+/// # Safety
+/// `key` is a PHP string that lives longer than this call.
+pub(crate) unsafe fn read_on(which: Which, key: *const zend_string, lifetime: zend_long) -> *mut zend_string {
+    // SAFETY: the caller vouches for the string.
+    let id = unsafe { php::string_bytes(key) };
     let (caller, script) = (php::caller(), php::script());
-    let begun = guarded(|Worker { request, settings, .. }| {
-        let how = settings.acquire(lifetime, script);
+    let begun = guarded_on(which, |Handler { request, settings, lock, .. }| {
+        let how = settings.acquire(lock, lifetime, script);
         if caller == Caller::StartAndClose { request.begin_snapshot(id, &how) } else { request.begin_read(id, &how) }
     });
-    let Some(mut length) = begun else {
+    receive(begun, |out| guarded_on(which, |handler| handler.request.finish_read(out)))
+}
+
+/// Receives a payload of `length` bytes, which `finish` copies, into PHP's memory. NULL where there is none, of which
+/// PHP is then told.
+pub(crate) fn receive(length: Option<usize>, finish: impl Fn(&mut [u8]) -> Option<Finished>) -> *mut zend_string {
+    let Some(mut length) = length else {
         warning::raise();
-        return FAILURE;
+        return std::ptr::null_mut();
     };
     loop {
         // Where memory_limit is reached this does not return. The handler is then in the stage "reading", and the
         // empty session that PHP writes at shutdown is refused.
         let payload = if length == 0 { php::string_empty() } else { php::string_alloc(length) };
-        let finished = guarded(|worker| {
-            // SAFETY: just allocated, and not known to PHP yet. The shared empty string is not touched.
-            worker.request.finish_read(if length == 0 { &mut [] } else { unsafe { php::string_bytes_mut(payload) } })
-        });
+        // SAFETY: just allocated, and not known to PHP yet. The shared empty string is not touched.
+        let finished = finish(if length == 0 { &mut [] } else { unsafe { php::string_bytes_mut(payload) } });
         if finished == Some(Finished::Whole) {
-            // SAFETY: PHP passed a valid place for the answer.
-            unsafe { *value = payload };
-            return SUCCESS;
+            return payload;
         }
         if length != 0 {
             // SAFETY: allocated above, and known to nobody.
@@ -131,7 +153,7 @@ unsafe extern "C" fn read(
         }
         let Some(Finished::Again(now)) = finished else {
             warning::raise();
-            return FAILURE;
+            return std::ptr::null_mut();
         };
         length = now;
     }
@@ -147,17 +169,8 @@ unsafe extern "C" fn write(
     value: *mut zend_string,
     lifetime: zend_long,
 ) -> c_int {
-    if php::out_of_memory() {
-        let _refused = guarded(|_| {
-            Err::<(), _>(
-                "memory_limit was reached while the session was encoded, so it was not written; what is stored stays",
-            )
-        });
-        warning::raise();
-        return FAILURE;
-    }
     // SAFETY: as the caller of this function.
-    unsafe { finish(key, value, lifetime, Request::write) }
+    unsafe { finish(key, value, lifetime, write_on) }
 }
 
 /// Extends the lifetime of an unchanged session.
@@ -171,24 +184,51 @@ unsafe extern "C" fn update_timestamp(
     lifetime: zend_long,
 ) -> c_int {
     // SAFETY: as the caller of this function.
-    unsafe { finish(key, value, lifetime, Request::touch) }
+    unsafe { finish(key, value, lifetime, touch_on) }
 }
 
-type Finish = fn(&mut Request, &[u8], &[u8], &Acquire<'_>) -> Result<Committed, RequestError>;
+/// [`write_on`] or [`touch_on`].
+pub(crate) type FinishOn = fn(Which, &[u8], &[u8], zend_long) -> Option<Committed>;
+
+/// What writes or touches a session of a handler that is a `T`.
+pub(crate) type Finish<T> = fn(&mut T, &[u8], &[u8], &Acquire<'_>) -> Result<Committed, RequestError>;
 
 /// Ends a request on a session by `how`. That the session was destroyed meanwhile is no failure: it is what the
 /// request that destroyed it wanted.
 ///
 /// # Safety
 /// As [`open`].
-unsafe fn finish(key: *const zend_string, value: *const zend_string, lifetime: zend_long, finish: Finish) -> c_int {
+unsafe fn finish(key: *const zend_string, value: *const zend_string, lifetime: zend_long, how: FinishOn) -> c_int {
     // SAFETY: PHP passes valid strings that live longer than this call.
     let (id, payload) = unsafe { (php::string_bytes(key), php::string_bytes(value)) };
-    success_or_warning(guarded(|Worker { request, settings, .. }| {
+    success_or_warning(how(Which::Native, id, payload, lifetime))
+}
+
+/// Stores a session.
+pub(crate) fn write_on(which: Which, id: &[u8], payload: &[u8], lifetime: zend_long) -> Option<Committed> {
+    if php::out_of_memory() {
+        return guarded(|_| Err(ENCODED_OUT_OF_MEMORY));
+    }
+    finish_on(which, id, payload, lifetime, Request::write)
+}
+
+/// Extends the lifetime of an unchanged session.
+pub(crate) fn touch_on(which: Which, id: &[u8], payload: &[u8], lifetime: zend_long) -> Option<Committed> {
+    finish_on(which, id, payload, lifetime, Request::touch)
+}
+
+fn finish_on(
+    which: Which,
+    id: &[u8],
+    payload: &[u8],
+    lifetime: zend_long,
+    finish: Finish<Request>,
+) -> Option<Committed> {
+    guarded_on(which, |Handler { request, settings, lock, .. }| {
         // Only who acquires tells those who wait for it what runs.
         let script = if request.is_holding() { &[] } else { php::script() };
-        finish(request, id, payload, &settings.acquire(lifetime, script))
-    }))
+        finish(request, id, payload, &settings.acquire(lock, lifetime, script))
+    })
 }
 
 /// Ends a session.
@@ -196,14 +236,21 @@ unsafe fn finish(key: *const zend_string, value: *const zend_string, lifetime: z
 /// # Safety
 /// As [`open`].
 unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int {
+    // SAFETY: PHP passes a valid string that lives longer than this call.
+    success_or_warning(destroy_on(Which::Native, unsafe { php::string_bytes(key) }))
+}
+
+/// Ends a session; `None` where that fails.
+pub(crate) fn destroy_on(which: Which, id: &[u8]) -> Option<bool> {
     if php::bailed_out() || php::out_of_memory() {
         // PHP destroys a session whose payload does not fit into memory_limit when it is decoded. That payload is
         // whole, and the next request may have more memory.
-        return success_or_warning(guarded_infallible(|worker| worker.request.abandon()));
+        return guarded_on(which, |handler| {
+            handler.request.abandon();
+            Ok::<_, RequestError>(false)
+        });
     }
-    // SAFETY: PHP passes a valid string that lives longer than this call.
-    let id = unsafe { php::string_bytes(key) };
-    success_or_warning(guarded(|worker| worker.request.destroy(id, End::at_once(worker.settings.tombstone))))
+    guarded_on(which, |Handler { request, settings, .. }| request.destroy(id, End::at_once(settings.tombstone)))
 }
 
 /// Removes expired sessions: all of them where somebody asked for it, a few where chance picked this request. The
@@ -212,12 +259,7 @@ unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int
 /// # Safety
 /// As [`open`].
 unsafe extern "C" fn collect(_mod_data: ModData, _lifetime: zend_long, removed: *mut zend_long) -> zend_long {
-    let effort = match php::caller() {
-        Caller::Gc | Caller::Method => Effort::All,
-        Caller::Engine | Caller::Start | Caller::StartAndClose | Caller::Other => Effort::Step,
-    };
-    let count = guarded(|worker| worker.request.collect(effort))
-        .map_or(zend_long::from(FAILURE), |count| zend_long::try_from(count).unwrap_or(zend_long::MAX));
+    let count = collected(guarded_on(Which::Native, |handler| handler.request.collect(effort())));
     // SAFETY: PHP passes a valid place for the count.
     unsafe { *removed = count };
     if count < 0 {
@@ -226,14 +268,35 @@ unsafe extern "C" fn collect(_mod_data: ModData, _lifetime: zend_long, removed: 
     count
 }
 
+/// How much a collection does that this caller asks for.
+pub(crate) fn effort() -> Effort {
+    match php::caller() {
+        Caller::Gc | Caller::Method => Effort::All,
+        Caller::Engine | Caller::Start | Caller::StartAndClose | Caller::Other => Effort::Step,
+    }
+}
+
+/// What a collection came to, as PHP is told: -1 is a failure.
+pub(crate) fn collected(count: Option<u64>) -> zend_long {
+    count.map_or(zend_long::from(FAILURE), |count| zend_long::try_from(count).unwrap_or(zend_long::MAX))
+}
+
 /// Draws an id that no session has.
 ///
 /// # Safety
 /// As [`open`].
 unsafe extern "C" fn create_id(_mod_data: ModData) -> *mut zend_string {
+    id_drawn_by(|shape, room| {
+        guarded_on(Which::Native, |handler| handler.request.draw_id(shape, room).map(|id| id.as_bytes().len()))
+    })
+}
+
+/// The id that `draw` puts into the room it is given, whose length it answers. NULL where there is none, of which PHP is
+/// then told.
+pub(crate) fn id_drawn_by(draw: impl FnOnce(IdShape, &mut [u8; MAX_ID]) -> Option<usize>) -> *mut zend_string {
     let shape = php::id_shape();
     let mut room = [0; MAX_ID];
-    let Some(length) = guarded(|worker| worker.request.draw_id(shape, &mut room).map(|id| id.as_bytes().len())) else {
+    let Some(length) = draw(shape, &mut room) else {
         warning::raise();
         return std::ptr::null_mut();
     };

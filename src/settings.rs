@@ -57,10 +57,10 @@ impl Settings {
         self.script_lock.unwrap_or(self.lock)
     }
 
-    /// What a session is acquired with.
-    pub(crate) fn acquire<'a>(&self, gc_maxlifetime: i64, script: &'a [u8]) -> Acquire<'a> {
+    /// What a session is acquired with; `lock` goes before the lock mode of the settings.
+    pub(crate) fn acquire<'a>(&self, lock: Option<LockMode>, gc_maxlifetime: i64, script: &'a [u8]) -> Acquire<'a> {
         Acquire {
-            mode: self.lock(),
+            mode: lock.unwrap_or_else(|| self.lock()),
             wait: self.lock_wait,
             max_waiters: self.max_waiters,
             lifetime: directives::lifetime(gc_maxlifetime),

@@ -14,6 +14,9 @@
 
 #include <stddef.h>
 
+/* src/session_handler.c */
+extern zend_class_entry *cloakroom_class_entry;
+
 #define POINTERS(n) ((n) * sizeof(void *))
 
 _Static_assert(sizeof(ps_module) == POINTERS(10), "ps_module has other fields than src/ps_module.rs");
@@ -73,6 +76,11 @@ const char *cloakroom_save_path(void)
 	return PS(save_path) ? PS(save_path) : "";
 }
 
+zend_long cloakroom_gc_maxlifetime(void)
+{
+	return PS(gc_maxlifetime);
+}
+
 /* ---- the request ---- */
 
 /* The script as the server names it, or NULL. */
@@ -88,6 +96,12 @@ const char *cloakroom_temporary_directory(void)
 	return php_check_open_basedir(directory) ? NULL : directory;
 }
 
+/* Whether open_basedir lets the script use `path`. PHP warns where it does not. */
+bool cloakroom_may_open(const char *path)
+{
+	return php_check_open_basedir(path) == 0;
+}
+
 /* Makes `path` absolute, relative to the directory this request works in. `out` has room for MAXPATHLEN bytes. */
 bool cloakroom_expand_path(const char *path, char *out)
 {
@@ -95,12 +109,6 @@ bool cloakroom_expand_path(const char *path, char *out)
 }
 
 const size_t cloakroom_max_path = MAXPATHLEN;
-
-/* Whether a fatal error has ended the script and no PHP code runs since. */
-bool cloakroom_bailed_out(void)
-{
-	return CG(unclean_shutdown) && EG(current_execute_data) == NULL;
-}
 
 /*
  * Whether memory_limit was reached inside the function of PHP that runs now. Some releases of PHP let such a function
@@ -150,8 +158,8 @@ static bool reads_and_closes(zend_execute_data *frame)
 }
 
 /*
- * Which function of the session module runs: the innermost one, found below methods of SessionHandler and of classes
- * that extend it. Without a frame it is the engine: auto_start, upload progress, the end of the request.
+ * Which function of the session module runs: the innermost one, found below methods of PHP's SessionHandler and of ours
+ * and of classes that extend them. Without a frame it is the engine: auto_start, upload progress, the end of the request.
  */
 int cloakroom_caller(void)
 {
@@ -166,7 +174,8 @@ int cloakroom_caller(void)
 		}
 		name = function->common.function_name;
 		if (function->common.scope != NULL) {
-			method |= instanceof_function(function->common.scope, php_session_class_entry);
+			method |= instanceof_function(function->common.scope, php_session_class_entry)
+				|| instanceof_function(function->common.scope, cloakroom_class_entry);
 			continue;
 		}
 		if (name == NULL || ZSTR_LEN(name) < 8 || memcmp(ZSTR_VAL(name), "session_", 8) != 0) {
@@ -178,6 +187,21 @@ int cloakroom_caller(void)
 		return zend_string_equals_literal(name, "session_gc") ? CALLER_GC : CALLER_OTHER;
 	}
 	return method ? CALLER_METHOD : CALLER_ENGINE;
+}
+
+/*
+ * Whether a fatal error has ended the script and PHP itself calls the handler since: directly, or by way of a method of
+ * a handler class. A function that the script registered for its shutdown goes by way of a session function.
+ */
+bool cloakroom_bailed_out(void)
+{
+	int caller;
+
+	if (!CG(unclean_shutdown)) {
+		return false;
+	}
+	caller = cloakroom_caller();
+	return caller == CALLER_ENGINE || caller == CALLER_METHOD;
 }
 
 /* ---- the module ---- */

@@ -9,10 +9,11 @@ use std::ffi::{c_char, c_void};
 use std::fmt::{self, Display, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cloakroom_session::Request;
+use cloakroom_session::{LockMode, Request, Store};
 use ext_php_rs::zend::{ModuleGlobal, ModuleGlobals};
 
 use crate::attach::Stores;
+use crate::objects::{Object, Objects};
 use crate::settings::Settings;
 
 /// The worker of each thread, allocated by PHP.
@@ -22,12 +23,84 @@ pub(crate) static WORKER: ModuleGlobals<Worker> = ModuleGlobals::new();
 #[derive(Default)]
 pub(crate) struct Worker {
     pub(crate) settings: Settings,
+    /// The handler that `session.save_handler` names.
     pub(crate) request: Request,
+    /// Those that scripts have made.
+    pub(crate) objects: Objects,
     pub(crate) stores: Stores,
     pub(crate) message: Message,
 }
 
 impl ModuleGlobal for Worker {}
+
+/// Which of a worker's handlers a call is about.
+#[derive(Clone, Copy)]
+pub(crate) enum Which {
+    /// The one that `session.save_handler` names.
+    Native,
+    /// The object of this number.
+    Object(usize),
+}
+
+/// One handler, with what it works with.
+pub(crate) struct Handler<'a> {
+    pub(crate) request: &'a mut Request,
+    /// The lock mode that goes before that of the settings.
+    pub(crate) lock: Option<LockMode>,
+    pub(crate) settings: &'a Settings,
+    pub(crate) stores: &'a mut Stores,
+    pub(crate) message: &'a mut Message,
+}
+
+impl Worker {
+    fn handler(&mut self, which: Which) -> Result<Handler<'_>, NoObject> {
+        let Self { settings, request, objects, stores, message } = self;
+        let (request, lock) = match which {
+            Which::Native => (request, None),
+            Which::Object(number) => {
+                let object = objects.of(number)?;
+                (&mut object.request, object.lock)
+            }
+        };
+        Ok(Handler { request, lock, settings, stores, message })
+    }
+
+    /// Gives up all that is held, and refuses to write what was read.
+    fn abandon(&mut self) {
+        self.request.abandon();
+        self.objects.abandon();
+    }
+}
+
+/// There is no object of a number: an internal error came in between when it was made.
+pub(crate) struct NoObject;
+
+impl Display for NoObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this object is not usable; make another one")
+    }
+}
+
+/// Why there is no answer.
+enum Failure<E> {
+    NoObject,
+    Of(E),
+}
+
+impl<E> From<NoObject> for Failure<E> {
+    fn from(NoObject: NoObject) -> Self {
+        Self::NoObject
+    }
+}
+
+impl<E: Display> Display for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoObject => NoObject.fmt(f),
+            Self::Of(error) => error.fmt(f),
+        }
+    }
+}
 
 /// One message in a place that needs no destructor, so that PHP may jump away while it reads it.
 pub(crate) struct Message {
@@ -48,6 +121,15 @@ impl Message {
         if let Some(end) = self.bytes.get_mut(self.length) {
             *end = 0;
         }
+    }
+
+    /// Replaces the message by what the operator should hear of `store`, and answers whether there is such news.
+    pub(crate) fn set_news(&mut self, store: &dyn Store) -> bool {
+        let news = store.notice();
+        if let Some(news) = &news {
+            self.set(format_args!("Cloakroom: {news}"));
+        }
+        news.is_some()
     }
 
     /// The message as a C string. It stays until the next one.
@@ -89,11 +171,24 @@ pub(crate) fn guarded<T, E: Display>(body: impl FnOnce(&mut Worker) -> Result<T,
         }
         Err(_panic) => {
             // Whatever was under way, nothing is written from here on. A lease that panics once more is left behind.
-            let _left_behind = catch_unwind(AssertUnwindSafe(|| worker.request.abandon()));
+            let _left_behind = catch_unwind(AssertUnwindSafe(|| worker.abandon()));
             worker.message.set("Cloakroom: internal error, nothing was changed; please report what the error log says");
             None
         }
     }
+}
+
+/// [`guarded`] on one handler of this thread's worker.
+pub(crate) fn guarded_on<T, E: Display>(which: Which, body: impl FnOnce(Handler<'_>) -> Result<T, E>) -> Option<T> {
+    guarded(|worker| body(worker.handler(which)?).map_err(Failure::Of))
+}
+
+/// [`guarded`] on one object of this thread's worker.
+pub(crate) fn guarded_object<T, E: Display>(
+    number: usize,
+    body: impl FnOnce(&mut Object, &Settings) -> Result<T, E>,
+) -> Option<T> {
+    guarded(|Worker { objects, settings, .. }| body(objects.of(number)?, settings).map_err(Failure::Of))
 }
 
 /// [`guarded`] for what cannot fail but by a panic.

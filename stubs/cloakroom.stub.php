@@ -2,7 +2,8 @@
 
 /**
  * The PHP side of the extension cloakroom, for editors and static analysers. Sessions themselves need none of it:
- * PHP's own functions work unchanged once session.save_handler is "cloakroom".
+ * PHP's own functions work unchanged once session.save_handler is "cloakroom". The class SessionHandler is for
+ * frameworks, and for code that handles sessions itself.
  *
  * The directives are cloakroom.size, cloakroom.lock, cloakroom.lock_wait, cloakroom.max_waiters,
  * cloakroom.namespace and cloakroom.tombstone. A script chooses the lock mode of a session with
@@ -10,6 +11,93 @@
  */
 
 namespace Cloakroom;
+
+/**
+ * Cloakroom's sessions as an object, for code that chooses its handler itself: with session_set_save_handler(), as the
+ * parent of a handler of one's own, inside the handler of a framework, or without PHP's session functions. Works whatever
+ * session.save_handler is; several objects with different paths may be used side by side.
+ *
+ * **Between open() and close()**, which PHP calls for a handler that it was given, the object does what
+ * session.save_handler = cloakroom does: in the lock mode "exclusive" read() locks the session, and write(),
+ * updateTimestamp(), destroy(), close() or the end of the object unlock it.
+ *
+ * **Without open()** no lock outlives a call. read() gives what was stored last, without waiting. write() waits for a
+ * request that holds the session, and then replaces only what this object has itself read or written last; an id that it
+ * never read is written in any case. Where another request was faster, in the mode "exclusive" nothing is written, false
+ * is returned and an E_WARNING says so; in the mode "none" the last write wins. What was read, written back unchanged,
+ * only extends the session's lifetime. A session that another request destroyed since it was read stays destroyed: the
+ * write is dropped.
+ *
+ * A method that fails returns false and raises an E_WARNING that says what failed, where, and what to do; what is stored
+ * stays as it was. Return types are tentative, as those of PHP's \SessionHandler: a method that overrides one may leave
+ * them out if it has the attribute #[\ReturnTypeWillChange]. An object can be neither cloned nor serialized.
+ */
+class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \SessionUpdateTimestampHandlerInterface
+{
+    /**
+     * Opens nothing yet. A subclass need not call it: all arguments then have their defaults.
+     *
+     * @param string|null $savePath the directory of the store, before any path that is given to open(). Null: the path
+     *     given to open(); without open() session.save_path as it is when the object is used first
+     * @param 'exclusive'|'none'|null $lock how overlapping requests behave. Null: the setting cloakroom.lock, or what
+     *     session_start() was given as cloakroom_lock, at each call
+     * @param positive-int|null $lifetime seconds that a session lives after it was written last. Null: the setting
+     *     session.gc_maxlifetime at each call
+     *
+     * @throws \ValueError for a path that holds a NUL byte or is too long, another lock mode, a lifetime below 1
+     */
+    public function __construct(?string $savePath = null, ?string $lock = null, ?int $lifetime = null) {}
+
+    /**
+     * Opens the store, creating it where there is none. PHP calls it when a session starts.
+     *
+     * @param string $path where the constructor was given no path: the directory of the store, PHP's
+     *     session.save_path. An empty one is PHP's directory for temporary files
+     * @param string $name not used
+     *
+     * @throws \ValueError for a path that holds a NUL byte
+     */
+    public function open(string $path, string $name): bool {}
+
+    /** Unlocks what is locked. The object can be opened again, or used without being open. */
+    public function close(): bool {}
+
+    /**
+     * Reads a session; an empty string is one that does not exist. In an open object this locks the session, unless it runs
+     * for session_start(['read_and_close' => true]). It fails at once where this process holds the session already,
+     * through another object or through PHP's own session.
+     */
+    public function read(string $id): string|false {}
+
+    /** Stores a session and unlocks it. True as well where the session was destroyed meanwhile, and nothing was written. */
+    public function write(string $id, string $data): bool {}
+
+    /** Ends a session: no request that began before can write it any more. */
+    public function destroy(string $id): bool {}
+
+    /**
+     * Removes expired sessions and returns how many.
+     *
+     * @param int $max_lifetime not used: each session has the lifetime with which it was written
+     */
+    public function gc(int $max_lifetime): int|false {}
+
+    /**
+     * Draws an id that no session has, as session.sid_length and session.sid_bits_per_character say.
+     *
+     * @throws \Error where the operating system gives no random bytes
+     */
+    public function create_sid(): string {}
+
+    /** Whether there is a session with this id. True as well where that cannot be found out. */
+    public function validateId(string $id): bool {}
+
+    /**
+     * Extends the lifetime of an unchanged session and unlocks it. One that is not there, and was not destroyed since it
+     * was read, is written.
+     */
+    public function updateTimestamp(string $id, string $data): bool {}
+}
 
 /**
  * Tells what is in the store of the current session.save_path and what was done with it since it was made.
@@ -29,6 +117,9 @@ namespace Cloakroom;
  * - evictions: sessions that never came back, removed because the store was full
  * - recoveries: repairs after the death of a process
  * - refused_writes: writes refused because the session had been destroyed meanwhile
+ * - merges: writes that kept what another request had written meanwhile, too
+ * - merge_conflicts: values in them that both requests had changed
+ * - merge_fallbacks: writes that could not be merged and replaced what was there
  * - corrupt: payloads that did not match their checksum
  * - waits, wait_timeouts, wait_microseconds: waits for the lock of a session, those in vain, and their time in all
  * - waits_below_100us to waits_from_10s: how many waits took how long
@@ -53,6 +144,9 @@ namespace Cloakroom;
  *     evictions: int,
  *     recoveries: int,
  *     refused_writes: int,
+ *     merges: int,
+ *     merge_conflicts: int,
+ *     merge_fallbacks: int,
  *     corrupt: int,
  *     waits: int,
  *     wait_timeouts: int,

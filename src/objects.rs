@@ -1,0 +1,68 @@
+//! What a thread keeps of the objects of `Cloakroom\SessionHandler`, each known to PHP by its number.
+
+use cloakroom_session::{LockMode, Request, Standalone};
+
+use crate::worker::NoObject;
+
+/// One object.
+#[derive(Default)]
+pub(crate) struct Object {
+    /// `$savePath`: where the object's sessions are; `None` for PHP's setting.
+    pub(crate) save_path: Option<Box<[u8]>>,
+    /// `$lock`: its lock mode; `None` for PHP's setting.
+    pub(crate) lock: Option<LockMode>,
+    /// `$lifetime` in seconds; `None` for PHP's setting.
+    pub(crate) lifetime: Option<i64>,
+    /// Between open and close.
+    pub(crate) request: Request,
+    /// Otherwise.
+    pub(crate) standalone: Standalone,
+}
+
+/// The objects of a thread. The number of one is its place plus one, as 0 means none.
+#[derive(Default)]
+pub(crate) struct Objects(Vec<Option<Box<Object>>>);
+
+impl Objects {
+    /// Makes an object and answers its number.
+    pub(crate) fn make(&mut self) -> usize {
+        let place = match self.0.iter().position(Option::is_none) {
+            Some(free) => free,
+            None => {
+                self.0.push(None);
+                self.0.len() - 1
+            }
+        };
+        self.0[place] = Some(Box::default());
+        place + 1
+    }
+
+    /// The object of a number.
+    pub(crate) fn of(&mut self, number: usize) -> Result<&mut Object, NoObject> {
+        let place = number.checked_sub(1).ok_or(NoObject)?;
+        self.0.get_mut(place).and_then(Option::as_deref_mut).ok_or(NoObject)
+    }
+
+    /// Ends an object; what it holds is released.
+    pub(crate) fn free(&mut self, number: usize) {
+        if let Some(place) = number.checked_sub(1).and_then(|place| self.0.get_mut(place)) {
+            *place = None;
+        }
+    }
+
+    /// Makes every object give up what it holds, and refuse to write what it read.
+    pub(crate) fn abandon(&mut self) {
+        for object in self.0.iter_mut().flatten() {
+            if object.request.is_open() {
+                object.request.abandon();
+            }
+        }
+    }
+
+    /// Releases what is held by objects that PHP did not free.
+    pub(crate) fn close(&mut self) {
+        for object in self.0.iter_mut().flatten() {
+            object.request.close();
+        }
+    }
+}
