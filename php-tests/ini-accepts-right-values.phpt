@@ -9,6 +9,7 @@ $right = [
     'cloakroom.lock' => ['none', 'exclusive'],
     'cloakroom.lock_wait' => ['0', '86400', '5'],
     'cloakroom.max_waiters' => ['4294967295', '0'],
+    'cloakroom.grace' => ['0', '3600'],
     'cloakroom.tombstone' => ['0', '31536000'],
 ];
 foreach ($right as $name => $values) {
@@ -25,4 +26,4 @@ same('cloakroom.size is for php.ini only', false, ini_set('cloakroom.size', '64M
 same('cloakroom.namespace as well', false, ini_set('cloakroom.namespace', 'mine'));
 done();
 --EXPECT--
-11 claims hold
+13 claims hold

@@ -6,6 +6,7 @@ require __DIR__ . '/session.inc';
 use_cloakroom(own_directory());
 
 $expected = [
+    'cloakroom.grace' => ['10', INI_ALL],
     'cloakroom.lock' => ['exclusive', INI_ALL],
     'cloakroom.lock_wait' => ['30', INI_ALL],
     'cloakroom.max_waiters' => ['0', INI_ALL],
@@ -21,4 +22,4 @@ foreach ($expected as $name => [$default, $access]) {
 }
 done();
 --EXPECT--
-7 claims hold
+8 claims hold

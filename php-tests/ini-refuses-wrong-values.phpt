@@ -9,6 +9,7 @@ $wrong = [
     'cloakroom.lock' => ['', 'merge', 'Exclusive', 'exclusive ', 'off', '1'],
     'cloakroom.lock_wait' => ['', '-1', '1.5', 'abc', '5s', '86401', '99999999999999999999'],
     'cloakroom.max_waiters' => ['', '-1', '1.5', 'abc', '4294967296'],
+    'cloakroom.grace' => ['', '-1', '1h', 'abc', '3601'],
     'cloakroom.tombstone' => ['', '-1', '1h', 'abc', '31536001'],
     'session.cloakroom_lock' => ['merge', 'off'],
 ];
@@ -25,4 +26,4 @@ same('after all that sessions work', [true, ''], start('works'));
 session_abort();
 done();
 --EXPECT--
-76 claims hold
+91 claims hold

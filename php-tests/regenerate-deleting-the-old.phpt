@@ -4,6 +4,7 @@ session_regenerate_id(true) moves the session to a new id and destroys the old o
 <?php
 require __DIR__ . '/session.inc';
 use_cloakroom(own_directory());
+ini_set('cloakroom.grace', '0');
 
 in_both_modes(function (string $mode, bool $strict): void {
     start('');

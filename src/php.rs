@@ -32,6 +32,7 @@ unsafe extern "C" {
     fn cloakroom_bailed_out() -> bool;
     fn cloakroom_out_of_memory() -> bool;
     fn cloakroom_caller() -> c_int;
+    fn cloakroom_is_emptied() -> bool;
     fn cloakroom_register_class(calls: *const Calls);
     fn cloakroom_unregister_ini(kind: c_int, module_number: c_int);
 
@@ -50,6 +51,8 @@ pub(crate) enum Caller {
     StartAndClose,
     /// `session_gc()`.
     Gc,
+    /// `session_regenerate_id()`.
+    Regenerate,
     /// Another `session_…` function.
     Other,
     /// A method of SessionHandler, PHP's or ours, that the script called itself.
@@ -63,10 +66,17 @@ pub(crate) fn caller() -> Caller {
         1 => Caller::Start,
         2 => Caller::StartAndClose,
         3 => Caller::Gc,
-        4 => Caller::Other,
-        5 => Caller::Method,
+        4 => Caller::Regenerate,
+        5 => Caller::Other,
+        6 => Caller::Method,
         _ => Caller::Engine,
     }
+}
+
+/// Whether nothing is left in `$_SESSION` but empty arrays. Runs no PHP code.
+pub(crate) fn is_emptied() -> bool {
+    // SAFETY: reads the session module's array, which this thread's request owns.
+    unsafe { cloakroom_is_emptied() }
 }
 
 /// Whether a fatal error ended the script and PHP itself calls the handler since. Runs no PHP code.

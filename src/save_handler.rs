@@ -13,7 +13,7 @@ use std::mem::MaybeUninit;
 
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::request::{Finished, RequestError};
-use cloakroom_session::seam::{Committed, End};
+use cloakroom_session::seam::Committed;
 use cloakroom_session::{Acquire, Effort, IdShape, Request, StoreError};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
@@ -250,7 +250,9 @@ pub(crate) fn destroy_on(which: Which, id: &[u8]) -> Option<bool> {
             Ok::<_, RequestError>(false)
         });
     }
-    guarded_on(which, |Handler { request, settings, .. }| request.destroy(id, End::at_once(settings.tombstone)))
+    // What the script threw away before it asked for another id is not to be read under the old one.
+    let replaced = php::caller() == Caller::Regenerate && !php::is_emptied();
+    guarded_on(which, |Handler { request, settings, .. }| request.destroy(id, settings.end(replaced)))
 }
 
 /// Removes expired sessions: all of them where somebody asked for it, a few where chance picked this request. The
@@ -272,7 +274,7 @@ unsafe extern "C" fn collect(_mod_data: ModData, _lifetime: zend_long, removed: 
 pub(crate) fn effort() -> Effort {
     match php::caller() {
         Caller::Gc | Caller::Method => Effort::All,
-        Caller::Engine | Caller::Start | Caller::StartAndClose | Caller::Other => Effort::Step,
+        Caller::Engine | Caller::Start | Caller::StartAndClose | Caller::Regenerate | Caller::Other => Effort::Step,
     }
 }
 

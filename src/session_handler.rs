@@ -13,7 +13,6 @@ use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use cloakroom_session::seam::End;
 use cloakroom_session::{Effort, Standalone, StoreError, directives};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
@@ -238,8 +237,7 @@ unsafe extern "C" fn destroy(number: usize, id: *mut zend_string) -> bool {
     if !attach(number) {
         return false;
     }
-    let destroyed =
-        guarded_object(number, |object, settings| object.standalone.destroy(id, End::at_once(settings.tombstone)));
+    let destroyed = guarded_object(number, |object, settings| object.standalone.destroy(id, settings.end(false)));
     or_warning(destroyed).is_some()
 }
 

@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::fmt::Display;
 use std::time::Duration;
 
+use cloakroom_session::seam::End;
 use cloakroom_session::{Acquire, LockMode, Namespace, directives};
 use ext_php_rs::ffi::{_zend_ini_entry as IniEntry, zend_string};
 use ext_php_rs::flags::IniEntryPermission;
@@ -31,7 +32,9 @@ pub(crate) struct Settings {
     /// `cloakroom.max_waiters`.
     max_waiters: u32,
     /// `cloakroom.tombstone`.
-    pub(crate) tombstone: Duration,
+    tombstone: Duration,
+    /// `cloakroom.grace`.
+    grace: Duration,
     /// `cloakroom.namespace`.
     pub(crate) namespace: Namespace,
 }
@@ -46,6 +49,7 @@ impl Default for Settings {
             lock_wait: Duration::from_secs(30),
             max_waiters: 0,
             tombstone: Duration::from_secs(3600),
+            grace: Duration::from_secs(10),
             namespace: Namespace::EMPTY,
         }
     }
@@ -55,6 +59,11 @@ impl Settings {
     /// The lock mode of the next session of this request.
     pub(crate) fn lock(&self) -> LockMode {
         self.script_lock.unwrap_or(self.lock)
+    }
+
+    /// How a session ends, whose id was `replaced` by another or that is over.
+    pub(crate) fn end(&self, replaced: bool) -> End {
+        End { tombstone: self.tombstone, grace: if replaced { self.grace } else { Duration::ZERO } }
     }
 
     /// What a session is acquired with; `lock` goes before the lock mode of the settings.
@@ -87,13 +96,14 @@ const fn directive(
 /// In php.ini, in a pool of php-fpm, per directory or host; not by the script.
 const PER_DIRECTORY: IniEntryPermission = IniEntryPermission::PerDir.union(IniEntryPermission::System);
 
-static DIRECTIVES: IniEntryDefs<8> = IniEntryDefs::new([
+static DIRECTIVES: IniEntryDefs<9> = IniEntryDefs::new([
     directive(c"cloakroom.size", c"1G", IniEntryPermission::System, on_size),
     directive(c"cloakroom.lock", c"exclusive", IniEntryPermission::All, on_lock),
     directive(c"cloakroom.lock_wait", c"30", IniEntryPermission::All, on_lock_wait),
     directive(c"cloakroom.max_waiters", c"0", IniEntryPermission::All, on_max_waiters),
     directive(c"cloakroom.namespace", c"", PER_DIRECTORY, on_namespace),
     directive(c"cloakroom.tombstone", c"3600", IniEntryPermission::All, on_tombstone),
+    directive(c"cloakroom.grace", c"10", IniEntryPermission::All, on_grace),
     // session_start(['cloakroom_lock' => …]) sets this name. It lasts for the rest of the request.
     directive(c"session.cloakroom_lock", c"", IniEntryPermission::All, on_script_lock),
     IniEntryDef::end(),
@@ -134,6 +144,7 @@ on_modify! {
     on_max_waiters: |settings, value| settings.max_waiters = directives::max_waiters(value)?;
     on_namespace: |settings, value| settings.namespace = Namespace::parse(value)?;
     on_tombstone: |settings, value| settings.tombstone = directives::tombstone(value)?;
+    on_grace: |settings, value| settings.grace = directives::grace(value)?;
     on_script_lock: |settings, value| {
         settings.script_lock = if value.is_empty() { None } else { Some(directives::lock(value)?) }
     };

@@ -81,6 +81,33 @@ zend_long cloakroom_gc_maxlifetime(void)
 	return PS(gc_maxlifetime);
 }
 
+/*
+ * Whether the script has thrown the session's data away: nothing is left in $_SESSION but empty arrays. Symfony's
+ * invalidate() leaves such arrays, and the time of the session's creation under the name that it keeps it by.
+ */
+bool cloakroom_is_emptied(void)
+{
+	zval *vars = &PS(http_session_vars);
+	zend_string *name;
+	zval *value;
+
+	ZVAL_DEREF(vars);
+	if (Z_TYPE_P(vars) != IS_ARRAY) {
+		return true;
+	}
+	ZEND_HASH_FOREACH_STR_KEY_VAL_IND(Z_ARRVAL_P(vars), name, value) {
+		ZVAL_DEREF(value);
+		if (Z_TYPE_P(value) == IS_ARRAY && zend_hash_num_elements(Z_ARRVAL_P(value)) == 0) {
+			continue;
+		}
+		if (name != NULL && zend_string_equals_literal(name, "_sf2_meta")) {
+			continue;
+		}
+		return false;
+	} ZEND_HASH_FOREACH_END();
+	return true;
+}
+
 /* ---- the request ---- */
 
 /* The script as the server names it, or NULL. */
@@ -127,7 +154,9 @@ bool cloakroom_out_of_memory(void)
 /* ---- call frames ---- */
 
 /* Same values as `Caller` in src/php.rs. */
-enum { CALLER_ENGINE, CALLER_START, CALLER_START_AND_CLOSE, CALLER_GC, CALLER_OTHER, CALLER_METHOD };
+enum {
+	CALLER_ENGINE, CALLER_START, CALLER_START_AND_CLOSE, CALLER_GC, CALLER_REGENERATE, CALLER_OTHER, CALLER_METHOD
+};
 
 /* Whether the frame of session_start() was given a truthy read_and_close, read as the function itself reads it. */
 static bool reads_and_closes(zend_execute_data *frame)
@@ -183,6 +212,9 @@ int cloakroom_caller(void)
 		}
 		if (zend_string_equals_literal(name, "session_start")) {
 			return reads_and_closes(frame) ? CALLER_START_AND_CLOSE : CALLER_START;
+		}
+		if (zend_string_equals_literal(name, "session_regenerate_id")) {
+			return CALLER_REGENERATE;
 		}
 		return zend_string_equals_literal(name, "session_gc") ? CALLER_GC : CALLER_OTHER;
 	}

@@ -15,6 +15,10 @@ const MAX_WAIT: u64 = 86_400;
 /// The most seconds `cloakroom.tombstone` may say: a year.
 const MAX_TOMBSTONE: u64 = 31_536_000;
 
+/// The most seconds `cloakroom.grace` may say: an hour. An id that was replaced because it may be known to others
+/// should not be good for long.
+const MAX_GRACE: u64 = 3600;
+
 /// What is wrong with the value of a directive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidValue {
@@ -79,6 +83,14 @@ pub fn lock_wait(value: &[u8]) -> Result<Duration, InvalidValue> {
 /// [`InvalidValue::Seconds`] for anything but whole seconds up to a year.
 pub fn tombstone(value: &[u8]) -> Result<Duration, InvalidValue> {
     seconds(value, MAX_TOMBSTONE)
+}
+
+/// Reads `cloakroom.grace`.
+///
+/// # Errors
+/// [`InvalidValue::Seconds`] for anything but whole seconds up to an hour.
+pub fn grace(value: &[u8]) -> Result<Duration, InvalidValue> {
+    seconds(value, MAX_GRACE)
 }
 
 /// Reads `cloakroom.max_waiters`.
@@ -153,10 +165,13 @@ mod tests {
         assert_eq!(lock_wait(b"86400"), Ok(Duration::from_secs(86_400)));
         assert_eq!(lock_wait(b"86401"), Err(InvalidValue::Seconds(86_400)));
         assert_eq!(tombstone(b"31536000"), Ok(Duration::from_secs(31_536_000)));
+        assert_eq!(grace(b"0"), Ok(Duration::ZERO));
+        assert_eq!(grace(b"3601"), Err(InvalidValue::Seconds(3600)));
         assert_eq!(max_waiters(b"4294967295"), Ok(u32::MAX));
         assert_eq!(max_waiters(b"4294967296"), Err(InvalidValue::Waiters));
         for bad in [&b""[..], b"-1", b"+1", b"1s", b" 1", b"0x10", b"1.0"] {
-            assert!(lock_wait(bad).is_err() && tombstone(bad).is_err() && max_waiters(bad).is_err());
+            let refused = [lock_wait(bad).is_err(), tombstone(bad).is_err(), grace(bad).is_err()];
+            assert!(refused == [true; 3] && max_waiters(bad).is_err());
         }
     }
 
