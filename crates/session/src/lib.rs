@@ -7,6 +7,7 @@
 //! | [`id`] | [`SessionId`], [`Namespace`] and [`IdShape`]: values that can only be built valid; id generation |
 //! | [`save_path`] | [`SavePath`]: which store a `session.save_path` means |
 //! | [`directives`] | the values of the `cloakroom.*` directives |
+//! | [`merge`](mod@merge) | the three-way merge of encoded payloads |
 //! | [`local`] | the adapter of the local store |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
@@ -20,6 +21,7 @@ pub mod directives;
 pub mod error;
 pub mod id;
 pub mod local;
+pub mod merge;
 pub mod request;
 pub mod save_path;
 pub mod seam;

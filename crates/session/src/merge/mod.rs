@@ -1,0 +1,155 @@
+//! The three-way merge of encoded session payloads: what one request read, what it writes, and what another request
+//! has stored meanwhile.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `scan` | bytes -> [`document::Document`]: one pass, no recursion |
+//! | `document` | the elements of a payload as spans of its bytes, and its back-references |
+//! | `compare` | which elements of two payloads have the same path, and whether they are equal |
+//! | `plan` | whose element is kept at each path |
+//! | `write` | the kept elements as one payload, back-references renumbered |
+//!
+//! # What is merged
+//!
+//! The session is an array of variables; arrays in it are merged key by key, however deep. Everything else is a *leaf*
+//! and kept whole: scalars, strings, objects, enum cases, `C:` objects, and arrays that a PHP reference is bound to.
+//! Per key, relative to what was read (`base`):
+//!
+//! | mine | theirs | kept | conflict |
+//! |---|---|---|---|
+//! | unchanged | anything, also added or removed | theirs | |
+//! | changed, added or removed | unchanged | mine | |
+//! | the same change | the same change | either | |
+//! | an array | an array | both, key by key | counted by key |
+//! | changed or added | changed, added or removed | mine | counted |
+//! | removed | changed | mine: the key is gone | counted |
+//!
+//! - Two requests that add an array under one key are merged as if an empty array had been there.
+//! - Lists are arrays: two requests that append to one list both add the same index, which is a conflict, and mine wins.
+//! - Where one side alone has touched an array it is kept as that side wrote it, order included. Where both have, the
+//!   order is theirs, followed by the keys that only mine has. Keys that only changed their order are no change.
+//!
+//! # Back-references
+//!
+//! `R:` (a PHP reference) and `r:` (an object seen before) name a value by its *slot*: values are numbered from 1 as PHP
+//! decodes them, through the whole payload, over all variables. A value takes a slot, an `R:` does not, keys do not, the
+//! array that `php_serialize` puts around the variables does. A back-reference has the value of its target: it is
+//! unchanged when it names the same path and that value is unchanged. In the merged payload a target must come from the
+//! same side as the reference, or be equal on both sides; otherwise the reference crosses from one side's state to
+//! another's and the payloads are not merged ([`Reason::CrossingReference`]).
+//!
+//! The content of a `C:` object is its class's own, takes an unknown number of slots and may hold back-references, which
+//! can only be recognized where they are plain text. Beside any back-reference such payloads are not merged
+//! ([`Reason::CustomBesideReferences`]).
+//!
+//! # Limits
+//!
+//! Payloads may be hostile. Memory is a small multiple of their size whatever lengths and counts they state, time is linear
+//! (n log n where there are back-references), and nothing recurses. What PHP itself would not write is not merged: a
+//! key twice in one array, integers that are not in their shortest form as keys, the escaped strings `S:`.
+
+mod compare;
+mod document;
+mod plan;
+mod scan;
+mod write;
+
+/// How a payload is encoded: PHP's `session.serialize_handler`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `name|value` after `name|value`.
+    Php,
+    /// One serialized array.
+    PhpSerialize,
+    /// A length byte, the name, the value.
+    PhpBinary,
+    /// Any other: the bytes mean nothing here.
+    Opaque,
+}
+
+impl Format {
+    /// The format of PHP's serialize handler of this name.
+    #[must_use]
+    pub fn of_handler(name: &str) -> Self {
+        match name {
+            "php" => Self::Php,
+            "php_serialize" => Self::PhpSerialize,
+            "php_binary" => Self::PhpBinary,
+            _ => Self::Opaque,
+        }
+    }
+}
+
+/// What came of a merge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Merged {
+    /// The changes of both are kept.
+    Merged {
+        /// What is to be stored.
+        payload: Vec<u8>,
+        /// Leaves and keys that both changed, to different values: mine won.
+        conflicts: u32,
+    },
+    /// The payloads cannot be merged: the last write is to win as a whole.
+    Fallback(Reason),
+}
+
+/// Why payloads cannot be merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The format is opaque.
+    OpaqueFormat,
+    /// A payload is not one that PHP writes in this format.
+    Malformed,
+    /// A back-reference would have to name a value of the other side's state.
+    CrossingReference,
+    /// A payload has back-references and another, or the same, a `C:` object.
+    CustomBesideReferences,
+    /// A payload is larger than 2 GiB.
+    TooLarge,
+}
+
+/// Places in a payload and slots, also those of a result, are 32-bit numbers.
+const LARGEST: usize = 1 << 31;
+
+/// Merges what I write (`mine`), having read `base`, into what is stored now (`theirs`).
+///
+/// An empty payload is an empty session. Where only one side differs from `base` its payload is the result, byte for
+/// byte and in any format.
+#[must_use]
+pub fn merge(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) -> Merged {
+    if base == theirs || mine == theirs {
+        return Merged::Merged { payload: mine.to_vec(), conflicts: 0 };
+    }
+    if mine == base {
+        return Merged::Merged { payload: theirs.to_vec(), conflicts: 0 };
+    }
+    match merge_changed(format, base, mine, theirs) {
+        Ok((payload, conflicts)) => Merged::Merged { payload, conflicts },
+        Err(reason) => Merged::Fallback(reason),
+    }
+}
+
+fn merge_changed(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) -> Result<(Vec<u8>, u32), Reason> {
+    if format == Format::Opaque {
+        return Err(Reason::OpaqueFormat);
+    }
+    if [base, mine, theirs].iter().any(|payload| payload.len() > LARGEST) {
+        return Err(Reason::TooLarge);
+    }
+    let base = scan::scan(format, base)?;
+    let mine = scan::scan(format, mine)?;
+    let theirs = scan::scan(format, theirs)?;
+
+    let documents = [&base, &mine, &theirs];
+    let has_custom = documents.iter().any(|document| document.has_custom());
+    if has_custom && documents.iter().any(|document| document.has_references()) {
+        return Err(Reason::CustomBesideReferences);
+    }
+    let plan = plan::plan(&base, &mine, &theirs)?;
+    let payload = write::write(format, &plan, &mine, &theirs)?;
+    Ok((payload, plan.conflicts))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+<?php
+/*
+ * The merge of sessions as PHP values, and the other end of tests/merge.rs: makes sessions with PHP's own encoder, sends
+ * them, gets what the merge made of their payloads, decodes it with PHP's own decoder and compares.
+ *
+ * php merge_reference.php FORMAT SEED COUNT
+ *
+ * Frames on standard input and output are a length (32 bits, little-endian) and bytes. For each case: out name, base,
+ * mine, theirs; in "M", the conflicts and the payload, or "F" and a reason; out the verdict, "ok" or what is wrong. An
+ * empty name ends the cases.
+ */
+declare(strict_types=1);
+
+error_reporting(E_ALL & ~E_DEPRECATED);
+set_error_handler(function (int $level, string $message) {
+    if (error_reporting() & $level) {
+        throw new ErrorException($message);
+    }
+    return true;
+});
+
+require __DIR__ . '/merge_reference/classes.php';
+require __DIR__ . '/merge_reference/view.php';
+require __DIR__ . '/merge_reference/oracle.php';
+require __DIR__ . '/merge_reference/sessions.php';
+require __DIR__ . '/merge_reference/scenarios.php';
+
+function send(string $bytes): void
+{
+    fwrite(STDOUT, pack('V', strlen($bytes)) . $bytes);
+}
+
+function receive(): string
+{
+    $length = fread(STDIN, 4);
+    if ($length === '') {
+        // The other end has had enough.
+        exit(1);
+    }
+    $bytes = '';
+    $wanted = unpack('V', $length)[1];
+    while (strlen($bytes) < $wanted) {
+        $more = fread(STDIN, $wanted - strlen($bytes));
+        if ($more === false || $more === '') {
+            throw new RuntimeException('standard input ended');
+        }
+        $bytes .= $more;
+    }
+    return $bytes;
+}
+
+function encode(array $session): string
+{
+    $_SESSION = $session;
+    // For an empty session some formats give false, which PHP then writes as nothing.
+    $payload = session_encode() ?: ($session === [] ? '' : null);
+    if (!is_string($payload)) {
+        throw new RuntimeException('cannot encode');
+    }
+    return $payload;
+}
+
+function decode(string $payload): array
+{
+    $_SESSION = [];
+    if ($payload !== '' && !session_decode($payload)) {
+        throw new RuntimeException('PHP cannot decode the payload');
+    }
+    $session = $_SESSION;
+    $_SESSION = [];
+    return $session;
+}
+
+/** Has one case merged and says what is wrong with the result. */
+function check(string $name, string $base, string $mine, string $theirs, callable $judge): void
+{
+    array_map(send(...), [$name, $base, $mine, $theirs]);
+    $answer = receive();
+    try {
+        if ($answer[0] === 'F') {
+            $wrong = $judge(null, 0, substr($answer, 1));
+        } else {
+            $wrong = $judge(substr($answer, 5), unpack('V', $answer, 1)[1], '');
+        }
+    } catch (Throwable $error) {
+        $wrong = $error->getMessage();
+    }
+    send($wrong ?? 'ok');
+}
+
+/** Judges by the merge of the values. */
+function check_by_oracle(string $name, array $payloads): void
+{
+    [$base, $mine, $theirs] = $payloads;
+    check($name, $base, $mine, $theirs, function (?string $payload, int $conflicts, string $reason) use ($payloads) {
+        $oracle = new Oracle(...array_map(fn (string $payload) => new View(decode($payload)), $payloads));
+        if (count(array_unique($payloads)) < 3) {
+            // Only one side has changed anything: its payload is the result.
+            $expected = $payloads[1] === $payloads[0] ? $payloads[2] : $payloads[1];
+            return $payload === $expected && $conflicts === 0 ? null : 'is not the payload of the only side that changed';
+        }
+        return $oracle->judge($payload === null ? null : new View(decode($payload)), $conflicts, $reason);
+    });
+}
+
+[, $format, $seed, $count] = $argv;
+session_set_save_handler(new NowhereHandler());
+session_start();
+mt_srand((int) $seed);
+
+foreach (scenarios() as $name => [$session, $change, $other, $expect]) {
+    $base = encode($session());
+    $payloads = [$base];
+    foreach ([$change, $other] as $by) {
+        $state = decode($base);
+        $by($state);
+        $payloads[] = encode($state);
+    }
+    check_by_oracle($name, $payloads);
+    check("$name, as expected", ...[...$payloads, function (?string $payload, int $conflicts, string $reason) use ($expect) {
+        if (is_string($expect)) {
+            return $reason === $expect ? null : "should fall back with $expect, not '$reason'";
+        }
+        return $payload === null ? "fell back with $reason" : $expect(decode($payload), $conflicts);
+    }]);
+}
+if ($format !== 'php_serialize') {
+    check_deep($format);
+}
+foreach ([new Maker($format, false), new Maker($format, true)] as $which => $maker) {
+    for ($case = 0; $case < $count; $case++) {
+        $base = encode($maker->session());
+        $payloads = [$base];
+        while (count($payloads) < 3) {
+            $state = decode($base);
+            $maker->change($state);
+            $payloads[] = encode($state);
+        }
+        check_by_oracle("seed $seed, " . ($which ? 'with' : 'without') . " references, case $case", $payloads);
+    }
+}
+send('');
