@@ -7,6 +7,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 
 use cloakroom_session::IdShape;
+use cloakroom_session::merge::Format;
 use ext_php_rs::ffi::{ext_php_rs_zend_string_release, php_error_docref, zend_long, zend_string};
 use ext_php_rs::zend::ModuleEntry;
 
@@ -33,6 +34,9 @@ unsafe extern "C" {
     fn cloakroom_out_of_memory() -> bool;
     fn cloakroom_caller() -> c_int;
     fn cloakroom_is_emptied() -> bool;
+    fn cloakroom_kept_payload(module: *const PsModule) -> *const zend_string;
+    fn cloakroom_keeps_payload(module: *const PsModule) -> bool;
+    fn cloakroom_serializer() -> *const c_char;
     fn cloakroom_register_class(calls: *const Calls);
     fn cloakroom_unregister_ini(kind: c_int, module_number: c_int);
 
@@ -105,6 +109,29 @@ pub(crate) fn id_shape() -> IdShape {
     // SAFETY: both pointers are valid for a write.
     unsafe { cloakroom_id_shape(&raw mut length, &raw mut bits) };
     IdShape::new(length, bits).unwrap_or_default()
+}
+
+/// The payload as PHP got it from `module`, where it keeps that to see whether the session was changed; valid until the
+/// next read. Runs no PHP code.
+pub(crate) fn kept_payload<'a>(module: &'static PsModule) -> Option<&'a [u8]> {
+    // SAFETY: reads the session module's globals of this thread, whose string nobody frees before the next read.
+    unsafe {
+        let payload = cloakroom_kept_payload(module);
+        (!payload.is_null()).then(|| string_bytes(payload))
+    }
+}
+
+/// Whether PHP will keep what `module` reads now. Runs no PHP code.
+pub(crate) fn keeps_payload(module: &'static PsModule) -> bool {
+    // SAFETY: reads the session module's globals of this thread.
+    unsafe { cloakroom_keeps_payload(module) }
+}
+
+/// How PHP encodes sessions. Runs no PHP code.
+pub(crate) fn format() -> Format {
+    // SAFETY: the name of a serialize handler is a C string for the life of the process.
+    let name = unsafe { c_bytes(cloakroom_serializer()) };
+    std::str::from_utf8(name).map_or(Format::Opaque, Format::of_handler)
 }
 
 /// `session.save_path` of this request; valid until it is changed. Runs no PHP code.

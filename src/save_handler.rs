@@ -12,6 +12,7 @@ use std::ffi::{c_char, c_int};
 use std::mem::MaybeUninit;
 
 use cloakroom_session::id::MAX_ID;
+use cloakroom_session::moved::Origin;
 use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::Committed;
 use cloakroom_session::{Acquire, Effort, IdShape, Request, StoreError};
@@ -128,7 +129,9 @@ pub(crate) unsafe fn read_on(which: Which, key: *const zend_string, lifetime: ze
         let how = settings.acquire(lock, lifetime, script);
         if caller == Caller::StartAndClose { request.begin_snapshot(id, &how) } else { request.begin_read(id, &how) }
     });
-    receive(begun, |out| guarded_on(which, |handler| handler.request.finish_read(out)))
+    // What PHP keeps need not be kept twice.
+    let keep = !matches!(which, Which::Native) || !php::keeps_payload(&SAVE_HANDLER);
+    receive(begun, |out| guarded_on(which, |handler| handler.request.finish_read(out, keep)))
 }
 
 /// Receives a payload of `length` bytes, which `finish` copies, into PHP's memory. NULL where there is none, of which
@@ -190,9 +193,6 @@ unsafe extern "C" fn update_timestamp(
 /// [`write_on`] or [`touch_on`].
 pub(crate) type FinishOn = fn(Which, &[u8], &[u8], zend_long) -> Option<Committed>;
 
-/// What writes or touches a session of a handler that is a `T`.
-pub(crate) type Finish<T> = fn(&mut T, &[u8], &[u8], &Acquire<'_>) -> Result<Committed, RequestError>;
-
 /// Ends a request on a session by `how`. That the session was destroyed meanwhile is no failure: it is what the
 /// request that destroyed it wanted.
 ///
@@ -209,25 +209,27 @@ pub(crate) fn write_on(which: Which, id: &[u8], payload: &[u8], lifetime: zend_l
     if php::out_of_memory() {
         return guarded(|_| Err(ENCODED_OUT_OF_MEMORY));
     }
-    finish_on(which, id, payload, lifetime, Request::write)
+    let origin = || Origin {
+        format: php::format(),
+        read: if matches!(which, Which::Native) { php::kept_payload(&SAVE_HANDLER) } else { None },
+    };
+    finish_on(which, lifetime, |request, how| request.write(id, payload, how, origin))
 }
 
 /// Extends the lifetime of an unchanged session.
 pub(crate) fn touch_on(which: Which, id: &[u8], payload: &[u8], lifetime: zend_long) -> Option<Committed> {
-    finish_on(which, id, payload, lifetime, Request::touch)
+    finish_on(which, lifetime, |request, how| request.touch(id, payload, how))
 }
 
 fn finish_on(
     which: Which,
-    id: &[u8],
-    payload: &[u8],
     lifetime: zend_long,
-    finish: Finish<Request>,
+    finish: impl FnOnce(&mut Request, &Acquire<'_>) -> Result<Committed, RequestError>,
 ) -> Option<Committed> {
     guarded_on(which, |Handler { request, settings, lock, .. }| {
         // Only who acquires tells those who wait for it what runs.
         let script = if request.is_holding() { &[] } else { php::script() };
-        finish(request, id, payload, &settings.acquire(lock, lifetime, script))
+        finish(request, &settings.acquire(lock, lifetime, script))
     })
 }
 

@@ -13,12 +13,15 @@ use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use cloakroom_session::{Effort, Standalone, StoreError, directives};
+use cloakroom_session::merge::Format;
+use cloakroom_session::request::RequestError;
+use cloakroom_session::seam::Committed;
+use cloakroom_session::{Acquire, Effort, Standalone, StoreError, directives};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
 use crate::objects::Object;
 use crate::php::{self, PathBuffer};
-use crate::save_handler::{self, ENCODED_OUT_OF_MEMORY, Finish, FinishOn};
+use crate::save_handler::{self, ENCODED_OUT_OF_MEMORY, FinishOn};
 use crate::worker::{NoObject, WORKER, Which, Worker, guarded, guarded_infallible, guarded_object, guarded_on};
 use crate::{attach, warning};
 
@@ -180,7 +183,11 @@ unsafe extern "C" fn read(number: usize, id: *mut zend_string) -> *mut zend_stri
 /// As [`make`].
 unsafe extern "C" fn write(number: usize, id: *mut zend_string, data: *mut zend_string) -> bool {
     // SAFETY: the caller vouches for the strings.
-    unsafe { finish(number, id, data, save_handler::write_on, Standalone::write) }
+    unsafe {
+        finish(number, id, data, save_handler::write_on, |object, id, data, how| {
+            object.write(id, data, how, format_of(data))
+        })
+    }
 }
 
 /// Extends the lifetime of an unchanged session.
@@ -192,6 +199,9 @@ unsafe extern "C" fn update_timestamp(number: usize, id: *mut zend_string, data:
     unsafe { finish(number, id, data, save_handler::touch_on, Standalone::touch) }
 }
 
+/// What writes or touches a session of an object that is not open.
+type FinishStandalone = fn(&mut Standalone, &[u8], &[u8], &Acquire<'_>) -> Result<Committed, RequestError>;
+
 /// Writes or touches a session: `opened` where the object is open, `standalone` otherwise. That the session was destroyed
 /// meanwhile is no failure: it is what the request that destroyed it wanted.
 ///
@@ -202,7 +212,7 @@ unsafe fn finish(
     id: *const zend_string,
     data: *const zend_string,
     opened: FinishOn,
-    standalone: Finish<Standalone>,
+    standalone: FinishStandalone,
 ) -> bool {
     // SAFETY: the caller vouches for the strings.
     let (id, data) = unsafe { (php::string_bytes(id), php::string_bytes(data)) };
@@ -222,6 +232,12 @@ unsafe fn finish(
         })
     };
     or_warning(finished).is_some()
+}
+
+/// How a payload is encoded that the script encoded itself: frameworks that manage sessions themselves store one
+/// serialized array, whatever `session.serialize_handler` says.
+fn format_of(data: &[u8]) -> Format {
+    if data.starts_with(b"a:") { Format::PhpSerialize } else { php::format() }
 }
 
 /// Ends a session.

@@ -71,6 +71,27 @@ void cloakroom_id_shape(zend_long *length, zend_long *bits)
 	*bits = PS(sid_bits_per_character);
 }
 
+/*
+ * The payload as PHP got it from this module's read, which it keeps to see whether a session was changed; NULL where it
+ * does not. A handler of the script between the two may have changed it.
+ */
+zend_string *cloakroom_kept_payload(const void *module)
+{
+	return PS(mod) == module && PS(lazy_write) ? PS(session_vars) : NULL;
+}
+
+/* Whether PHP will keep what this module reads now. */
+bool cloakroom_keeps_payload(const void *module)
+{
+	return PS(mod) == module && PS(lazy_write);
+}
+
+/* The name of the serialize handler. */
+const char *cloakroom_serializer(void)
+{
+	return PS(serializer) ? PS(serializer)->name : "";
+}
+
 const char *cloakroom_save_path(void)
 {
 	return PS(save_path) ? PS(save_path) : "";

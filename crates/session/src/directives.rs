@@ -22,11 +22,8 @@ const MAX_GRACE: u64 = 3600;
 /// What is wrong with the value of a directive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidValue {
-    /// The lock mode of a later version.
-    #[error("the lock mode \"merge\" is not built yet; use \"exclusive\" or \"none\"")]
-    Merge,
     /// Not a lock mode.
-    #[error("must be \"exclusive\" or \"none\"")]
+    #[error("must be \"exclusive\", \"merge\" or \"none\"")]
     Lock,
     /// Not a size.
     #[error("must be a number of bytes, with K, M or G if you like, between 8M and 64G")]
@@ -42,12 +39,12 @@ pub enum InvalidValue {
 /// Reads `cloakroom.lock`.
 ///
 /// # Errors
-/// [`InvalidValue::Merge`] for the mode that does not exist yet, [`InvalidValue::Lock`] for any other word.
+/// [`InvalidValue::Lock`] for any other word.
 pub fn lock(value: &[u8]) -> Result<LockMode, InvalidValue> {
     match value {
         b"exclusive" => Ok(LockMode::Exclusive),
         b"none" => Ok(LockMode::None),
-        b"merge" => Err(InvalidValue::Merge),
+        b"merge" => Ok(LockMode::Merge),
         _ => Err(InvalidValue::Lock),
     }
 }
@@ -128,8 +125,7 @@ mod tests {
     fn lock_modes() {
         assert_eq!(lock(b"exclusive"), Ok(LockMode::Exclusive));
         assert_eq!(lock(b"none"), Ok(LockMode::None));
-        assert_eq!(lock(b"merge"), Err(InvalidValue::Merge));
-        assert!(InvalidValue::Merge.to_string().contains("not built yet"));
+        assert_eq!(lock(b"merge"), Ok(LockMode::Merge));
         for bad in [&b""[..], b"Exclusive", b"exclusive ", b"1", b"off"] {
             assert_eq!(lock(bad), Err(InvalidValue::Lock));
         }

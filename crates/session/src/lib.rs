@@ -9,6 +9,7 @@
 //! | [`directives`] | the values of the `cloakroom.*` directives |
 //! | [`merge`](mod@merge) | the three-way merge of encoded payloads |
 //! | [`local`] | the adapter of the local store |
+//! | [`moved`] | what a commit does whose session has moved on since it was read |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
 //!
@@ -22,6 +23,7 @@ pub mod error;
 pub mod id;
 pub mod local;
 pub mod merge;
+pub mod moved;
 pub mod request;
 pub mod save_path;
 pub mod seam;

@@ -20,20 +20,22 @@
 //! - the id given to a write can differ from the one read, or none was read: the id is then acquired first, and a
 //!   lease of another id is released before, so that no request ever waits for one lock while it holds another;
 //! - calls after a close, or without an open, change nothing and say so.
+//!
+//! A lease without a lock, or one beside which somebody wrote without a lock, can find at its commit that the session
+//! has moved on since it was read. What was read, what is written and what is there now are then merged, save in
+//! [`LockMode::None`]; see [`crate::merge`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::StoreError;
 use crate::id::{IdShape, InvalidId, MAX_ID, Namespace, NoEntropy, SessionId};
+use crate::moved::{MAX_READS, Origin, commit_merged, read_whole};
 use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over, Store};
 
 /// How many ids are drawn before giving up. An id has at least 88 random bits, so a second draw is never needed
 /// unless the generator is broken.
 const MAX_DRAWS: usize = 4;
-
-/// How often a payload that was replaced while it was read is read again.
-const MAX_READS: u32 = 16;
 
 /// Why a call of PHP could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +111,8 @@ pub struct Request {
     held: Option<Held>,
     /// A lease that has come to its end, for the store to use again.
     finished: Option<Box<dyn Lease>>,
+    /// The payload as it was read, where that was to be kept.
+    origin: Option<Vec<u8>>,
     /// What a read without a lock found, until [`Request::finish_read`] takes it.
     found: Option<Vec<u8>>,
     keyed: Keyed,
@@ -131,6 +135,7 @@ impl Request {
             stage: Stage::Idle,
             held: None,
             finished: None,
+            origin: None,
             found: None,
             keyed: Keyed { length: 0, id: [0; MAX_ID], key: Key([0; 32]) },
         }
@@ -221,15 +226,21 @@ impl Request {
         Ok(length)
     }
 
-    /// Copies the payload into `out`, which has as many bytes as the read announced.
+    /// Copies the payload into `out`, which has as many bytes as the read announced, and with `keep` a second time for
+    /// the merge that a write may come to.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where the store gives bytes that were never committed; the lease is then released
     /// and no write will follow.
-    pub fn finish_read(&mut self, out: &mut [u8]) -> Result<Finished, RequestError> {
+    pub fn finish_read(&mut self, out: &mut [u8], keep: bool) -> Result<Finished, RequestError> {
         let finished = self.copy_payload(out);
         match finished {
-            Ok(Finished::Whole) => self.stage = Stage::Read,
+            Ok(Finished::Whole) => {
+                self.stage = Stage::Read;
+                if keep {
+                    self.origin = Some(out.to_vec());
+                }
+            }
             Ok(Finished::Again(_)) => {}
             Err(_) => self.abandon(),
         }
@@ -259,14 +270,27 @@ impl Request {
         }
     }
 
-    /// Stores `payload` as the session `id` and unlocks it.
+    /// Stores `payload` as the session `id` and unlocks it. `origin` is asked where the session has moved on since it
+    /// was read.
     ///
     /// # Errors
     /// [`RequestError::ReadIncomplete`] where the stage forbids it, else as [`Lease::commit`]. What was stored
     /// before then stays.
-    pub fn write(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
-        let mut lease = self.lease_to_write(id, how)?;
-        let committed = lease.commit(payload, how.lifetime, Over::Anything)?;
+    pub fn write<'a>(
+        &mut self,
+        id: &[u8],
+        payload: &[u8],
+        how: &Acquire<'_>,
+        origin: impl FnOnce() -> Origin<'a>,
+    ) -> Result<Committed, RequestError> {
+        let (mut lease, over) = self.lease_to_write(id, how)?;
+        let mut committed = lease.commit(payload, how.lifetime, over)?;
+        if committed == Committed::Moved {
+            let Origin { format, read } = origin();
+            // What a new session held when it was read is known without being kept.
+            let read = read.or(self.origin.as_deref()).or(lease.is_new().then_some(&[]));
+            committed = commit_merged(&mut *lease, format, read, payload, how.lifetime)?;
+        }
         self.finished = Some(lease);
         Ok(committed)
     }
@@ -277,7 +301,7 @@ impl Request {
     /// # Errors
     /// As [`Request::write`].
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
-        let mut lease = self.lease_to_write(id, how)?;
+        let (mut lease, _) = self.lease_to_write(id, how)?;
         let committed = touch_or_write(&mut *lease, payload, how.lifetime)?;
         self.finished = Some(lease);
         Ok(committed)
@@ -319,12 +343,14 @@ impl Request {
         self.found = None;
         self.stage = Stage::Idle;
         self.keyed.length = 0;
+        self.origin = None;
         self.open = false;
     }
 
     /// Where no read completes from here on, no write may follow.
     fn begin(&mut self) {
         self.found = None;
+        self.origin = None;
         self.stage = Stage::Lost;
     }
 
@@ -360,17 +386,20 @@ impl Request {
         Ok(self.store()?.acquire(key, how, finished)?)
     }
 
-    /// The lease of `id`: the one that is held, or a new one.
-    fn lease_to_write(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<Box<dyn Lease>, RequestError> {
+    /// The lease of `id`, the one that is held or a new one, and what it may replace.
+    fn lease_to_write(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<(Box<dyn Lease>, Over), RequestError> {
         if matches!(self.stage, Stage::Reading(_) | Stage::Lost) {
             return Err(RequestError::ReadIncomplete);
         }
         let key = self.key(id)?;
         match self.held.take() {
-            Some(held) if held.key == key => Ok(held.lease),
+            Some(held) if held.key == key => {
+                let free = held.mode == LockMode::None || self.stage != Stage::Read;
+                Ok((held.lease, if free { Over::Anything } else { Over::WhatWasRead }))
+            }
             other => {
                 drop(other);
-                self.acquire(&key, how)
+                Ok((self.acquire(&key, how)?, Over::Anything))
             }
         }
     }
@@ -428,17 +457,4 @@ pub(crate) fn touch_or_write(
 fn reserve(store: &Arc<dyn Store>, key: &Key, how: &Acquire<'_>) -> Result<Vec<u8>, StoreError> {
     let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how }, None)?;
     read_whole(&mut *lease)
-}
-
-/// The payload that `lease` reads.
-pub(crate) fn read_whole(lease: &mut dyn Lease) -> Result<Vec<u8>, StoreError> {
-    let mut payload = Vec::new();
-    for _ in 0..=MAX_READS {
-        payload.resize(lease.payload_len(), 0);
-        match lease.read_payload(&mut payload) {
-            Err(StoreError::Changed) => {}
-            read => return read.map(|()| payload),
-        }
-    }
-    Err(StoreError::Changed)
 }

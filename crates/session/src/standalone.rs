@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | nothing, or destroyed it | anything | counts |
 //! | read or wrote it | nothing, or it expired | counts |
-//! | read or wrote it | another request wrote it | `Exclusive`: refused ([`RequestError::Moved`]); `None`: counts |
+//! | read or wrote it | another request wrote it | `Exclusive`: refused ([`RequestError::Moved`]); `Merge`: is merged; `None`: counts |
 //! | read or wrote it | another request destroyed it | is dropped: what was ended stays ended |
 //!
 //! A write of the very bytes that were read or written last changes nothing, so it extends the lifetime of whatever is
@@ -19,6 +19,8 @@
 use std::sync::Arc;
 
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
+use crate::merge::Format;
+use crate::moved::commit_merged;
 use crate::request::{Finished, RequestError, draw_id, touch_or_write};
 use crate::seam::{Acquire, Committed, Effort, End, Key, LockMode, Mark, Over, Store};
 
@@ -96,12 +98,19 @@ impl Standalone {
         Ok(Finished::Whole)
     }
 
-    /// Stores `payload` as the session `id`, where that replaces nothing which this object should have read before.
+    /// Stores `payload` as the session `id`, where that replaces nothing which this object should have read before, or
+    /// merges it, as `format` says, with what another request wrote.
     ///
     /// # Errors
     /// [`RequestError::Moved`] where it would, else as [`Store::acquire`] and [`crate::Lease::commit`]. What is stored
     /// then stays.
-    pub fn write(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
+    pub fn write(
+        &mut self,
+        id: &[u8],
+        payload: &[u8],
+        how: &Acquire<'_>,
+        format: Format,
+    ) -> Result<Committed, RequestError> {
         let (store, key) = self.find(id)?;
         let known = self.known.iter().find(|known| known.key == key);
         let since = known.map(|known| known.mark);
@@ -122,6 +131,16 @@ impl Standalone {
             Committed::Stored if touches => {}
             Committed::Stored => self.remember(key, lease.mark(), Some(payload.to_vec())),
             Committed::Ended => {}
+            Committed::Moved if how.mode == LockMode::Merge => {
+                let read = known.and_then(|known| known.payload.as_deref());
+                let committed = commit_merged(&mut *lease, format, read, payload, how.lifetime)?;
+                // The object has not seen the merged payload. Its next write is merged with it again, as what it
+                // knows is still the version before.
+                if let (Committed::Stored, Some(mark)) = (committed, since) {
+                    self.remember(key, mark, Some(payload.to_vec()));
+                }
+                return Ok(committed);
+            }
             Committed::Moved => return Err(RequestError::Moved),
         }
         Ok(committed)

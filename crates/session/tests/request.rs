@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use cloakroom_session::id::MAX_ID;
+use cloakroom_session::merge::Format;
+use cloakroom_session::moved::Origin;
 use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::{Committed, End, Mark, Over};
 use cloakroom_session::{
@@ -27,6 +29,11 @@ const EXCLUSIVE: Acquire<'static> = Acquire {
     since: None,
 };
 const UNLOCKED: Acquire<'static> = Acquire { mode: LockMode::None, ..EXCLUSIVE };
+
+/// What a write that finds the session moved on would be told.
+fn php() -> Origin<'static> {
+    Origin { format: Format::Php, read: None }
+}
 
 fn opened() -> (Arc<dyn Store>, Request) {
     opened_on(Arc::new(MemoryStore::default()))
@@ -54,13 +61,13 @@ fn put(store: &Arc<dyn Store>, id: &[u8], payload: &[u8]) {
 /// Reads as PHP does: length, allocation, bytes.
 fn read(request: &mut Request, id: &[u8], how: &Acquire<'_>) -> Vec<u8> {
     let mut payload = vec![0; request.begin_read(id, how).expect("free")];
-    assert_eq!(request.finish_read(&mut payload).expect("no failure"), Finished::Whole);
+    assert_eq!(request.finish_read(&mut payload, false).expect("no failure"), Finished::Whole);
     payload
 }
 
 fn snapshot(request: &mut Request, id: &[u8]) -> Vec<u8> {
     let mut payload = vec![0; request.begin_snapshot(id, &EXCLUSIVE).expect("never waits")];
-    assert_eq!(request.finish_read(&mut payload).expect("no failure"), Finished::Whole);
+    assert_eq!(request.finish_read(&mut payload, false).expect("no failure"), Finished::Whole);
     payload
 }
 
@@ -83,7 +90,7 @@ fn a_cycle_reads_writes_and_unlocks() {
     let (store, mut request) = opened();
     assert_eq!(read(&mut request, ID, &EXCLUSIVE), b"");
     assert!(!is_free(&store, ID));
-    assert_eq!(request.write(ID, b"one", &EXCLUSIVE).expect("stored"), Committed::Stored);
+    assert_eq!(request.write(ID, b"one", &EXCLUSIVE, php).expect("stored"), Committed::Stored);
     assert!(is_free(&store, ID), "the write unlocks, before the close");
     request.close();
 
@@ -113,7 +120,7 @@ fn an_interrupted_read_is_never_followed_by_a_write() {
     assert_eq!(request.begin_read(ID, &EXCLUSIVE).expect("free"), 8);
     // PHP's allocation jumped away here; at shutdown it writes what it believes the session to be.
     for id in [ID, OTHER] {
-        assert!(matches!(request.write(id, b"", &EXCLUSIVE), Err(RequestError::ReadIncomplete)));
+        assert!(matches!(request.write(id, b"", &EXCLUSIVE, php), Err(RequestError::ReadIncomplete)));
         assert!(matches!(request.touch(id, b"", &EXCLUSIVE), Err(RequestError::ReadIncomplete)));
     }
     request.close();
@@ -128,10 +135,10 @@ fn an_abandoned_session_stays_as_it_was() {
     assert_eq!(read(&mut request, ID, &EXCLUSIVE), b"precious");
     request.abandon();
     assert!(is_free(&store, ID));
-    assert!(matches!(request.write(ID, b"", &EXCLUSIVE), Err(RequestError::ReadIncomplete)));
+    assert!(matches!(request.write(ID, b"", &EXCLUSIVE, php), Err(RequestError::ReadIncomplete)));
     assert_eq!(stored(&store, ID).as_deref(), Some(&b"precious"[..]));
     assert_eq!(read(&mut request, ID, &EXCLUSIVE), b"precious");
-    request.write(ID, b"next", &EXCLUSIVE).expect("a completed read allows writes again");
+    request.write(ID, b"next", &EXCLUSIVE, php).expect("a completed read allows writes again");
     assert_eq!(stored(&store, ID).as_deref(), Some(&b"next"[..]));
 }
 
@@ -147,7 +154,7 @@ fn a_read_that_had_to_wait_too_long_is_never_followed_by_a_write() {
                 let (_, mut request) = opened_on(Arc::clone(store));
                 let read = request.begin_read(ID, &EXCLUSIVE);
                 assert!(matches!(read, Err(RequestError::Store(StoreError::LockTimeout { .. }))));
-                matches!(request.write(ID, b"", &EXCLUSIVE), Err(RequestError::ReadIncomplete))
+                matches!(request.write(ID, b"", &EXCLUSIVE, php), Err(RequestError::ReadIncomplete))
             })
             .join()
     });
@@ -164,7 +171,7 @@ fn a_second_open_and_read_keep_the_lock() {
     request.open(&store, &Namespace::EMPTY);
     assert!(!is_free(&store, ID), "session_reset() does not let anybody in");
     assert_eq!(read(&mut request, ID, &EXCLUSIVE), b"before");
-    request.write(ID, b"after", &EXCLUSIVE).expect("stored");
+    request.write(ID, b"after", &EXCLUSIVE, php).expect("stored");
     assert!(is_free(&store, ID));
     assert_eq!(stored(&store, ID).as_deref(), Some(&b"after"[..]));
 }
@@ -186,7 +193,7 @@ fn an_open_elsewhere_releases_the_lease() {
     request.open(&store, &Namespace::parse(b"shop").expect("valid"));
     assert!(is_free(&store, ID));
     assert_eq!(read(&mut request, ID, &EXCLUSIVE), b"");
-    request.write(ID, b"of the shop", &EXCLUSIVE).expect("stored");
+    request.write(ID, b"of the shop", &EXCLUSIVE, php).expect("stored");
     assert_eq!(stored(&store, ID).as_deref(), Some(&b""[..]), "another namespace, another session");
     let elsewhere: Arc<dyn Store> = Arc::new(MemoryStore::default());
     read(&mut request, ID, &EXCLUSIVE);
@@ -209,14 +216,14 @@ fn reading_another_id_releases_the_first() {
 #[test]
 fn an_id_that_was_not_read_can_be_written() {
     let (store, mut request) = opened();
-    request.write(ID, b"unread", &EXCLUSIVE).expect("nothing was read that this contradicts");
+    request.write(ID, b"unread", &EXCLUSIVE, php).expect("nothing was read that this contradicts");
     assert_eq!(stored(&store, ID).as_deref(), Some(&b"unread"[..]));
 
     read(&mut request, ID, &EXCLUSIVE);
-    request.write(OTHER, b"another", &EXCLUSIVE).expect("stored");
+    request.write(OTHER, b"another", &EXCLUSIVE, php).expect("stored");
     assert!(is_free(&store, ID) && is_free(&store, OTHER));
     assert_eq!(stored(&store, OTHER).as_deref(), Some(&b"another"[..]));
-    request.write(OTHER, b"twice", &EXCLUSIVE).expect("a second write acquires again");
+    request.write(OTHER, b"twice", &EXCLUSIVE, php).expect("a second write acquires again");
     assert_eq!(stored(&store, OTHER).as_deref(), Some(&b"twice"[..]));
     request.touch(OTHER, b"", &EXCLUSIVE).expect("stored");
     assert_eq!(stored(&store, OTHER).as_deref(), Some(&b"twice"[..]), "a touch rewrites nothing");
@@ -237,7 +244,7 @@ fn a_write_never_waits_for_one_lock_while_it_holds_another() {
             lease.release();
         });
         told.recv().expect("taken");
-        let write = request.write(OTHER, b"x", &EXCLUSIVE);
+        let write = request.write(OTHER, b"x", &EXCLUSIVE, php);
         assert!(matches!(write, Err(RequestError::Store(StoreError::LockTimeout { .. }))));
         assert!(is_free(store, ID));
         done.send(()).expect("heard");
@@ -251,7 +258,7 @@ fn a_destroyed_session_is_gone_for_the_slower_request() {
         put(&store, ID, b"logged in");
         assert_eq!(read(&mut slow, ID, &how), b"logged in");
         assert!(store.destroy(&key(&store, ID), End::at_once(HOUR)).expect("memory does not fail"));
-        assert_eq!(slow.write(ID, b"logged in", &how).expect("no failure"), Committed::Ended);
+        assert_eq!(slow.write(ID, b"logged in", &how, php).expect("no failure"), Committed::Ended);
         assert_eq!(stored(&store, ID), None);
     }
 }
@@ -327,10 +334,10 @@ fn a_damaged_payload_fails_the_read_and_stays() {
     put(&store, ID, b"damaged soon");
     faulty.damaged.store(true, Ordering::Relaxed);
     let mut payload = vec![0; request.begin_read(ID, &EXCLUSIVE).expect("free")];
-    let finished = request.finish_read(&mut payload);
+    let finished = request.finish_read(&mut payload, false);
     assert!(matches!(finished, Err(RequestError::Store(StoreError::Damaged { .. }))));
     assert!(is_free(&store, ID));
-    assert!(matches!(request.write(ID, b"", &EXCLUSIVE), Err(RequestError::ReadIncomplete)));
+    assert!(matches!(request.write(ID, b"", &EXCLUSIVE, php), Err(RequestError::ReadIncomplete)));
 }
 
 #[test]
@@ -342,30 +349,30 @@ fn a_payload_that_changes_while_it_is_read_is_read_again() {
     let mut tries = 0;
     let payload = loop {
         let mut payload = vec![0; length];
-        match request.finish_read(&mut payload).expect("no failure") {
+        match request.finish_read(&mut payload, false).expect("no failure") {
             Finished::Whole => break payload,
             Finished::Again(longer) => {
-                assert!(matches!(request.write(ID, b"", &UNLOCKED), Err(RequestError::ReadIncomplete)));
+                assert!(matches!(request.write(ID, b"", &UNLOCKED, php), Err(RequestError::ReadIncomplete)));
                 length = longer;
                 tries += 1;
             }
         }
     };
     assert_eq!((payload.as_slice(), tries), (&b"payload"[..], 3));
-    request.write(ID, b"after", &UNLOCKED).expect("the read completed");
+    request.write(ID, b"after", &UNLOCKED, php).expect("the read completed");
     request.close();
 
     faulty.restless.store(u32::MAX, Ordering::Relaxed);
     request.open(&store, &Namespace::EMPTY);
     let mut length = request.begin_read(ID, &UNLOCKED).expect("no lock");
     let gave_up = loop {
-        match request.finish_read(&mut vec![0; length]) {
+        match request.finish_read(&mut vec![0; length], false) {
             Ok(Finished::Again(longer)) => length = longer,
             other => break other,
         }
     };
     assert!(matches!(gave_up, Err(RequestError::Store(StoreError::Changed))));
-    assert!(matches!(request.write(ID, b"", &UNLOCKED), Err(RequestError::ReadIncomplete)));
+    assert!(matches!(request.write(ID, b"", &UNLOCKED, php), Err(RequestError::ReadIncomplete)));
     assert_eq!(stored(&store, ID).as_deref(), Some(&b"after"[..]));
 }
 
@@ -374,15 +381,15 @@ fn calls_out_of_order_change_nothing() {
     let mut request = Request::new();
     assert!(matches!(request.begin_read(ID, &EXCLUSIVE), Err(RequestError::NotOpen)));
     request.close();
-    assert!(matches!(request.write(ID, b"", &EXCLUSIVE), Err(RequestError::NotOpen)));
+    assert!(matches!(request.write(ID, b"", &EXCLUSIVE, php), Err(RequestError::NotOpen)));
     assert!(matches!(request.destroy(ID, End::at_once(HOUR)), Err(RequestError::NotOpen)));
     assert!(matches!(request.collect(Effort::All), Err(RequestError::NotOpen)));
-    assert!(matches!(request.finish_read(&mut []), Err(RequestError::OutOfOrder)));
+    assert!(matches!(request.finish_read(&mut [], false), Err(RequestError::OutOfOrder)));
 
     let (store, mut request) = opened();
     put(&store, ID, b"four");
     request.begin_read(ID, &EXCLUSIVE).expect("free");
-    assert!(matches!(request.finish_read(&mut [0; 3]), Err(RequestError::OutOfOrder)));
+    assert!(matches!(request.finish_read(&mut [0; 3], false), Err(RequestError::OutOfOrder)));
     assert!(is_free(&store, ID));
     assert_eq!(stored(&store, ID).as_deref(), Some(&b"four"[..]));
 }

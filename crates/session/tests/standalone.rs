@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_session::id::MAX_ID;
+use cloakroom_session::merge::Format;
+use cloakroom_session::moved::Origin;
 use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::{Committed, End};
 use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Namespace, Request, Standalone, Store, StoreError};
@@ -45,7 +47,7 @@ fn read(object: &mut Standalone, id: &[u8]) -> Vec<u8> {
 }
 
 fn write(object: &mut Standalone, id: &[u8], payload: &[u8]) {
-    assert_eq!(object.write(id, payload, &EXCLUSIVE).expect("nothing contradicts it"), Committed::Stored);
+    assert_eq!(object.write(id, payload, &EXCLUSIVE, Format::Php).expect("nothing contradicts it"), Committed::Stored);
 }
 
 fn destroy(object: &mut Standalone, id: &[u8]) -> bool {
@@ -57,7 +59,7 @@ fn without_a_store_nothing_works_but_drawing_ids() {
     let mut object = Standalone::new();
     assert!(matches!(object.begin_read(ID), Err(RequestError::NotOpen)));
     assert!(matches!(object.finish_read(&mut []), Err(RequestError::OutOfOrder)));
-    assert!(matches!(object.write(ID, b"x", &EXCLUSIVE), Err(RequestError::NotOpen)));
+    assert!(matches!(object.write(ID, b"x", &EXCLUSIVE, Format::Php), Err(RequestError::NotOpen)));
     assert!(matches!(object.touch(ID, b"x", &EXCLUSIVE), Err(RequestError::NotOpen)));
     assert!(matches!(object.destroy(ID, End::at_once(HOUR)), Err(RequestError::NotOpen)));
     assert!(matches!(object.collect(Effort::All), Err(RequestError::NotOpen)));
@@ -71,7 +73,7 @@ fn what_is_no_id_is_refused() {
     let (_, mut object, _) = two();
     for id in [&b""[..], b"../etc/passwd", &[b'a'; 257]] {
         assert!(matches!(object.begin_read(id), Err(RequestError::Id(_))));
-        assert!(matches!(object.write(id, b"x", &EXCLUSIVE), Err(RequestError::Id(_))));
+        assert!(matches!(object.write(id, b"x", &EXCLUSIVE, Format::Php), Err(RequestError::Id(_))));
         assert!(matches!(object.destroy(id, End::at_once(HOUR)), Err(RequestError::Id(_))));
         assert!(!object.may_exist(id));
     }
@@ -99,7 +101,7 @@ fn a_write_does_not_replace_what_its_object_has_not_read() {
     assert_eq!(read(&mut slow, ID), b"before");
     write(&mut fast, ID, b"newer");
     for _ in 0..2 {
-        assert!(matches!(slow.write(ID, b"from before", &EXCLUSIVE), Err(RequestError::Moved)));
+        assert!(matches!(slow.write(ID, b"from before", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
     }
     assert_eq!(read(&mut fast, ID), b"newer");
     assert_eq!(read(&mut slow, ID), b"newer");
@@ -112,7 +114,7 @@ fn a_session_that_appeared_since_the_read_is_not_replaced() {
     let (_, mut slow, mut fast) = two();
     assert_eq!(read(&mut slow, ID), b"");
     write(&mut fast, ID, b"created");
-    assert!(matches!(slow.write(ID, b"created, too", &EXCLUSIVE), Err(RequestError::Moved)));
+    assert!(matches!(slow.write(ID, b"created, too", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
     assert_eq!(read(&mut fast, ID), b"created");
 }
 
@@ -121,7 +123,7 @@ fn an_own_write_counts_as_read() {
     let (_, mut one, mut other) = two();
     write(&mut one, ID, b"one");
     write(&mut other, ID, b"unconditional, as it never read");
-    assert!(matches!(one.write(ID, b"one again", &EXCLUSIVE), Err(RequestError::Moved)));
+    assert!(matches!(one.write(ID, b"one again", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
     write(&mut other, ID, b"other again");
     assert_eq!(read(&mut one, ID), b"other again");
 }
@@ -133,11 +135,11 @@ fn the_bytes_that_were_read_change_nothing() {
     assert_eq!(read(&mut slow, ID), b"before");
     write(&mut fast, ID, b"newer");
     for how in [&EXCLUSIVE, &UNLOCKED] {
-        assert_eq!(slow.write(ID, b"before", how).expect("no change, no conflict"), Committed::Stored);
+        assert_eq!(slow.write(ID, b"before", how, Format::Php).expect("no change, no conflict"), Committed::Stored);
         assert_eq!(read(&mut fast, ID), b"newer");
     }
     // The object still stands where it read.
-    assert!(matches!(slow.write(ID, b"a change", &EXCLUSIVE), Err(RequestError::Moved)));
+    assert!(matches!(slow.write(ID, b"a change", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
 }
 
 #[test]
@@ -147,7 +149,10 @@ fn payloads_too_long_to_be_kept_are_written_and_refused_like_others() {
     write(&mut fast, ID, &long);
     assert_eq!(read(&mut slow, ID), long);
     write(&mut slow, ID, &long);
-    assert!(matches!(fast.write(ID, &long, &EXCLUSIVE), Err(RequestError::Moved)), "the same bytes were written anew");
+    assert!(
+        matches!(fast.write(ID, &long, &EXCLUSIVE, Format::Php), Err(RequestError::Moved)),
+        "the same bytes were written anew"
+    );
 }
 
 #[test]
@@ -156,7 +161,7 @@ fn without_a_lock_the_last_write_wins() {
     write(&mut fast, ID, b"before");
     read(&mut slow, ID);
     write(&mut fast, ID, b"newer");
-    assert_eq!(slow.write(ID, b"last", &UNLOCKED).expect("no lock"), Committed::Stored);
+    assert_eq!(slow.write(ID, b"last", &UNLOCKED, Format::Php).expect("no lock"), Committed::Stored);
     assert_eq!(read(&mut fast, ID), b"last");
 }
 
@@ -167,13 +172,13 @@ fn what_another_destroyed_since_the_read_stays_destroyed() {
         write(&mut logout, ID, b"logged in");
         read(&mut slow, ID);
         destroy(&mut logout, ID);
-        assert_eq!(slow.write(ID, b"still logged in", how).expect("dropped"), Committed::Ended);
+        assert_eq!(slow.write(ID, b"still logged in", how, Format::Php).expect("dropped"), Committed::Ended);
         assert_eq!(slow.touch(ID, b"logged in", how).expect("dropped"), Committed::Ended);
-        assert_eq!(slow.write(ID, b"logged in", how).expect("dropped"), Committed::Ended);
+        assert_eq!(slow.write(ID, b"logged in", how, Format::Php).expect("dropped"), Committed::Ended);
         assert!(!logout.may_exist(ID));
         // Also where another one has begun under the same id.
         write(&mut logout, ID, b"another visit");
-        assert_eq!(slow.write(ID, b"still logged in", how).expect("dropped"), Committed::Ended);
+        assert_eq!(slow.write(ID, b"still logged in", how, Format::Php).expect("dropped"), Committed::Ended);
         assert_eq!(read(&mut logout, ID), b"another visit");
         assert_eq!(read(&mut slow, ID), b"another visit");
         write(&mut slow, ID, b"changed");
@@ -195,7 +200,7 @@ fn an_object_may_write_what_it_destroyed_itself() {
 fn an_expired_session_contradicts_no_write() {
     let (_, mut object, _) = two();
     let brief = Acquire { lifetime: Duration::from_millis(1), ..EXCLUSIVE };
-    object.write(ID, b"old", &brief).expect("free");
+    object.write(ID, b"old", &brief, Format::Php).expect("free");
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     while object.may_exist(ID) {
         assert!(std::time::Instant::now() < deadline, "it expires");
@@ -222,12 +227,12 @@ fn no_lock_outlives_a_call_and_a_lock_of_others_counts() {
     let mut holder = Request::new();
     holder.open(&store, &Namespace::EMPTY);
     let length = holder.begin_read(ID, &EXCLUSIVE).expect("no lock was left");
-    holder.finish_read(&mut vec![0; length]).expect("in order");
+    holder.finish_read(&mut vec![0; length], false).expect("in order");
     assert_eq!(read(&mut object, ID), b"before", "a read does not wait");
-    let refused = object.write(ID, b"meanwhile", &EXCLUSIVE);
+    let refused = object.write(ID, b"meanwhile", &EXCLUSIVE, Format::Php);
     assert!(matches!(refused, Err(RequestError::Store(StoreError::HeldHere))));
-    holder.write(ID, b"under the lock", &EXCLUSIVE).expect("held");
-    assert!(matches!(object.write(ID, b"meanwhile", &EXCLUSIVE), Err(RequestError::Moved)));
+    holder.write(ID, b"under the lock", &EXCLUSIVE, || Origin { format: Format::Php, read: None }).expect("held");
+    assert!(matches!(object.write(ID, b"meanwhile", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
     assert!(matches!(holder.begin_read(ID, &EXCLUSIVE), Ok(14)), "a refused write left no lock");
 }
 
@@ -241,7 +246,7 @@ fn an_object_remembers_the_ids_it_used_last() {
     }
     let (forgotten, remembered) = ids.split_first().expect("nine");
     for id in remembered {
-        assert!(matches!(object.write(id, b"object again", &EXCLUSIVE), Err(RequestError::Moved)));
+        assert!(matches!(object.write(id, b"object again", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
     }
     write(&mut object, forgotten, b"object again");
 }

@@ -1,0 +1,66 @@
+//! What a commit does whose session has moved on since it was read: others wrote meanwhile, without a lock or under one
+//! that was not waited for.
+//!
+//! The three payloads are merged ([`crate::merge`]) and the result is committed over what was read for the merge. Where
+//! somebody was faster once more, it is done again from what is there then: each round that is lost is another
+//! request's commit, so all of them together go on, and nobody waits for anybody who sleeps.
+
+use std::time::Duration;
+
+use crate::StoreError;
+use crate::merge::{self, Format, Merged};
+use crate::seam::{Committed, Lease, Over};
+
+/// How often a payload that was replaced while it was read is read again.
+pub(crate) const MAX_READS: u32 = 16;
+
+/// What a merge needs to know of the payload that the script was given.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// How payloads are encoded.
+    pub format: Format,
+    /// The payload as it was read, where the caller has it; else what [`crate::Request::finish_read`] was told to keep.
+    pub read: Option<&'a [u8]>,
+}
+
+/// Commits through `lease`, whose session has moved on since it was `read`, what comes of merging `mine` with what is
+/// there. Where they cannot be merged, or `read` is not known, the last write wins.
+pub(crate) fn commit_merged(
+    lease: &mut dyn Lease,
+    format: Format,
+    read: Option<&[u8]>,
+    mine: &[u8],
+    lifetime: Duration,
+) -> Result<Committed, StoreError> {
+    loop {
+        let theirs = match read_whole(lease) {
+            Err(StoreError::Changed) => continue,
+            theirs => theirs?,
+        };
+        let merged = match read.map(|read| merge::merge(format, read, mine, &theirs)) {
+            Some(Merged::Merged { payload, conflicts }) => Some((payload, conflicts)),
+            Some(Merged::Fallback(_)) | None => None,
+        };
+        let payload = merged.as_ref().map_or(mine, |(payload, _)| payload);
+        let committed = lease.commit(payload, lifetime, Over::WhatWasRead)?;
+        if committed == Committed::Stored {
+            lease.count_merge(merged.map(|(_, conflicts)| conflicts));
+        }
+        if committed != Committed::Moved {
+            return Ok(committed);
+        }
+    }
+}
+
+/// The payload that `lease` reads.
+pub(crate) fn read_whole(lease: &mut dyn Lease) -> Result<Vec<u8>, StoreError> {
+    let mut payload = Vec::new();
+    for _ in 0..=MAX_READS {
+        payload.resize(lease.payload_len(), 0);
+        match lease.read_payload(&mut payload) {
+            Err(StoreError::Changed) => {}
+            read => return read.map(|()| payload),
+        }
+    }
+    Err(StoreError::Changed)
+}
