@@ -32,6 +32,10 @@ unsafe extern "C" {
     fn cloakroom_expand_path(path: *const c_char, out: *mut c_char) -> bool;
     fn cloakroom_bailed_out() -> bool;
     fn cloakroom_out_of_memory() -> bool;
+    fn cloakroom_raise_out_of_memory();
+    fn cloakroom_exception_pending() -> bool;
+    fn cloakroom_in_save_handler() -> bool;
+    fn cloakroom_encoding_failed() -> bool;
     fn cloakroom_caller() -> c_int;
     fn cloakroom_is_emptied() -> bool;
     fn cloakroom_kept_payload(module: *const PsModule) -> *const zend_string;
@@ -94,6 +98,31 @@ pub(crate) fn bailed_out() -> bool {
 pub(crate) fn out_of_memory() -> bool {
     // SAFETY: reads one field of this thread's globals.
     unsafe { cloakroom_out_of_memory() }
+}
+
+/// Raises the fatal error of [`out_of_memory`] where PHP itself would not any more. Then it does not return.
+pub(crate) fn raise_out_of_memory() {
+    // SAFETY: called only while that error is held back.
+    unsafe { cloakroom_raise_out_of_memory() };
+}
+
+/// Whether an exception, or `exit`, is on its way up to the script: PHP then runs no method of the objects that it
+/// decodes or encodes. Runs no PHP code.
+pub(crate) fn exception_pending() -> bool {
+    // SAFETY: reads one field of this thread's globals.
+    unsafe { cloakroom_exception_pending() }
+}
+
+/// Whether PHP's session module runs a method of a save handler that is an object. Runs no PHP code.
+pub(crate) fn in_save_handler() -> bool {
+    // SAFETY: reads one field of this thread's globals.
+    unsafe { cloakroom_in_save_handler() }
+}
+
+/// Whether an empty payload that PHP writes now stands for a `$_SESSION` that could not be encoded. Runs no PHP code.
+pub(crate) fn encoding_failed() -> bool {
+    // SAFETY: looks at the keys of `$_SESSION` and changes nothing.
+    unsafe { cloakroom_encoding_failed() }
 }
 
 /// The path of the script as the server names it, empty where there is none; valid until the request ends. Runs no

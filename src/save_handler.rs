@@ -69,6 +69,11 @@ unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_
     unsafe { *mod_data = worker::handle() };
     if has_news {
         warning::raise();
+        // After an error handler that threw, PHP would go on, and decode objects without running their methods.
+        if php::exception_pending() {
+            let _closed = guarded_infallible(|worker| worker.request.close());
+            return FAILURE;
+        }
     }
     SUCCESS
 }
@@ -201,19 +206,41 @@ pub(crate) type FinishOn = fn(Which, &[u8], &[u8], zend_long) -> Option<Committe
 unsafe fn finish(key: *const zend_string, value: *const zend_string, lifetime: zend_long, how: FinishOn) -> c_int {
     // SAFETY: PHP passes valid strings that live longer than this call.
     let (id, payload) = unsafe { (php::string_bytes(key), php::string_bytes(value)) };
-    success_or_warning(how(Which::Native, id, payload, lifetime))
+    let finished = success_or_warning(how(Which::Native, id, payload, lifetime));
+    if finished == FAILURE && php::out_of_memory() {
+        php::raise_out_of_memory();
+    }
+    finished
 }
 
 /// Stores a session.
 pub(crate) fn write_on(which: Which, id: &[u8], payload: &[u8], lifetime: zend_long) -> Option<Committed> {
-    if php::out_of_memory() {
-        return guarded(|_| Err(ENCODED_OUT_OF_MEMORY));
+    if let Some(reason) = incomplete(which, payload) {
+        return guarded(|_| Err(reason));
     }
     let origin = || Origin {
         format: php::format(),
         read: if matches!(which, Which::Native) { php::kept_payload(&SAVE_HANDLER) } else { None },
     };
     finish_on(which, lifetime, |request, how| request.write(id, payload, how, origin))
+}
+
+/// Why `payload` is not what `$_SESSION` holds; `None` where nothing speaks against it.
+fn incomplete(which: Which, payload: &[u8]) -> Option<&'static str> {
+    // An object is also given payloads that have nothing to do with $_SESSION.
+    let of_the_session = matches!(which, Which::Native) || php::in_save_handler();
+    if php::out_of_memory() {
+        Some(ENCODED_OUT_OF_MEMORY)
+    } else if php::exception_pending() {
+        Some("encoding the session was ended by an exception, so it was not written; what is stored stays")
+    } else if payload.is_empty() && of_the_session && php::encoding_failed() {
+        Some(
+            "session.serialize_handler cannot encode $_SESSION (\"php\" allows no | in its keys), so it was not written; \
+             what is stored stays",
+        )
+    } else {
+        None
+    }
 }
 
 /// Extends the lifetime of an unchanged session.
@@ -244,9 +271,9 @@ unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int
 
 /// Ends a session; `None` where that fails.
 pub(crate) fn destroy_on(which: Which, id: &[u8]) -> Option<bool> {
-    if php::bailed_out() || php::out_of_memory() {
-        // PHP destroys a session whose payload does not fit into memory_limit when it is decoded. That payload is
-        // whole, and the next request may have more memory.
+    if php::bailed_out() || php::out_of_memory() || php::exception_pending() {
+        // PHP destroys a session whose decoding ends early: at memory_limit or the time limit, in a class loader that
+        // throws. The payload is whole, and the next request may get further.
         return guarded_on(which, |handler| {
             handler.request.abandon();
             Ok::<_, RequestError>(false)
@@ -268,6 +295,11 @@ unsafe extern "C" fn collect(_mod_data: ModData, _lifetime: zend_long, removed: 
     unsafe { *removed = count };
     if count < 0 {
         warning::raise();
+        // Chance collects between the read and the decoding. After an error handler that threw, PHP decodes objects
+        // without running their methods, and what it then encodes must not be stored.
+        if effort() == Effort::Step && php::exception_pending() {
+            let _abandoned = guarded_infallible(|worker| worker.request.abandon());
+        }
     }
     count
 }

@@ -172,6 +172,54 @@ bool cloakroom_out_of_memory(void)
 #endif
 }
 
+/*
+ * Raises the fatal error that such a release holds back, where no function is left that it would be raised in: at the end
+ * of the request it would never be seen, nor any warning. Then it does not return.
+ */
+void cloakroom_raise_out_of_memory(void)
+{
+#ifdef ZEND_HAS_OOM
+	if (EG(current_execute_data) == NULL) {
+		zend_handle_delayed_oom();
+	}
+#endif
+}
+
+/* Whether an exception, or exit(), is on its way up to the script. */
+bool cloakroom_exception_pending(void)
+{
+	return EG(exception) != NULL;
+}
+
+/* Whether the session module runs a method of a save handler that is an object. */
+bool cloakroom_in_save_handler(void)
+{
+	return PS(in_save_handler);
+}
+
+/*
+ * Whether the empty payload that PHP writes stands for an encoding that failed: a serialize handler that gives up, as
+ * "php" does at a key with a bar, leaves PHP nothing else to write. "php_binary" never gives up; it passes over long keys.
+ */
+bool cloakroom_encoding_failed(void)
+{
+	zval *vars = &PS(http_session_vars);
+	zend_string *key;
+
+	if (PS(serializer) == NULL || strcmp(PS(serializer)->name, "php_binary") == 0) {
+		return false;
+	}
+	if (!Z_ISREF_P(vars) || Z_TYPE_P(Z_REFVAL_P(vars)) != IS_ARRAY) {
+		return false;
+	}
+	ZEND_HASH_FOREACH_STR_KEY(Z_ARRVAL_P(Z_REFVAL_P(vars)), key) {
+		if (key != NULL) {
+			return true;
+		}
+	} ZEND_HASH_FOREACH_END();
+	return false;
+}
+
 /* ---- call frames ---- */
 
 /* Same values as `Caller` in src/php.rs. */
