@@ -162,9 +162,9 @@ class Site:
 
         return wait_for(enough, f"{number} workers wait for a lock")
 
-    def hold(self, browser, name, count):
+    def hold(self, browser, name, **query):
         """Begins a request that holds the session; answers the running request and the worker's process id."""
-        request = InBackground(browser.get, "/t/hold.php", signal=name, count=count)
+        request = InBackground(browser.get, "/t/hold.php", signal=name, **query)
         held = self.signals / f"{name}.held"
         wait_for(lambda: held.exists() or not request.running(), "a request holds the session")
         expect(held.exists(), "the request that should hold the session ended")
