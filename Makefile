@@ -5,7 +5,7 @@ DIR ?=
 export PORT DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-lint test-rust test-crash test-phpt test-mutants test-upstream \
+.PHONY: help deps build run test test-lint test-rust test-crash test-phpt mutants test-mutants test-upstream \
 	test-bench test-e2e soak bench clean
 
 help: ## Show this list
@@ -36,6 +36,7 @@ test-crash: ## Processes killed inside the store: a sample of the single steps, 
 test-phpt: ## php-tests/*.phpt with PHP's run-tests.php
 	@scripts/test phpt
 
+mutants: test-mutants
 test-mutants: ## The .phpt suite against handlers that are broken on purpose: each must be noticed
 	@scripts/test mutants
 

@@ -14,6 +14,7 @@
 //! | `warning` | where a failure becomes an `E_WARNING` | yes |
 //! | `status` | `Cloakroom\status()` | yes |
 //! | `info` | the section of phpinfo() | yes |
+//! | `fault` | failures on purpose, in builds for tests only | yes |
 //! | `ps_module` | a mirror of PHP's interface for save handlers | yes |
 //! | `php` | PHP's side in Rust signatures, over `src/shim.c` | yes |
 //!
@@ -21,6 +22,8 @@
 //! which forbids unsafe code.
 
 mod attach;
+#[cfg(feature = "faults")]
+mod fault;
 mod info;
 mod module;
 mod objects;

@@ -53,6 +53,8 @@ fn build() -> ext_php_rs::error::Result<(ModuleEntry, ModuleAllocations)> {
         .post_deactivate_function(after_request)
         .info_function(info::print)
         .function(status::function());
+    #[cfg(feature = "faults")]
+    let builder = builder.function(crate::fault::function());
     let (mut entry, startup, owned): (ModuleEntry, ModuleStartup, ModuleAllocations) = builder.try_into()?;
     entry.deps = DEPENDENCIES.0.as_ptr();
     *STARTUP.lock().unwrap_or_else(PoisonError::into_inner) = Some(startup);

@@ -245,6 +245,8 @@ pub(crate) unsafe fn string_bytes_mut<'a>(string: *mut zend_string) -> &'a mut [
 /// A string of `length` bytes in PHP's request memory, its bytes not yet written. Jumps away where `memory_limit`
 /// is reached.
 pub(crate) fn string_alloc(length: usize) -> *mut zend_string {
+    #[cfg(feature = "faults")]
+    crate::fault::allocation();
     // SAFETY: allocates or does not return.
     unsafe { cloakroom_string_alloc(length) }
 }

@@ -351,7 +351,11 @@ unsafe extern "C" fn validate_id(_mod_data: ModData, key: *mut zend_string) -> c
     let id = unsafe { php::string_bytes(key) };
     match guarded_infallible(|worker| worker.request.may_exist(id)) {
         Some(false) => FAILURE,
-        // After a panic nothing is proven either.
-        Some(true) | None => SUCCESS,
+        Some(true) => SUCCESS,
+        None => {
+            // After a panic nothing is proven.
+            warning::raise();
+            SUCCESS
+        }
     }
 }

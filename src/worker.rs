@@ -13,6 +13,8 @@ use cloakroom_session::{LockMode, Request, Store};
 use ext_php_rs::zend::{ModuleGlobal, ModuleGlobals};
 
 use crate::attach::Stores;
+#[cfg(feature = "faults")]
+use crate::fault;
 use crate::objects::{Object, Objects};
 use crate::settings::Settings;
 
@@ -163,7 +165,14 @@ pub(crate) fn guarded<T, E: Display>(body: impl FnOnce(&mut Worker) -> Result<T,
     // SAFETY: one request runs on a thread at a time; `body` does not call PHP, so nothing else on this thread can
     // ask for the worker until it returns; and no reference is kept from one `guarded` to the next.
     let worker = unsafe { WORKER.get_mut() };
-    match catch_unwind(AssertUnwindSafe(|| body(worker))) {
+    match catch_unwind(AssertUnwindSafe(|| {
+        #[cfg(feature = "faults")]
+        fault::point(fault::Place::Before);
+        let answer = body(worker);
+        #[cfg(feature = "faults")]
+        fault::point(fault::Place::After);
+        answer
+    })) {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(failure)) => {
             worker.message.set(format_args!("Cloakroom: {failure}"));
@@ -172,7 +181,9 @@ pub(crate) fn guarded<T, E: Display>(body: impl FnOnce(&mut Worker) -> Result<T,
         Err(_panic) => {
             // Whatever was under way, nothing is written from here on. A lease that panics once more is left behind.
             let _left_behind = catch_unwind(AssertUnwindSafe(|| worker.abandon()));
-            worker.message.set("Cloakroom: internal error, nothing was changed; please report what the error log says");
+            worker.message.set(
+                "Cloakroom: internal error; what was under way was given up; please report what the error log says",
+            );
             None
         }
     }

@@ -18,6 +18,19 @@ static zend_result destroy_does_nothing(PS_DESTROY_ARGS)
 	return SUCCESS;
 }
 
+/* What the handler sees when PHP destroys a session whose decoding threw, or was ended by a fatal error. */
+static zend_result destroy_ignores_how_decoding_ended(PS_DESTROY_ARGS)
+{
+	zend_object *exception = EG(exception);
+	bool unclean = CG(unclean_shutdown);
+	EG(exception) = NULL;
+	CG(unclean_shutdown) = 0;
+	zend_result destroyed = real.s_destroy(mod_data, key);
+	EG(exception) = exception;
+	CG(unclean_shutdown) = unclean;
+	return destroyed;
+}
+
 static zend_long gc_does_nothing(PS_GC_ARGS)
 {
 	return *nrdels = 0;
@@ -43,6 +56,25 @@ static zend_result touch_rewrites(PS_UPDATE_TIMESTAMP_ARGS)
 static zend_result write_is_dropped(PS_WRITE_ARGS)
 {
 	return SUCCESS;
+}
+
+static zend_result write_ignores_exceptions(PS_WRITE_ARGS)
+{
+	zend_object *exception = EG(exception);
+	EG(exception) = NULL;
+	zend_result written = real.s_write(mod_data, key, val, maxlifetime);
+	EG(exception) = exception;
+	return written;
+}
+
+/* An encoding that failed is an empty payload; so is one of nothing. */
+static zend_result write_believes_every_encoding(PS_WRITE_ARGS)
+{
+	const ps_serializer *serializer = PS(serializer);
+	PS(serializer) = NULL;
+	zend_result written = real.s_write(mod_data, key, val, maxlifetime);
+	PS(serializer) = serializer;
+	return written;
 }
 
 static zend_result cut(zend_result read, zend_string **val, size_t length)
@@ -164,6 +196,15 @@ static zend_result closes_what_opened_once(PS_CLOSE_ARGS)
 	return real.s_close(mod_data);
 }
 
+static zend_result every_path_is_the_first(PS_OPEN_ARGS)
+{
+	static char first[MAXPATHLEN];
+	if (first[0] == '\0') {
+		snprintf(first, sizeof first, "%s", save_path);
+	}
+	return real.s_open(mod_data, first, session_name);
+}
+
 #define FOR_EVER 100000000
 
 static zend_result nothing_expires_read(PS_READ_ARGS)
@@ -187,11 +228,14 @@ static bool broken(const char *kind, ps_module *handler)
 #define KIND(name, ...) if (strcmp(kind, name) == 0) { __VA_ARGS__; return true; }
 	KIND("none", (void) 0)
 	KIND("destroy-does-nothing", handler->s_destroy = destroy_does_nothing)
+	KIND("destroy-ignores-how-decoding-ended", handler->s_destroy = destroy_ignores_how_decoding_ended)
 	KIND("gc-does-nothing", handler->s_gc = gc_does_nothing)
 	KIND("gc-does-not-count", handler->s_gc = gc_does_not_count)
 	KIND("touch-does-nothing", handler->s_update_timestamp = touch_does_nothing)
 	KIND("touch-rewrites", handler->s_update_timestamp = touch_rewrites)
 	KIND("write-is-dropped", handler->s_write = write_is_dropped)
+	KIND("write-ignores-exceptions", handler->s_write = write_ignores_exceptions)
+	KIND("write-believes-every-encoding", handler->s_write = write_believes_every_encoding)
 	KIND("read-ends-at-nul", handler->s_read = read_ends_at_nul)
 	KIND("read-ends-at-4-kb", handler->s_read = read_ends_at_4_kb)
 	KIND("read-extends-the-lifetime", handler->s_read = read_extends_the_lifetime)
@@ -204,6 +248,7 @@ static bool broken(const char *kind, ps_module *handler)
 	KIND("no-id-is-valid", handler->s_validate_sid = no_id_is_valid)
 	KIND("ids-are-all-the-same", handler->s_create_sid = ids_are_all_the_same)
 	KIND("ids-have-a-fixed-length", handler->s_create_sid = ids_have_a_fixed_length)
+	KIND("every-path-is-the-first", handler->s_open = every_path_is_the_first)
 	KIND("opens-once", handler->s_open = opens_once; handler->s_close = closes_what_opened_once)
 	KIND("nothing-expires",
 		handler->s_read = nothing_expires_read;
