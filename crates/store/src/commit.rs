@@ -30,8 +30,8 @@ pub(crate) enum Target<'a> {
 
 /// What [`Lease::commit`] came to under the shard lock.
 enum Written {
-    /// Stored as this version.
-    Version(u32),
+    /// Stored as this version; whether the session lock, if there was one, is given back.
+    Version(u32, bool),
     Ended,
     /// This is what is there instead of what was read.
     Moved(Head),
@@ -57,8 +57,11 @@ impl Lease {
         }
         loop {
             match self.commit_here(payload, lifetime, over) {
-                Ok(Written::Version(version)) => {
+                Ok(Written::Version(version, unlocked)) => {
                     self.base = version;
+                    if unlocked {
+                        self.forget_slot();
+                    }
                     return Ok(Outcome::Stored);
                 }
                 Ok(Written::Ended) => {
@@ -217,12 +220,13 @@ impl Lease {
             }
         }
         count(map, self.me, Counter::Writes, 1);
+        let mut unlocked = true;
         if self.slot.is_some() {
-            let unlocked = guard.unlock(node);
-            guard.put_off(unlocked);
+            let result = guard.unlock(node);
+            unlocked = guard.put_off(result).is_some();
         }
         let swept = guard.sweep_in_passing(wall);
         guard.put_off(swept);
-        Written::Version(new.version())
+        Written::Version(new.version(), unlocked)
     }
 }

@@ -381,6 +381,14 @@ impl Drop for Lease {
 }
 
 impl Lease {
+    /// Gives the seat's entry for the session lock back, when the lock itself has been given back.
+    pub(crate) fn forget_slot(&mut self) {
+        if let (Some(slot), Ok(map)) = (self.slot, self.store.map()) {
+            SeatView::new(map, self.me.index).lease_node(slot).store(0, Ordering::Release);
+            self.slot = None;
+        }
+    }
+
     /// Gives the session lock and the seat's entry for it back.
     pub(crate) fn leave_slot(&mut self) {
         let Some(slot) = self.slot.take() else { return };

@@ -136,7 +136,7 @@ impl Store {
         }
         let unit = place - chunk_ref(chunk);
         let fits = unit.is_multiple_of(node::UNITS) && unit >= node::UNITS;
-        (fits && self.chunk_state(map, chunk)? == ChunkState::Nodes(shard)).then(|| Node::new(map, place))
+        (fits && self.is_chunk(map, chunk, ChunkState::Nodes(shard))).then(|| Node::new(map, place))
     }
 
     /// Whether `units` units from `place` on lie within one chunk in `state`.
@@ -146,7 +146,7 @@ impl Store {
             chunk < self.chunks(map)
                 && file_len(chunk + 1) <= map.len()
                 && unit.checked_add(units).is_some_and(|end| end <= CHUNK_UNITS)
-                && self.chunk_state(map, chunk) == Some(state)
+                && self.is_chunk(map, chunk, state)
         })
     }
 
@@ -194,7 +194,8 @@ impl Store {
         if self.forked() {
             return Err(Error::Forked);
         }
-        let map = self.map()?;
+        // Shard headers lie in front of the chunks, where every mapping reaches.
+        let map = self.region.map();
         let view = Shard::new(map, shard);
         let word = view.word(shard::LOCK);
         if word.compare_exchange(0, me.owner.0, Ordering::Acquire, Ordering::Relaxed).is_err()
@@ -206,7 +207,7 @@ impl Store {
         }
         note_shard_held(true);
         let mut guard = ShardGuard { store: self, map, shard: view, me, keep: 0, may_grow: false };
-        // The shard may have got chunks beyond the mapping while this thread waited.
+        // Only under the lock does the shard get no more chunks, and they may lie beyond the mapping.
         guard.map = self.map()?;
         guard.shard = Shard::new(guard.map, shard);
         // Looked at under the lock: who moves the store passes through every shard lock after it has said so.

@@ -210,6 +210,12 @@ impl Store {
         ChunkState::decode(map.u32(TABLE_AT + 4 * u64::from(chunk)).load(Ordering::Acquire))
     }
 
+    /// Whether the chunk table says that `chunk`, which is below [`Store::chunks`], is in `state`.
+    #[inline]
+    pub(crate) fn is_chunk(&self, map: Map<'_>, chunk: u32, state: ChunkState) -> bool {
+        map.u32(TABLE_AT + 4 * u64::from(chunk)).load(Ordering::Acquire) == state.encode()
+    }
+
     pub(crate) fn set_chunk_state(&self, map: Map<'_>, chunk: u32, state: ChunkState) {
         map.u32(TABLE_AT + 4 * u64::from(chunk)).store(state.encode(), Ordering::Release);
     }
