@@ -1,0 +1,10 @@
+--TEST--
+session_abort() with an object of the class, strict mode off
+--INI--
+session.use_strict_mode=0
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('abort', 'class');
+--EXPECT--
+8 claims hold

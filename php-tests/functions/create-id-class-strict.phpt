@@ -1,0 +1,10 @@
+--TEST--
+session_create_id() with an object of the class, strict mode on
+--INI--
+session.use_strict_mode=1
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('create-id', 'class');
+--EXPECT--
+9 claims hold

@@ -1,0 +1,10 @@
+--TEST--
+session_encode() and session_decode() with the native handler, strict mode off
+--INI--
+session.use_strict_mode=0
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('encode-decode', 'native');
+--EXPECT--
+9 claims hold

@@ -1,0 +1,10 @@
+--TEST--
+session_id() with an object of the class, strict mode off
+--INI--
+session.use_strict_mode=0
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('id', 'class');
+--EXPECT--
+7 claims hold

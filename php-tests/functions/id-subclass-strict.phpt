@@ -1,0 +1,10 @@
+--TEST--
+session_id() with an object of a subclass, strict mode on
+--INI--
+session.use_strict_mode=1
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('id', 'subclass');
+--EXPECT--
+7 claims hold

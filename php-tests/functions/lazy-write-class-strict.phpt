@@ -1,0 +1,10 @@
+--TEST--
+session.lazy_write with an object of the class, strict mode on
+--INI--
+session.use_strict_mode=1
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('lazy-write', 'class');
+--EXPECT--
+8 claims hold

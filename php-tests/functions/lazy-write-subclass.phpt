@@ -1,0 +1,10 @@
+--TEST--
+session.lazy_write with an object of a subclass, strict mode off
+--INI--
+session.use_strict_mode=0
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('lazy-write', 'subclass');
+--EXPECT--
+8 claims hold

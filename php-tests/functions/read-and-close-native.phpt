@@ -1,0 +1,10 @@
+--TEST--
+session_start(['read_and_close' => true]) with the native handler, strict mode off
+--INI--
+session.use_strict_mode=0
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('read-and-close', 'native');
+--EXPECT--
+11 claims hold

@@ -1,0 +1,10 @@
+--TEST--
+session_start(['read_and_close' => true]) with an object of a subclass, strict mode off
+--INI--
+session.use_strict_mode=0
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('read-and-close', 'subclass');
+--EXPECT--
+11 claims hold

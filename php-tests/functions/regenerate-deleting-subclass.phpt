@@ -1,0 +1,10 @@
+--TEST--
+session_regenerate_id(true) with an object of a subclass, strict mode off
+--INI--
+session.use_strict_mode=0
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('regenerate-deleting', 'subclass');
+--EXPECT--
+11 claims hold

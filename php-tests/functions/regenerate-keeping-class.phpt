@@ -1,0 +1,10 @@
+--TEST--
+session_regenerate_id(false) with an object of the class, strict mode off
+--INI--
+session.use_strict_mode=0
+--FILE--
+<?php
+require __DIR__ . '/handlers.inc';
+run_scenario('regenerate-keeping', 'class');
+--EXPECT--
+12 claims hold
