@@ -150,8 +150,13 @@ pub(crate) fn receive(length: Option<usize>, finish: impl Fn(&mut [u8]) -> Optio
         // Where memory_limit is reached this does not return. The handler is then in the stage "reading", and the
         // empty session that PHP writes at shutdown is refused.
         let payload = if length == 0 { php::string_empty() } else { php::string_alloc(length) };
-        // SAFETY: just allocated, and not known to PHP yet. The shared empty string is not touched.
-        let finished = finish(if length == 0 { &mut [] } else { unsafe { php::string_bytes_mut(payload) } });
+        let finished = if php::out_of_memory() {
+            // PHP goes on until its function returns, but the script will not see the payload either.
+            guarded(|_| Err("memory_limit was reached while the session was read; what is stored stays"))
+        } else {
+            // SAFETY: just allocated, and not known to PHP yet. The shared empty string is not touched.
+            finish(if length == 0 { &mut [] } else { unsafe { php::string_bytes_mut(payload) } })
+        };
         if finished == Some(Finished::Whole) {
             return payload;
         }

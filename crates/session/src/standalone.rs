@@ -10,6 +10,7 @@
 //! | read or wrote it | nothing, or it expired | counts |
 //! | read or wrote it | another request wrote it | `Exclusive`: refused ([`RequestError::Moved`]); `Merge`: is merged; `None`: counts |
 //! | read or wrote it | another request destroyed it | is dropped: what was ended stays ended |
+//! | failed to read it | anything | refused ([`RequestError::ReadIncomplete`]) |
 //!
 //! A write of the very bytes that were read or written last changes nothing, so it extends the lifetime of whatever is
 //! there and is never refused.
@@ -33,8 +34,9 @@ const MOST_KEPT: usize = 256 << 10;
 /// What an object knows of a session.
 struct Known {
     key: Key,
-    mark: Mark,
-    /// What the session held then, where it is known and short enough.
+    /// `None` after a read that did not come to its end.
+    mark: Option<Mark>,
+    /// What the session held then, nothing where there was none; `None` where that is not known, or too long.
     payload: Option<Vec<u8>>,
 }
 
@@ -71,11 +73,11 @@ impl Standalone {
     /// there is no session.
     ///
     /// # Errors
-    /// Only failures of the store. What the object knew of the session is then forgotten, so that nothing which is
-    /// written afterwards counts as based on it.
+    /// Only failures of the store. Until another read succeeds, nothing is then written.
     pub fn begin_read(&mut self, id: &[u8]) -> Result<usize, RequestError> {
         self.found = None;
-        let (store, key) = self.find(id)?;
+        let (store, key) = self.find(id).map(|(store, key)| (Arc::clone(store), key))?;
+        self.remember(key, None, None);
         let (payload, mark) = store.snapshot(&key)?;
         let length = payload.as_ref().map_or(0, Vec::len);
         self.found = Some((key, mark, payload));
@@ -94,7 +96,7 @@ impl Standalone {
             return Err(RequestError::OutOfOrder);
         }
         out.copy_from_slice(bytes);
-        self.remember(key, mark, payload);
+        self.remember(key, Some(mark), Some(payload.unwrap_or_default()));
         Ok(Finished::Whole)
     }
 
@@ -112,9 +114,8 @@ impl Standalone {
         format: Format,
     ) -> Result<Committed, RequestError> {
         let (store, key) = self.find(id)?;
-        let known = self.known.iter().find(|known| known.key == key);
-        let since = known.map(|known| known.mark);
-        let unchanged = known.is_some_and(|known| known.payload.as_deref() == Some(payload));
+        let since = self.since(&key)?;
+        let unchanged = self.known(&key).is_some_and(|known| known.payload.as_deref() == Some(payload));
         let mut lease = store.acquire(&key, &Acquire { since, ..*how }, None)?;
         let touches = unchanged && !lease.is_new();
         let committed = if touches {
@@ -129,15 +130,15 @@ impl Standalone {
         match committed {
             // The object has not seen what a touch kept alive.
             Committed::Stored if touches => {}
-            Committed::Stored => self.remember(key, lease.mark(), Some(payload.to_vec())),
+            Committed::Stored => self.remember(key, Some(lease.mark()), Some(payload.to_vec())),
             Committed::Ended => {}
             Committed::Moved if how.mode == LockMode::Merge => {
-                let read = known.and_then(|known| known.payload.as_deref());
+                let read = self.known(&key).and_then(|known| known.payload.as_deref());
                 let committed = commit_merged(&mut *lease, format, read, payload, how.lifetime)?;
                 // The object has not seen the merged payload. Its next write is merged with it again, as what it
                 // knows is still the version before.
-                if let (Committed::Stored, Some(mark)) = (committed, since) {
-                    self.remember(key, mark, Some(payload.to_vec()));
+                if committed == Committed::Stored {
+                    self.remember(key, since, Some(payload.to_vec()));
                 }
                 return Ok(committed);
             }
@@ -153,7 +154,7 @@ impl Standalone {
     /// As [`Standalone::write`], but that others wrote is no failure.
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
         let (store, key) = self.find(id)?;
-        let since = self.known.iter().find(|known| known.key == key).map(|known| known.mark);
+        let since = self.since(&key)?;
         let mut lease = store.acquire(&key, &Acquire { since, ..*how }, None)?;
         Ok(touch_or_write(&mut *lease, payload, how.lifetime)?)
     }
@@ -202,7 +203,20 @@ impl Standalone {
         Ok((store, store.key(&self.namespace, &id)))
     }
 
-    fn remember(&mut self, key: Key, mark: Mark, payload: Option<Vec<u8>>) {
+    fn known(&self, key: &Key) -> Option<&Known> {
+        self.known.iter().find(|known| known.key == *key)
+    }
+
+    /// Where in the session's life the object stands, `None` where it does not know the session.
+    fn since(&self, key: &Key) -> Result<Option<Mark>, RequestError> {
+        match self.known(key) {
+            Some(Known { mark: None, .. }) => Err(RequestError::ReadIncomplete),
+            Some(Known { mark, .. }) => Ok(*mark),
+            None => Ok(None),
+        }
+    }
+
+    fn remember(&mut self, key: Key, mark: Option<Mark>, payload: Option<Vec<u8>>) {
         self.forget(&key);
         if self.known.len() == MOST {
             self.known.remove(0);

@@ -156,6 +156,25 @@ fn payloads_too_long_to_be_kept_are_written_and_refused_like_others() {
 }
 
 #[test]
+fn a_read_that_came_to_no_end_is_never_followed_by_a_write() {
+    let (_, mut object, mut other) = two();
+    write(&mut other, ID, b"stored");
+    assert_eq!(object.begin_read(ID).expect("memory does not fail"), 6);
+    for how in [&EXCLUSIVE, &UNLOCKED] {
+        assert!(matches!(object.write(ID, b"", how, Format::Php), Err(RequestError::ReadIncomplete)));
+        assert!(matches!(object.touch(ID, b"", how), Err(RequestError::ReadIncomplete)));
+    }
+    assert!(matches!(object.finish_read(&mut [0; 5]), Err(RequestError::OutOfOrder)));
+    assert!(matches!(object.write(ID, b"", &EXCLUSIVE, Format::Php), Err(RequestError::ReadIncomplete)));
+    assert_eq!(read(&mut other, ID), b"stored");
+    assert_eq!(read(&mut object, ID), b"stored");
+    write(&mut object, ID, b"changed");
+    object.begin_read(ID).expect("memory does not fail");
+    destroy(&mut object, ID);
+    write(&mut object, ID, b"new");
+}
+
+#[test]
 fn without_a_lock_the_last_write_wins() {
     let (_, mut slow, mut fast) = two();
     write(&mut fast, ID, b"before");
