@@ -36,7 +36,7 @@ test-crash: ## Processes killed inside the store: a sample of the single steps, 
 test-phpt: ## php-tests/*.phpt with PHP's run-tests.php
 	@scripts/test phpt
 
-mutants: test-mutants
+mutants: test-mutants ## Short for test-mutants
 test-mutants: ## The .phpt suite against handlers that are broken on purpose: each must be noticed
 	@scripts/test mutants
 
