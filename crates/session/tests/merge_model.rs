@@ -1,0 +1,266 @@
+//! The merge of payloads against a model that merges trees, for any tree without back-references.
+
+use cloakroom_session::merge::{Format, Merged, merge};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+#[derive(Debug, Clone, PartialEq)]
+enum Value {
+    /// What is written whole: a scalar, a string, an object.
+    Leaf(String),
+    Array(Array),
+}
+
+type Array = Vec<(Key, Value)>;
+
+#[derive(Debug, Clone, PartialEq)]
+enum Key {
+    Number(i64),
+    Text(String),
+}
+
+fn encode(format: Format, session: &Array) -> Vec<u8> {
+    let mut text = String::new();
+    match format {
+        Format::PhpSerialize => write_array(&mut text, session),
+        Format::Php | Format::PhpBinary => {
+            for (key, value) in session {
+                let name = match key {
+                    Key::Number(number) => format!("n{number}"),
+                    Key::Text(name) => name.clone(),
+                };
+                if format == Format::PhpBinary {
+                    text.push(char::from(u8::try_from(name.len()).expect("names are short")));
+                    text += &name;
+                } else {
+                    text += &format!("{name}|");
+                }
+                write_value(&mut text, value);
+            }
+        }
+        Format::Opaque => unreachable!("is not generated"),
+    }
+    text.into_bytes()
+}
+
+fn write_array(text: &mut String, array: &Array) {
+    *text += &format!("a:{}:{{", array.len());
+    for (key, value) in array {
+        match key {
+            Key::Number(number) => *text += &format!("i:{number};"),
+            Key::Text(key) => *text += &format!("s:{}:\"{key}\";", key.len()),
+        }
+        write_value(text, value);
+    }
+    text.push('}');
+}
+
+fn write_value(text: &mut String, value: &Value) {
+    match value {
+        Value::Leaf(leaf) => *text += leaf,
+        Value::Array(array) => write_array(text, array),
+    }
+}
+
+fn find<'a>(array: &'a Array, key: &Key) -> Option<&'a Value> {
+    array.iter().find(|(other, _)| other == key).map(|(_, value)| value)
+}
+
+/// The table in the documentation of the merge, on trees.
+fn model(base: &Array, mine: &Array, theirs: &Array, conflicts: &mut u32) -> Array {
+    let empty = Array::new();
+    let mut merged = Array::new();
+    for (key, their) in theirs {
+        let was = find(base, key);
+        let kept = match find(mine, key) {
+            None if was.is_none() => Some(their.clone()),
+            None => {
+                *conflicts += u32::from(was != Some(their));
+                None
+            }
+            Some(my) if was == Some(my) => Some(their.clone()),
+            Some(my) if was == Some(their) || my == their => Some(my.clone()),
+            Some(my) => Some(match (was, my, their) {
+                (Some(Value::Array(was)), Value::Array(my), Value::Array(their)) => {
+                    Value::Array(model(was, my, their, conflicts))
+                }
+                (_, Value::Array(my), Value::Array(their)) => Value::Array(model(&empty, my, their, conflicts)),
+                _ => {
+                    *conflicts += 1;
+                    my.clone()
+                }
+            }),
+        };
+        merged.extend(kept.map(|kept| (key.clone(), kept)));
+    }
+    for (key, my) in mine {
+        let was = find(base, key);
+        if find(theirs, key).is_none() && was != Some(my) {
+            *conflicts += u32::from(was.is_some());
+            merged.push((key.clone(), my.clone()));
+        }
+    }
+    merged
+}
+
+/// What a request does to a session: at a place, one of a few things.
+#[derive(Debug, Clone)]
+struct Edit {
+    /// Which element to go into, level by level.
+    way: Vec<Index>,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Put(Key, Value),
+    Remove(Index),
+    Turn,
+}
+
+fn apply(session: &mut Array, edit: &Edit) {
+    let mut place = session;
+    for step in &edit.way {
+        // Arrays are few; a step looks for one among what there is.
+        let arrays: Vec<usize> = (0..place.len()).filter(|&at| matches!(place[at].1, Value::Array(_))).collect();
+        if arrays.is_empty() {
+            break;
+        }
+        let Value::Array(inner) = &mut place[arrays[step.index(arrays.len())]].1 else { unreachable!("is an array") };
+        place = inner;
+    }
+    match &edit.what {
+        What::Put(key, value) => match place.iter_mut().find(|(other, _)| other == key) {
+            Some((_, old)) => *old = value.clone(),
+            None => place.push((key.clone(), value.clone())),
+        },
+        What::Remove(_) if place.is_empty() => {}
+        What::Remove(which) => {
+            place.remove(which.index(place.len()));
+        }
+        What::Turn => place.reverse(),
+    }
+}
+
+fn keys() -> impl Strategy<Value = Key> {
+    let numbers = prop_oneof![0..4_i64, Just(-1), Just(i64::MIN), Just(i64::MAX)];
+    let texts = prop_oneof!["[a-d]", Just(String::new()), "[ -{}~]{0,9}".prop_map(|text| format!("k{text}"))];
+    prop_oneof![numbers.prop_map(Key::Number), texts.prop_map(Key::Text)]
+}
+
+fn leaves() -> impl Strategy<Value = String> {
+    let object = |inner: String| format!("O:3:\"Cls\":2:{{s:1:\"x\";{inner}i:7;a:1:{{i:0;{inner}}}}}");
+    let scalar = prop_oneof![
+        prop_oneof![Just("N;"), Just("b:1;"), Just("d:NAN;"), Just("d:-0;"), Just("d:1.0E+25;"), Just("d:-INF;")]
+            .prop_map(str::to_owned),
+        (-2..3_i64).prop_map(|number| format!("i:{number};")),
+        "\\PC{0,12}".prop_map(|text| format!("s:{}:\"{text}\";", text.len())),
+        Just("E:5:\"A:One\";".to_owned()),
+        Just("C:1:\"S\":4:{a:}\"}".to_owned()),
+    ];
+    prop_oneof![4 => scalar.clone(), 1 => scalar.prop_map(object)]
+}
+
+fn arrays(elements: impl Strategy<Value = Value>, most: usize) -> impl Strategy<Value = Array> {
+    prop::collection::vec((keys(), elements), 0..most).prop_map(|elements| {
+        let mut array = Array::new();
+        for (key, value) in elements {
+            if find(&array, &key).is_none() {
+                array.push((key, value));
+            }
+        }
+        array
+    })
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = leaves().prop_map(Value::Leaf).boxed();
+    // Long arrays are looked through in other ways than short ones.
+    let long = arrays(leaf.clone(), 40).prop_map(Value::Array);
+    let nested = leaf.clone().prop_recursive(3, 20, 5, |inner| arrays(inner, 5).prop_map(Value::Array));
+    prop_oneof![8 => nested, 1 => long]
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let what = prop_oneof![
+        4 => (keys(), values()).prop_map(|(key, value)| What::Put(key, value)),
+        2 => any::<Index>().prop_map(What::Remove),
+        1 => Just(What::Turn),
+    ];
+    let edit = (prop::collection::vec(any::<Index>(), 0..4), what).prop_map(|(way, what)| Edit { way, what });
+    prop::collection::vec(edit, 1..6)
+}
+
+fn formats() -> impl Strategy<Value = Format> {
+    prop_oneof![Just(Format::Php), Just(Format::PhpSerialize), Just(Format::PhpBinary)]
+}
+
+fn edited(session: &Array, edits: &[Edit]) -> Array {
+    let mut session = session.clone();
+    edits.iter().for_each(|edit| apply(&mut session, edit));
+    session
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn payloads_are_merged_like_trees(
+        format in formats(), base in arrays(values(), 8), my_edits in edits(), their_edits in edits()
+    ) {
+        let (mine, theirs) = (edited(&base, &my_edits), edited(&base, &their_edits));
+        let encoded = [&base, &mine, &theirs].map(|session| encode(format, session));
+        let mut conflicts = 0;
+        // Where one side alone changed anything, or both the same, nothing is merged.
+        let merged = match () {
+            () if base == theirs || mine == theirs => mine,
+            () if base == mine => theirs,
+            () => model(&base, &mine, &theirs, &mut conflicts),
+        };
+        let payload = encode(format, &merged);
+        prop_assert_eq!(
+            merge(format, &encoded[0], &encoded[1], &encoded[2]),
+            Merged::Merged { payload, conflicts }
+        );
+    }
+
+    #[test]
+    fn a_merge_is_stable(format in formats(), base in arrays(values(), 8), my_edits in edits(), their_edits in edits()) {
+        let [base, mine, theirs] =
+            [base.clone(), edited(&base, &my_edits), edited(&base, &their_edits)].map(|session| encode(format, &session));
+        let Merged::Merged { payload, .. } = merge(format, &base, &mine, &theirs) else {
+            panic!("nothing here falls back");
+        };
+        // Once merged, there is nothing left of either to be merged.
+        let again = merge(format, &mine, &payload, &payload);
+        prop_assert_eq!(again, Merged::Merged { payload: payload.clone(), conflicts: 0 });
+        let again = merge(format, &base, &mine, &payload);
+        let Merged::Merged { conflicts, .. } = again else { panic!("a merged payload does not scan") };
+        prop_assert_eq!(conflicts, 0);
+    }
+
+    #[test]
+    fn damaged_payloads_never_panic(
+        format in formats(), session in arrays(values(), 8), edits in edits(),
+        damage in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4), cut in any::<Index>()
+    ) {
+        let base = encode(format, &session);
+        let theirs = encode(format, &edited(&session, &edits));
+        let mut mine = base.clone();
+        for (place, byte) in damage {
+            if !mine.is_empty() {
+                let at = place.index(mine.len());
+                mine[at] = byte;
+            }
+        }
+        let cut = cut.index(mine.len() + 1);
+        for mine in [&mine[..], &mine[..cut], &base[..cut]] {
+            if let Merged::Merged { payload, .. } = merge(format, &base, mine, &theirs) {
+                // It is either what one of them has, or a payload that scans.
+                let is_one_of_them = payload == mine || payload == theirs;
+                let scans = matches!(merge(format, &base, &payload, &[]), Merged::Merged { .. });
+                prop_assert!(is_one_of_them || scans);
+            }
+        }
+    }
+}
