@@ -2,11 +2,13 @@
 
 PORT ?= 8080
 DIR ?=
+SECONDS ?= 60
+TARGETS ?=
 export PORT DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-lint test-rust test-crash test-phpt mutants test-mutants test-upstream \
-	test-bench test-e2e soak bench clean
+.PHONY: help deps build run test test-lint test-rust test-fuzz test-crash test-phpt mutants test-mutants test-upstream \
+	test-bench test-e2e soak fuzz bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +32,9 @@ test-lint: ## Formatting, clippy, documentation, dependencies, scripts
 test-rust: ## Rust unit, conformance and property tests
 	@scripts/test rust
 
+test-fuzz: ## Generated input for the fuzz targets, a minute each
+	@scripts/test fuzz
+
 test-crash: ## Processes killed inside the store: a sample of the single steps, and at random
 	@scripts/test crash
 
@@ -43,7 +48,10 @@ test-mutants: ## The .phpt suite against handlers that are broken on purpose: ea
 test-upstream: ## php-src's own session tests, with Cloakroom instead of files
 	@scripts/test upstream
 
-test-bench: ## A short run of the benchmark that checks what it measures
+test-fuzz: ## Generated input for the fuzz targets: make fuzz SECONDS=60 TARGETS=merge
+	@scripts/fuzz $(SECONDS) $(TARGETS)
+
+bench: ## A short run of the benchmark that checks what it measures
 	@scripts/test bench
 
 test-e2e: ## php-fpm and nginx with concurrent clients, kills, reloads and restarts

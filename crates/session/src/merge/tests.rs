@@ -186,3 +186,115 @@ fn handlers_have_formats() {
     let formats = [Format::Php, Format::PhpSerialize, Format::PhpBinary, Format::Opaque];
     assert_eq!(names.map(Format::of_handler), formats);
 }
+
+/// Scans a payload as theirs.
+fn scans(format: Format, payload: &[u8]) -> bool {
+    match merge(format, b"", &valid(format), payload) {
+        Merged::Merged { .. } => true,
+        Merged::Fallback(reason) => {
+            assert_eq!(reason, Reason::Malformed);
+            false
+        }
+    }
+}
+
+fn valid(format: Format) -> Vec<u8> {
+    match format {
+        Format::PhpSerialize => b"a:1:{s:5:\"valid\";N;}".to_vec(),
+        Format::PhpBinary => b"\x05validN;".to_vec(),
+        Format::Php | Format::Opaque => b"valid|N;".to_vec(),
+    }
+}
+
+/// Checks which of these values scan, in each format and each place.
+#[track_caller]
+fn check_values(values: &[&str], scan: bool) {
+    for value in values {
+        let nested = format!("a:1:{{i:0;{value}}}");
+        let property = format!("O:1:\"A\":1:{{i:0;{value}}}");
+        for value in [*value, &nested, &property] {
+            assert_eq!(scans(Format::Php, format!("k|{value}").as_bytes()), scan, "{value}");
+            assert_eq!(scans(Format::PhpBinary, format!("\u{1}k{value}").as_bytes()), scan, "{value}");
+            assert_eq!(scans(Format::PhpSerialize, format!("a:1:{{i:7;{value}}}").as_bytes()), scan, "{value}");
+        }
+    }
+}
+
+#[test]
+fn all_that_php_writes_scans() {
+    check_values(&["N;", "b:0;", "b:1;", "i:0;", "i:-5;", "i:9223372036854775807;", "E:5:\"A:One\";"], true);
+    check_values(&["d:0;", "d:-0;", "d:0.1;", "d:1.0E+25;", "d:-1.5E-7;", "d:NAN;", "d:INF;", "d:-INF;"], true);
+    check_values(&["s:0:\"\";", "s:3:\"\";}\";", "a:0:{}", "a:2:{i:0;N;s:2:\"0 \";N;}"], true);
+    check_values(&["O:1:\"A\":0:{}", "C:1:\"A\":0:{}", "C:1:\"A\":3:{{;\"}", "O:1:\"A\":1:{s:1:\"7\";N;}"], true);
+}
+
+#[test]
+fn what_php_does_not_write_is_malformed() {
+    check_values(&["", "N", "n;", "b:2;", "b:;", "i:;", "i:-;", "i:1", "i:1.5;", "x:1;", "}", "N;N;"], false);
+    check_values(&["d:;", "d:.;", "d:1e;", "d:1e+;", "d:nan;", "d:-NAN;", "d:1.5.5;", "d:+INF;"], false);
+    check_values(
+        &["s:1:\"\";", "s:1:\"a\"", "s:1:a;", "s:-1:\"a\";", "s:+1:\"a\";", "S:1:\"a\";", "E:1:\"A\";"],
+        false,
+    );
+    check_values(&["a:1:{}", "a:0:{N;}", "a:1:{N;N;}", "a:1:{i:0;}", "a:0:{", "a:-1:{}", "a:1:{d:1;N;}"], false);
+    check_values(&["O:0:\"\":0:{}", "O:1:\"A\":1:{}", "C:1:\"A\":2:{}", "C:1:\"A\":0:{};", "o:1:\"A\":0:{}"], false);
+    check_values(&["R:0;", "r:0;", "R:9;", "r:9;", "R:;", "R:-1;", "R:99999999999999999999;"], false);
+}
+
+#[test]
+fn keys_have_one_form_and_occur_once() {
+    for array in ["i:01;N;", "i:+1;N;", "i:-0;N;", "i:9223372036854775808;N;", "s:1:\"1\";N;", "s:2:\"-1\";N;"] {
+        assert!(!scans(Format::Php, format!("k|a:1:{{{array}}}").as_bytes()), "{array}");
+    }
+    for array in ["s:2:\"01\";N;", "s:2:\"-0\";N;", "s:19:\"9223372036854775808\";N;", "i:-9223372036854775808;N;"] {
+        assert!(scans(Format::Php, format!("k|a:1:{{{array}}}").as_bytes()), "{array}");
+    }
+    for array in ["i:1;N;i:1;N;", "i:-9223372036854775808;N;i:-9223372036854775808;N;", "s:1:\"a\";N;s:1:\"a\";N;"] {
+        assert!(!scans(Format::Php, format!("k|a:2:{{{array}}}").as_bytes()), "{array}");
+    }
+    assert!(!scans(Format::Php, b"k|N;k|N;"));
+    let many: String = (0..100).map(|key| format!("k{key}|N;")).collect();
+    assert!(scans(Format::Php, many.as_bytes()));
+    assert!(!scans(Format::Php, format!("{many}k50|N;").as_bytes()));
+    assert!(scans(Format::Php, b"!k|N;|N;"));
+}
+
+#[test]
+fn variables_have_names_of_their_format() {
+    assert!(!scans(Format::Php, b"k"));
+    assert!(!scans(Format::Php, b"k|N;rest"));
+    assert!(!scans(Format::PhpBinary, b"\x85validN;"));
+    assert!(!scans(Format::PhpBinary, b"\x7fvalidN;"));
+    assert!(!scans(Format::PhpSerialize, b"N;"));
+    assert!(!scans(Format::PhpSerialize, b"a:0:{}N;"));
+    assert!(!scans(Format::PhpSerialize, b"O:8:\"stdClass\":0:{}"));
+}
+
+#[test]
+fn hostile_lengths_and_counts_are_not_believed() {
+    for number in ["1000000000000000000", "18446744073709551615", "18446744073709551616", "4294967296", "4294967295"] {
+        for value in
+            ["s:@:\"a\";", "a:@:{i:0;N;}", "O:@:\"A\":0:{}", "O:1:\"A\":@:{}", "C:1:\"A\":@:{}", "E:@:\"A:B\";"]
+        {
+            check_values(&[&value.replace('@', number)], false);
+        }
+    }
+}
+
+#[test]
+fn nesting_needs_no_stack_and_no_more_than_linear_time() {
+    const DEPTH: usize = 200_000;
+    let nested = move |open: &str, inner: &str| format!("d|{}{inner}{}", open.repeat(DEPTH), "}".repeat(DEPTH));
+    let array = move |inner: &str| nested("a:1:{i:0;", inner);
+    let object = move |inner: &str| nested("O:1:\"A\":1:{i:0;", inner);
+    let in_small_stack = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+        check(&array("a:0:{}"), &array("a:1:{i:1;N;}"), &array("a:1:{i:2;N;}"), &array("a:2:{i:2;N;i:1;N;}"), 0);
+        check(&object("N;"), &object("i:1;"), &object("i:2;"), &object("i:1;"), 1);
+        // An end that never comes, as often as it is awaited.
+        assert!(!scans(Format::Php, &array("N;").as_bytes()[..9 * DEPTH]));
+    });
+    // In quadratic time this would take minutes.
+    let started = std::time::Instant::now();
+    in_small_stack.expect("a thread starts").join().expect("nothing panics");
+    assert!(started.elapsed().as_secs() < 30, "took {:?}", started.elapsed());
+}
