@@ -3,7 +3,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `scan` | bytes -> [`document::Document`]: one pass, no recursion |
+//! | `scan` | bytes to a `Document`: one pass, no recursion |
 //! | `document` | the elements of a payload as spans of its bytes, and its back-references |
 //! | `compare` | which elements of two payloads have the same path, and whether they are equal |
 //! | `plan` | whose element is kept at each path |
@@ -12,7 +12,8 @@
 //! # What is merged
 //!
 //! The session is an array of variables; arrays in it are merged key by key, however deep. Everything else is a *leaf*
-//! and kept whole: scalars, strings, objects, enum cases, `C:` objects, and arrays that a PHP reference is bound to.
+//! and kept whole: scalars, strings, objects, enum cases, `C:` objects, and arrays that a PHP reference is bound to, in mine or
+//! in theirs.
 //! Per key, relative to what was read (`base`):
 //!
 //! | mine | theirs | kept | conflict |

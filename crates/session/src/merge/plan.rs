@@ -53,15 +53,14 @@ impl Span {
 
 /// Plans the merge. Fails only where a reference is bound to the session as a whole.
 pub(super) fn plan<'a>(
-    base: &'a Document<'a>,
+    base: &Document<'_>,
     mine: &'a Document<'a>,
     theirs: &'a Document<'a>,
 ) -> Result<Plan<'a>, Reason> {
-    if [base, mine, theirs].iter().any(|document| document.entry(ROOT).is_bound) {
+    if [mine, theirs].iter().any(|document| document.entry(ROOT).is_bound) {
         return Err(Reason::CrossingReference);
     }
     let mut planner = Planner {
-        base,
         mine,
         theirs,
         my_changes: changes(base, mine),
@@ -91,7 +90,6 @@ struct Level {
 }
 
 struct Planner<'a> {
-    base: &'a Document<'a>,
     mine: &'a Document<'a>,
     theirs: &'a Document<'a>,
     my_changes: Changes,
@@ -185,8 +183,7 @@ impl<'a> Planner<'a> {
 
     /// Whether two elements that both changed are merged key by key.
     fn are_mergeable(&self, my: Index, their: Index) -> bool {
-        let was_bound = self.my_changes.origin.of(my).is_some_and(|origin| self.base.entry(origin).is_bound);
-        self.mine.entry(my).is_open_array() && self.theirs.entry(their).is_open_array() && !was_bound
+        self.mine.entry(my).is_open_array() && self.theirs.entry(their).is_open_array()
     }
 
     /// Whether two elements that both changed have the same value now.

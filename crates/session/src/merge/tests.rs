@@ -147,8 +147,8 @@ fn a_reference_across_the_sides_falls_back() {
     // Theirs refers to the object that mine has changed.
     check_fallback(Format::Php, &base, &theirs, &mine, Reason::CrossingReference);
     // The whole session is bound.
-    let bound = "a:1:{i:0;R:1;}";
-    check_fallback(Format::PhpSerialize, bound, "a:0:{}", "a:1:{i:1;N;}", Reason::CrossingReference);
+    let [base, mine, theirs] = ["a:1:{i:0;R:1;}", "a:2:{i:0;R:1;i:1;N;}", "a:2:{i:0;R:1;i:2;N;}"];
+    check_fallback(Format::PhpSerialize, base, mine, theirs, Reason::CrossingReference);
 }
 
 #[test]
@@ -160,6 +160,18 @@ fn a_bound_array_is_a_leaf() {
     // Without the reference the same arrays are merged.
     let plain = |payload: &str| payload.replace("b|R:1;", "");
     check(&plain(base), &plain(&mine), &plain(&theirs), "a|a:2:{i:5;N;i:0;i:1;}", 1);
+}
+
+#[test]
+fn an_array_that_is_no_longer_bound_is_merged() {
+    let (mine, theirs) = ("a|a:2:{i:0;N;i:1;N;}", "a|a:2:{i:0;N;i:2;N;}");
+    check("a|a:1:{i:0;N;}b|R:1;", mine, theirs, "a|a:3:{i:0;N;i:2;N;i:1;N;}", 0);
+}
+
+#[test]
+fn a_reference_within_a_leaf_is_part_of_its_value() {
+    let object = |target: u32| format!("o|O:1:\"A\":3:{{i:0;O:1:\"B\":0:{{}}i:1;O:1:\"B\":0:{{}}i:2;r:{target};}}");
+    check(&object(2), &object(3), &(object(2) + "t|N;"), &(object(3) + "t|N;"), 0);
 }
 
 #[test]

@@ -69,8 +69,8 @@ class Oracle
                 $this->keep($merged, $key, $below, $same($this->theirs) ? 'both' : 'theirs');
             } elseif ($same($this->theirs)) {
                 $this->keep($merged, $key, $below, 'mine');
-            } elseif ($this->mine->open[$below] && $this->theirs->open[$below] && !($was && $this->is_bound($below))) {
-                $merged[$key] = $this->merge($below, $was && $this->base->open[$below]);
+            } elseif ($this->mine->open[$below] && $this->theirs->open[$below]) {
+                $merged[$key] = $this->merge($below, $was && isset($this->base->keys[$below]));
             } elseif ($this->is_same_change($below)) {
                 $this->keep($merged, $key, $below, 'both');
             } else {
@@ -102,12 +102,6 @@ class Oracle
         } else {
             $merged[$key] = $holder[$key];
         }
-    }
-
-    /** An array that is in one with another place of the session. */
-    private function is_bound(string $path): bool
-    {
-        return isset($this->base->keys[$path]) && !$this->base->open[$path];
     }
 
     private function is_same_change(string $path): bool
