@@ -48,10 +48,7 @@ test-mutants: ## The .phpt suite against handlers that are broken on purpose: ea
 test-upstream: ## php-src's own session tests, with Cloakroom instead of files
 	@scripts/test upstream
 
-test-fuzz: ## Generated input for the fuzz targets: make fuzz SECONDS=60 TARGETS=merge
-	@scripts/fuzz $(SECONDS) $(TARGETS)
-
-bench: ## A short run of the benchmark that checks what it measures
+test-bench: ## A short run of the benchmark that checks what it measures
 	@scripts/test bench
 
 test-e2e: ## php-fpm and nginx with concurrent clients, kills, reloads and restarts
@@ -59,6 +56,10 @@ test-e2e: ## php-fpm and nginx with concurrent clients, kills, reloads and resta
 
 soak: ## The crash tests in their long form: every single step
 	@scripts/test soak
+
+fuzz: ## Generated input for the fuzz targets: make fuzz SECONDS=60 TARGETS=merge
+	@scripts/install-deps build
+	@scripts/fuzz $(SECONDS) $(TARGETS)
 
 bench: ## The session cycle against the floor, files, phpredis and php-memcached
 	@scripts/install-deps build bench

@@ -12,9 +12,8 @@
 //! # What is merged
 //!
 //! The session is an array of variables; arrays in it are merged key by key, however deep. Everything else is a *leaf*
-//! and kept whole: scalars, strings, objects, enum cases, `C:` objects, and arrays that a PHP reference is bound to, in mine or
-//! in theirs.
-//! Per key, relative to what was read (`base`):
+//! and kept whole: scalars, strings, objects, enum cases, `C:` objects, and arrays that a PHP reference is bound to, in
+//! mine or in theirs. Per key, relative to what was read (`base`):
 //!
 //! | mine | theirs | kept | conflict |
 //! |---|---|---|---|
