@@ -1,7 +1,9 @@
 --TEST--
 Whatever a forked child does with its parent's session: the parent keeps the lock and its data
 --SKIPIF--
-<?php function_exists('pcntl_fork') || die('skip this PHP cannot fork (no pcntl)');
+<?php
+function_exists('pcntl_fork') || die('skip this PHP cannot fork (no pcntl)');
+function_exists('posix_kill') || die('skip this PHP cannot kill (no posix)');
 --FILE--
 <?php
 require __DIR__ . '/process.inc';

@@ -17,6 +17,8 @@ pub(crate) enum Place {
     Before,
     /// A panic there after it did everything.
     After,
+    /// A failure of that part instead of what it would have done.
+    Failure,
     /// A jump out of PHP's allocation of memory, as at `memory_limit`.
     Allocation,
 }
@@ -48,6 +50,11 @@ pub(crate) fn point(place: Place) {
     }
 }
 
+/// Whether the work of [`crate::worker::guarded`] is to fail without being done.
+pub(crate) fn fails() -> bool {
+    strikes(Place::Failure)
+}
+
 /// Called before PHP's memory is allocated.
 pub(crate) fn allocation() {
     if strikes(Place::Allocation) {
@@ -63,9 +70,10 @@ pub(crate) fn fault(kind: &str, after: u32) -> PhpResult<bool> {
     let place = match kind {
         "panic before" => Some(Place::Before),
         "panic after" => Some(Place::After),
+        "failure" => Some(Place::Failure),
         "bailout" => Some(Place::Allocation),
         "none" => None,
-        _ => return Err("a fault is \"panic before\", \"panic after\", \"bailout\" or \"none\"".into()),
+        _ => return Err("a fault is \"panic before\", \"panic after\", \"failure\", \"bailout\" or \"none\"".into()),
     };
     Ok(ARMED.replace(place.map(|place| (place, after))).is_some())
 }

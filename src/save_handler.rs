@@ -69,11 +69,6 @@ unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_
     unsafe { *mod_data = worker::handle() };
     if has_news {
         warning::raise();
-        // After an error handler that threw, PHP would go on, and decode objects without running their methods.
-        if php::exception_pending() {
-            let _closed = guarded_infallible(|worker| worker.request.close());
-            return FAILURE;
-        }
     }
     SUCCESS
 }
@@ -111,6 +106,11 @@ unsafe extern "C" fn read(
     // is not set where a read fails.
     let payload = unsafe {
         *value = std::ptr::null_mut();
+        if php::exception_pending() {
+            // An error handler threw at a warning before this. PHP would decode objects without running their methods,
+            // and store what it then has of them.
+            return FAILURE;
+        }
         read_on(Which::Native, key, lifetime)
     };
     if payload.is_null() {

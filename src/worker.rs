@@ -165,6 +165,11 @@ pub(crate) fn guarded<T, E: Display>(body: impl FnOnce(&mut Worker) -> Result<T,
     // SAFETY: one request runs on a thread at a time; `body` does not call PHP, so nothing else on this thread can
     // ask for the worker until it returns; and no reference is kept from one `guarded` to the next.
     let worker = unsafe { WORKER.get_mut() };
+    #[cfg(feature = "faults")]
+    if fault::fails() {
+        worker.message.set("Cloakroom: a test asked for this failure");
+        return None;
+    }
     match catch_unwind(AssertUnwindSafe(|| {
         #[cfg(feature = "faults")]
         fault::point(fault::Place::Before);
