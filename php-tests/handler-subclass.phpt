@@ -4,6 +4,8 @@ A subclass of SessionHandler works on top of the handler
 <?php
 require __DIR__ . '/session.inc';
 use_cloakroom(own_directory());
+// A replaced id would still be read for a while.
+ini_set('cloakroom.grace', '0');
 
 /** Records what PHP calls and leaves the work to the handler below. */
 final class Recording extends SessionHandler

@@ -6,7 +6,7 @@ require __DIR__ . '/process.inc';
 use_cloakroom(own_directory());
 
 $wrong = [
-    'cloakroom.lock' => ['merge', 'sometimes'],
+    'cloakroom.lock' => ['Merge', 'sometimes'],
     'cloakroom.lock_wait' => ['soon'],
     'cloakroom.max_waiters' => ['-5'],
     'cloakroom.tombstone' => ['for ever'],

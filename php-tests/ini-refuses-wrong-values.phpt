@@ -6,12 +6,12 @@ require __DIR__ . '/session.inc';
 use_cloakroom(own_directory());
 
 $wrong = [
-    'cloakroom.lock' => ['', 'merge', 'Exclusive', 'exclusive ', 'off', '1'],
+    'cloakroom.lock' => ['', 'Merge', 'Exclusive', 'exclusive ', 'off', '1'],
     'cloakroom.lock_wait' => ['', '-1', '1.5', 'abc', '5s', '86401', '99999999999999999999'],
     'cloakroom.max_waiters' => ['', '-1', '1.5', 'abc', '4294967296'],
     'cloakroom.grace' => ['', '-1', '1h', 'abc', '3601'],
     'cloakroom.tombstone' => ['', '-1', '1h', 'abc', '31536001'],
-    'session.cloakroom_lock' => ['merge', 'off'],
+    'session.cloakroom_lock' => ['Merge', 'off'],
 ];
 foreach ($wrong as $name => $values) {
     $before = ini_get($name);
