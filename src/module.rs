@@ -1,6 +1,6 @@
 //! The module entry that PHP loads, and what happens at its start and its end.
 
-use std::ffi::{c_char, c_int, c_uchar};
+use std::ffi::{CStr, c_char, c_int, c_uchar};
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
@@ -61,11 +61,32 @@ fn build() -> ext_php_rs::error::Result<(ModuleEntry, ModuleAllocations)> {
     Ok((entry, owned))
 }
 
+/// `MODULE_TEMPORARY`: the kind of a module that `dl()` loads, and that PHP takes away when the request ends.
+const TEMPORARY: c_int = 2;
+
+/// Why the extension cannot work in this PHP.
+fn refusal(kind: c_int) -> Option<&'static CStr> {
+    if kind == TEMPORARY {
+        Some(c"Cloakroom: dl() cannot load this extension, because PHP's session module keeps a save handler for longer \
+               than the request; write \"extension=cloakroom\" into php.ini")
+    } else if !php::has_session_module() {
+        Some(c"Cloakroom: PHP's session module was not loaded before this extension; in php.ini, put \"extension=session\" \
+               above \"extension=cloakroom\"")
+    } else {
+        None
+    }
+}
+
 /// Registers everything. php-fpm runs this in its master before it forks, so nothing is opened here.
 ///
 /// # Safety
 /// Called by PHP only.
 unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
+    if let Some(reason) = refusal(kind) {
+        // SAFETY: a static C string.
+        unsafe { php::core_warning(reason.as_ptr()) };
+        return FAILURE;
+    }
     settings::register(module_number);
     let registered = match &*STARTUP.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(startup) => startup.startup(kind, module_number).is_ok(),

@@ -17,12 +17,15 @@ use crate::session_handler::Calls;
 /// Longest path that [`expand_path`] gives, with its NUL byte.
 const MAX_PATH: usize = 4096;
 
+const E_CORE_WARNING: c_int = ext_php_rs::ffi::E_CORE_WARNING.cast_signed();
 const E_WARNING: c_int = ext_php_rs::ffi::E_WARNING.cast_signed();
 
 unsafe extern "C" {
     static cloakroom_max_path: usize;
     fn cloakroom_string_alloc(length: usize) -> *mut zend_string;
     fn cloakroom_string_empty() -> *mut zend_string;
+    fn cloakroom_has_session_module() -> bool;
+    fn cloakroom_register_save_handler(module: *const PsModule) -> bool;
     fn cloakroom_id_shape(length: *mut zend_long, bits: *mut zend_long);
     fn cloakroom_save_path() -> *const c_char;
     fn cloakroom_gc_maxlifetime() -> zend_long;
@@ -44,7 +47,6 @@ unsafe extern "C" {
     fn cloakroom_register_class(calls: *const Calls);
     fn cloakroom_unregister_ini(kind: c_int, module_number: c_int);
 
-    fn php_session_register_module(module: *const PsModule) -> c_int;
     fn display_ini_entries(module: *mut ModuleEntry);
 }
 
@@ -276,10 +278,25 @@ pub(crate) unsafe fn warning(message: *const c_char) {
     unsafe { php_error_docref(std::ptr::null(), E_WARNING, c"%s".as_ptr(), message) };
 }
 
+/// Whether the session module was there when this extension was loaded. Runs no PHP code.
+pub(crate) fn has_session_module() -> bool {
+    // SAFETY: compares an address.
+    unsafe { cloakroom_has_session_module() }
+}
+
+/// Raises an `E_CORE_WARNING`, as what starts and stops PHP does.
+///
+/// # Safety
+/// As [`warning`].
+pub(crate) unsafe fn core_warning(message: *const c_char) {
+    // SAFETY: the format takes one C string, which the caller vouches for.
+    unsafe { php_error_docref(std::ptr::null(), E_CORE_WARNING, c"%s".as_ptr(), message) };
+}
+
 /// Makes a save handler known to the session module; `false` where it has no room for another.
 pub(crate) fn register_save_handler(module: &'static PsModule) -> bool {
     // SAFETY: the module lives as long as the process, and the code it points to is never unloaded (build.rs).
-    unsafe { php_session_register_module(module) == crate::ps_module::SUCCESS }
+    unsafe { cloakroom_register_save_handler(module) }
 }
 
 /// Makes the class `Cloakroom\SessionHandler` known to PHP.

@@ -65,6 +65,28 @@ zend_string *cloakroom_string_empty(void)
 
 /* ---- the session module ---- */
 
+/*
+ * A PHP may lack the session module, or load it after this extension. All references to it are weak, so that the
+ * extension can be loaded far enough to say so; nothing here is called before cloakroom_has_session_module() was true.
+ */
+#pragma weak php_session_class_entry
+#pragma weak php_session_register_module
+#ifdef ZTS
+#pragma weak ps_globals_id
+#else
+#pragma weak ps_globals
+#endif
+
+bool cloakroom_has_session_module(void)
+{
+	return php_session_register_module != NULL;
+}
+
+bool cloakroom_register_save_handler(const void *module)
+{
+	return php_session_register_module(module) == SUCCESS;
+}
+
 void cloakroom_id_shape(zend_long *length, zend_long *bits)
 {
 	*length = PS(sid_length);
