@@ -8,7 +8,7 @@ export PORT DIR
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build run test test-lint test-rust test-fuzz test-crash test-phpt mutants test-mutants test-upstream \
-	test-bench test-e2e soak fuzz bench clean
+	test-bench test-e2e test-matrix soak fuzz bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test-bench: ## A short run of the benchmark that checks what it measures
 
 test-e2e: ## php-fpm and nginx with concurrent clients, kills, reloads and restarts
 	@scripts/test e2e
+
+test-matrix: ## PHP's tests on PHP 8.4 and on thread-safe debug builds, threads (12 minutes at most)
+	@scripts/test-matrix
 
 soak: ## The crash tests in their long form: every single step
 	@scripts/test soak

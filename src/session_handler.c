@@ -9,7 +9,7 @@
 
 #include "php.h"
 #include "zend_exceptions.h"
-#include "ext/session/php_session.h"
+#include "session_module.h"
 
 /*
  * What src/session_handler.rs does for each method, as the table `CALLS` there. An object is known by its number; 0 is

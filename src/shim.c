@@ -10,7 +10,7 @@
 #include "SAPI.h"
 #include "php_ini.h"
 #include "php_open_temporary_file.h"
-#include "ext/session/php_session.h"
+#include "session_module.h"
 
 #include <stddef.h>
 
@@ -65,18 +65,7 @@ zend_string *cloakroom_string_empty(void)
 
 /* ---- the session module ---- */
 
-/*
- * A PHP may lack the session module, or load it after this extension. All references to it are weak, so that the
- * extension can be loaded far enough to say so; nothing here is called before cloakroom_has_session_module() was true.
- */
-#pragma weak php_session_class_entry
-#pragma weak php_session_register_module
-#ifdef ZTS
-#pragma weak ps_globals_id
-#else
-#pragma weak ps_globals
-#endif
-
+/* Whether there is one. See session_module.h. */
 bool cloakroom_has_session_module(void)
 {
 	return php_session_register_module != NULL;
