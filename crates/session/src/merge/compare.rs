@@ -118,6 +118,8 @@ pub(super) fn pair(
     let following = |at: Index| Some(first.entry(at).after).filter(|&next| next < behind);
     // Usually the keys are the same, with some added at the end or one left out, so the next element is tried first.
     let mut expected = Some(first_array + 1).filter(|&child| child < behind);
+    // Those before the first that was passed over have their partners.
+    let mut passed: Option<Index> = None;
     let mut found = 0;
     let mut in_step = count == second.entry(second_array).len;
     let mut by_key: Option<HashMap<&[u8], Index>> = None;
@@ -129,11 +131,13 @@ pub(super) fn pair(
         let mut partner = expected.filter(|&next| first.key(next) == key);
         if partner.is_none() {
             in_step = false;
+            passed = passed.or(expected);
             partner = expected.and_then(following).filter(|&next| first.key(next) == key);
         }
         if partner.is_none() {
-            let by_key = by_key
-                .get_or_insert_with(|| first.children(first_array).map(|child| (first.key(child), child)).collect());
+            let by_key = by_key.get_or_insert_with(|| {
+                std::iter::successors(passed, |&left| following(left)).map(|left| (first.key(left), left)).collect()
+            });
             partner = by_key.get(key).copied();
         }
         if let Some(partner) = partner {

@@ -33,8 +33,10 @@ struct Frame {
     owner: Option<Index>,
     /// The members are entries: all containers around them are arrays.
     has_entries: bool,
-    /// The last key if there was one, as long as keys are ascending integers, as in lists: no two of them are equal.
+    /// The last integer key if there was one, as long as they are ascending, as in lists: no two of them are equal.
     ascending: Option<Option<i64>>,
+    /// How many keys are strings.
+    texts: u32,
 }
 
 struct Scanner<'a> {
@@ -81,7 +83,7 @@ impl<'a> Scanner<'a> {
         let end = position(self.at)?;
         *self.document.entries.get_mut(ROOT as usize)? =
             Entry { end, after, len: count, is_array: true, ..Entry::default() };
-        self.has_distinct_keys(ROOT).then_some(())
+        self.has_distinct_keys(ROOT, count, |_| true).then_some(())
     }
 
     fn delimited_name(&mut self) -> Option<()> {
@@ -114,12 +116,17 @@ impl<'a> Scanner<'a> {
                 self.value(key, has_entries)?;
                 continue;
             }
-            let (owner, is_list) = (frame.owner, frame.ascending.is_some());
+            let (owner, ascending, texts) = (frame.owner, frame.ascending.is_some(), frame.texts);
             self.expect(b"}")?;
             self.frames.pop();
             if let Some(owner) = owner {
                 self.finish(owner)?;
-                if has_entries && !is_list && !self.has_distinct_keys(owner) {
+                let is_distinct = match ascending {
+                    true if texts < 2 => true,
+                    true => self.has_distinct_keys(owner, texts, |key| key.starts_with(b"s")),
+                    false => self.has_distinct_keys(owner, self.document.entry(owner).len, |_| true),
+                };
+                if has_entries && !is_distinct {
                     return None;
                 }
             }
@@ -175,7 +182,7 @@ impl<'a> Scanner<'a> {
         if let (true, Some(owner)) = (has_entries, owner) {
             self.document.entries.get_mut(owner as usize)?.len = left;
         }
-        self.frames.push(Frame { left, owner, has_entries, ascending: Some(None) });
+        self.frames.push(Frame { left, owner, has_entries, ascending: Some(None), texts: 0 });
         Some(())
     }
 
@@ -190,27 +197,25 @@ impl<'a> Scanner<'a> {
 
     /// A key of an array whose elements are entries, in the one form in which PHP writes it.
     fn element_key(&mut self) -> Option<()> {
-        let ascending = match self.take()? {
+        match self.take()? {
             b'i' => {
                 self.expect(b":")?;
                 let start = self.at;
                 self.signed_digits()?;
                 let number = canonical_integer(self.document.bytes.get(start..self.at)?)?;
-                self.expect(b";")?;
-                self.frames.last()?.ascending.filter(|&last| last < Some(number)).map(|_| Some(number))
+                let frame = self.frames.last_mut()?;
+                frame.ascending = frame.ascending.filter(|&last| last < Some(number)).map(|_| Some(number));
             }
             b's' => {
                 self.expect(b":")?;
                 if canonical_integer(self.quoted()?).is_some() {
                     return None;
                 }
-                self.expect(b";")?;
-                None
+                self.frames.last_mut()?.texts += 1;
             }
             _ => return None,
-        };
-        self.frames.last_mut()?.ascending = ascending;
-        Some(())
+        }
+        self.expect(b";")
     }
 
     /// A key of a container within a leaf.
@@ -226,11 +231,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn has_distinct_keys(&self, array: Index) -> bool {
+    /// Whether no two of those keys of an array are equal of which equality is in question, `count` in number.
+    fn has_distinct_keys(&self, array: Index, count: u32, is_in_question: fn(&[u8]) -> bool) -> bool {
         let document = &self.document;
-        if document.entry(array).len <= FEW {
+        let mut keys = document.children(array).map(|child| document.key(child)).filter(|key| is_in_question(key));
+        if count <= FEW {
             let mut seen = [&[][..]; FEW as usize];
-            for (count, key) in document.children(array).map(|child| document.key(child)).enumerate() {
+            for (count, key) in keys.enumerate() {
                 if seen.iter().take(count).any(|&other| other == key) {
                     return false;
                 }
@@ -240,8 +247,8 @@ impl<'a> Scanner<'a> {
             }
             return true;
         }
-        let mut seen = std::collections::HashSet::with_capacity(document.entry(array).len as usize);
-        document.children(array).all(|child| seen.insert(document.key(child)))
+        let mut seen = std::collections::HashSet::with_capacity(count as usize);
+        keys.all(|key| seen.insert(key))
     }
 
     fn boolean(&mut self) -> Option<()> {

@@ -264,6 +264,9 @@ fn keys_have_one_form_and_occur_once() {
     for array in ["i:1;N;i:1;N;", "i:-9223372036854775808;N;i:-9223372036854775808;N;", "s:1:\"a\";N;s:1:\"a\";N;"] {
         assert!(!scans(Format::Php, format!("k|a:2:{{{array}}}").as_bytes()), "{array}");
     }
+    for array in ["i:1;N;s:1:\"a\";N;s:1:\"a\";N;", "i:2;N;s:1:\"a\";N;i:2;N;", "i:2;N;i:1;N;i:2;N;"] {
+        assert!(!scans(Format::Php, format!("k|a:3:{{{array}}}").as_bytes()), "{array}");
+    }
     assert!(!scans(Format::Php, b"k|N;k|N;"));
     let many: String = (0..100).map(|key| format!("k{key}|N;")).collect();
     assert!(scans(Format::Php, many.as_bytes()));
