@@ -54,10 +54,10 @@ test-bench: ## A short run of the benchmark that checks what it measures
 test-e2e: ## php-fpm and nginx with concurrent clients, kills, reloads and restarts
 	@scripts/test e2e
 
-test-matrix: ## PHP's tests on PHP 8.4 and on thread-safe debug builds, threads (12 minutes at most)
+test-matrix: ## PHP's tests on PHP 8.4 and on thread-safe debug builds, threads, valgrind (12 minutes at most)
 	@scripts/test-matrix
 
-soak: ## The crash tests in their long form: every single step
+soak: ## The crash tests in their long form: every single step; all .phpt under valgrind
 	@scripts/test soak
 
 fuzz: ## Generated input for the fuzz targets: make fuzz SECONDS=60 TARGETS=merge

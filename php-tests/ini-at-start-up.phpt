@@ -6,7 +6,8 @@ require __DIR__ . '/process.inc';
 use_cloakroom(own_directory());
 
 $wrong = [
-    'cloakroom.lock' => ['Merge', 'sometimes'],
+    // Empty is also what PHP makes of the word none without quotes in php.ini.
+    'cloakroom.lock' => ['Merge', 'sometimes', ''],
     'cloakroom.lock_wait' => ['soon'],
     'cloakroom.max_waiters' => ['-5'],
     'cloakroom.tombstone' => ['for ever'],
@@ -40,4 +41,4 @@ $process->wait();
 same('without a complaint', '', $process->complaints());
 done();
 --EXPECT--
-43 claims hold
+47 claims hold
