@@ -23,7 +23,7 @@ $status = Cloakroom\status();
 same('status() has the documented keys, in that order', array_keys($documented), array_keys($status));
 $wrong = array_filter($documented, fn (string $type, string $key) => get_debug_type($status[$key]) !== ($type === 'int' ? 'int' : 'string'), ARRAY_FILTER_USE_BOTH);
 same('with the documented types', [], $wrong);
-same('the lock mode is one of those documented', "'exclusive'|'none'", $documented['lock']);
+same('the lock mode is one of those documented', "'exclusive'|'merge'|'none'", $documented['lock']);
 session_save_path(own_directory());
 same('without a store it is the documented empty array', [], @Cloakroom\status());
 done();

@@ -6,8 +6,8 @@
  * frameworks, and for code that handles sessions itself.
  *
  * The directives are cloakroom.size, cloakroom.lock, cloakroom.lock_wait, cloakroom.max_waiters,
- * cloakroom.namespace and cloakroom.tombstone. A script chooses the lock mode of a session with
- * session_start(['cloakroom_lock' => 'exclusive']) or 'none', for the rest of its request.
+ * cloakroom.namespace, cloakroom.tombstone and cloakroom.grace. A script chooses the lock mode of a session with
+ * session_start(['cloakroom_lock' => 'exclusive']), 'merge' or 'none', for the rest of its request.
  */
 
 namespace Cloakroom;
@@ -21,12 +21,13 @@ namespace Cloakroom;
  * session.save_handler = cloakroom does: in the lock mode "exclusive" read() locks the session, and write(),
  * updateTimestamp(), destroy(), close() or the end of the object unlock it.
  *
- * **Without open()** no lock outlives a call. read() gives what was stored last, without waiting. write() waits for a
- * request that holds the session, and then replaces only what this object has itself read or written last; an id that it
- * never read is written in any case. Where another request was faster, in the mode "exclusive" nothing is written, false
- * is returned and an E_WARNING says so; in the mode "none" the last write wins. What was read, written back unchanged,
- * only extends the session's lifetime. A session that another request destroyed since it was read stays destroyed: the
- * write is dropped.
+ * **Without open()** no lock outlives a call. read() gives what was stored last, without waiting. In the mode
+ * "exclusive" write() waits for a request that holds the session, and then replaces only what this object has itself
+ * read or written last; an id that it never read is written in any case. Where another request was faster, nothing is
+ * written, false is returned and an E_WARNING says so. In the modes "merge", which keeps the changes of both, and
+ * "none", where the last write wins, nobody waits and nothing is refused. What was read, written back unchanged, only
+ * extends the session's lifetime. A session that another request destroyed since it was read stays destroyed: the write
+ * is dropped.
  *
  * A method that fails returns false and raises an E_WARNING that says what failed, where, and what to do; what is stored
  * stays as it was. Return types are tentative, as those of PHP's \SessionHandler: a method that overrides one may leave
@@ -39,7 +40,7 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
      *
      * @param string|null $savePath the directory of the store, before any path that is given to open(). Null: the path
      *     given to open(); without open() session.save_path as it is when the object is used first
-     * @param 'exclusive'|'none'|null $lock how overlapping requests behave. Null: the setting cloakroom.lock, or what
+     * @param 'exclusive'|'merge'|'none'|null $lock how overlapping requests behave. Null: the setting cloakroom.lock, or what
      *     session_start() was given as cloakroom_lock, at each call
      * @param positive-int|null $lifetime seconds that a session lives after it was written last. Null: the setting
      *     session.gc_maxlifetime at each call
@@ -106,7 +107,7 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
  * empty array and an E_WARNING says why.
  *
  * - store: where the store is
- * - lock: the lock mode of the next session of this request, "exclusive" or "none"
+ * - lock: the lock mode of the next session of this request, "exclusive", "merge" or "none"
  * - sessions: sessions in the store, with reserved ones and with expired ones that are not reclaimed yet
  * - reserved: of these, sessions that were started and hold no data
  * - tombstones: destroyed sessions that are remembered, so that slower requests cannot bring them back
@@ -127,7 +128,7 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
  *
  * @return array{}|array{
  *     store: string,
- *     lock: 'exclusive'|'none',
+ *     lock: 'exclusive'|'merge'|'none',
  *     sessions: int,
  *     reserved: int,
  *     tombstones: int,

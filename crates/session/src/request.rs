@@ -61,7 +61,7 @@ pub enum RequestError {
     /// Another request wrote the session since it was read without a lock.
     #[error(
         "another request has changed the session since this object read it, so nothing was written and that change stays; \
-         read the session again and repeat the change, or choose the lock mode \"none\" to let the last write win"
+         read the session again and repeat the change, or choose the lock mode \"merge\", which keeps both changes"
     )]
     Moved,
     /// A read was finished that had not begun, or with room of another size.
