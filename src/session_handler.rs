@@ -45,19 +45,19 @@ pub(crate) struct Calls {
 
 /// The methods of the class.
 pub(crate) static CALLS: Calls = Calls {
-    make,
-    free,
-    construct,
-    complaint,
-    open,
     close,
-    read,
-    write,
-    destroy,
     collect,
+    complaint,
+    construct,
     create_id,
-    validate_id,
+    destroy,
+    free,
+    make,
+    open,
+    read,
     update_timestamp,
+    validate_id,
+    write,
 };
 
 /// Makes an object and answers its number, 0 where that fails.

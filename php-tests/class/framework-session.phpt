@@ -73,6 +73,16 @@ $writer->save();
 same('one that changes nothing is never refused', [true, ''], with_warnings($reader->save(...)));
 same('and undoes nothing', 11, $request($session->id())->get('one'));
 
+ini_set('cloakroom.lock', 'merge');
+$id = $session->id();
+[$one, $two] = [$request($id), $request($id)];
+$one->put('three', 3);
+$two->put('four', 4);
+same('merging requests are both stored', [[true, ''], [true, '']], [with_warnings($one->save(...)), with_warnings($two->save(...))]);
+$merged = $request($id);
+same('with what each has changed', [11, 3, 4], [$merged->get('one'), $merged->get('three'), $merged->get('four')]);
+ini_set('cloakroom.lock', 'exclusive');
+
 same('nothing has expired', 0, $session->collect());
 $brief = new FrameworkSession(new Cloakroom\SessionHandler(lifetime: 1));
 $brief->start()->save();
@@ -82,4 +92,4 @@ same('what has expired is collected once', 0, $session->collect());
 same('the other sessions are left', 11, $request($session->id())->get('one'));
 done();
 --EXPECT--
-24 claims hold
+26 claims hold

@@ -17,15 +17,12 @@ use memory_store::MemoryStore;
 const ID: &[u8] = b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const HOUR: Duration = Duration::from_secs(3600);
 
-const EXCLUSIVE: Acquire<'static> = Acquire {
-    mode: LockMode::Exclusive,
-    wait: Duration::ZERO,
-    max_waiters: 0,
-    lifetime: HOUR,
-    script: b"test",
-    since: None,
-};
-const UNLOCKED: Acquire<'static> = Acquire { mode: LockMode::None, ..EXCLUSIVE };
+const EXCLUSIVE: Acquire<'static> = in_mode(LockMode::Exclusive);
+const UNLOCKED: Acquire<'static> = in_mode(LockMode::None);
+
+const fn in_mode(mode: LockMode) -> Acquire<'static> {
+    Acquire { mode, wait: Duration::ZERO, max_waiters: 0, lifetime: HOUR, script: b"test", since: None }
+}
 
 fn object(store: &Arc<dyn Store>) -> Standalone {
     let mut object = Standalone::new();
