@@ -63,8 +63,16 @@ function figure(string $name, int $value): string
     return round($value / 1024 ** $power, 1) . ' ' . ['B', 'KiB', 'MiB', 'GiB'][$power];
 }
 
-/** The frame around every page. */
-function show_frame(string $theme, string $body): void
+/** The name of the house, which leads to its first page. */
+function brand(): string
+{
+    return '<a class="brand" href="/">'
+        . drawing('M12 8V6.500a2 2 0 1 0-2-2M12 8l9.500 7a1.500 1.500 0 0 1-1 2.500h-17a1.500 1.500 0 0 1-1-2.500z')
+        . '<span>Cloakroom</span></a>';
+}
+
+/** The frame around every page; `$head` is HTML. */
+function show_frame(string $theme, string $body, string $title = 'Cloakroom', string $head = ''): void
 {
     header('Content-Type: text/html; charset=UTF-8');
     ?>
@@ -74,9 +82,10 @@ function show_frame(string $theme, string $body): void
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="<?= $theme === 'auto' ? 'light dark' : e($theme) ?>">
-<title>Cloakroom</title>
+<title><?= e($title) ?></title>
 <link rel="icon" href="/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/style.css">
+<?= $head ?>
 </head>
 <body>
 <?= $body ?>
@@ -99,7 +108,9 @@ function show_page(array $page): void
     ob_start();
     ?>
 <header class="top">
-  <a class="brand" href="/"><?= drawing('M12 8V6.500a2 2 0 1 0-2-2M12 8l9.500 7a1.500 1.500 0 0 1-1 2.500h-17a1.500 1.500 0 0 1-1-2.500z') ?><span>Cloakroom</span></a>
+  <?= brand() ?>
+
+  <a href="/overlap.php">Requests that overlap</a>
   <div class="themes" role="group" aria-label="Theme">
 <?php foreach (['auto' => 'Auto', 'light' => 'Light', 'dark' => 'Dark'] as $theme => $label): ?>
     <?= button($page, 'theme', $label, ['theme' => $theme], $page['theme'] === $theme ? 'chosen' : '') ?>

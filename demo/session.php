@@ -10,13 +10,15 @@ declare(strict_types=1);
 /** The password of every visitor: the demonstration is about sessions, not about accounts. */
 const DEMO_PASSWORD = 'cloakroom';
 
+const VISITOR_COOKIE = 'cloakroom_demo';
+
 const THEMES = ['auto', 'light', 'dark'];
 
 /** Starts the visitor's session, or answers false when it cannot be had (its lock is taken for too long, say). */
-function begin_session(): bool
+function begin_session(string $name = VISITOR_COOKIE, array $options = []): bool
 {
-    return session_start([
-        'name' => 'cloakroom_demo',
+    return session_start($options + [
+        'name' => $name,
         'use_strict_mode' => true,
         'use_only_cookies' => true,
         'cookie_httponly' => true,

@@ -1,16 +1,15 @@
 <?php
 /*
- * The only entry: starts the session, carries out what a form asks for and redirects, or shows the page.
+ * The visitor's page: starts the session, carries out what a form asks for and redirects, or shows the page.
  */
 declare(strict_types=1);
 
 require __DIR__ . '/../session.php';
 require __DIR__ . '/../shop.php';
 require __DIR__ . '/../page.php';
+require __DIR__ . '/../security.php';
 
-header("Content-Security-Policy: default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
-header('X-Content-Type-Options: nosniff');
-header('Referrer-Policy: no-referrer');
+restrict_answer();
 
 $started = hrtime(true);
 $have_session = begin_session();

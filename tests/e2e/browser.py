@@ -34,8 +34,8 @@ class Browser:
         """Another connection with the same cookies."""
         return Browser(self.port, self.cookies)
 
-    def request(self, method, path, fields=None, timeout=60):
-        headers = {}
+    def request(self, method, path, fields=None, timeout=60, headers=()):
+        headers = dict(headers)
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         body = None

@@ -3,7 +3,8 @@
 import signal
 import sys
 
-import case_demo  # noqa: F401  (importing a module registers its cases)
+import case_browser  # noqa: F401  (importing a module registers its cases)
+import case_demo  # noqa: F401
 import case_edges  # noqa: F401
 import case_locking  # noqa: F401
 import case_make_run  # noqa: F401

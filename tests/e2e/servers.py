@@ -1,5 +1,6 @@
-"""One php-fpm behind one nginx in a directory of their own, on a free port of loopback."""
+"""One php-fpm behind one nginx in a directory of their own, on free ports of loopback."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -19,11 +20,20 @@ WORKERS = 4
 FUTEX_CALLS = {"x86_64": {"202", "449"}, "aarch64": {"98", "449"}}[os.uname().machine]
 
 
+def free_ports(number):
+    """Ports of loopback that nobody listens on, all different."""
+    with contextlib.ExitStack() as probes:
+        found = []
+        for _ in range(number):
+            probe = probes.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            found.append(probe.getsockname()[1])
+        return found
+
+
 def free_port():
     """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def program(name):
@@ -37,10 +47,12 @@ def program(name):
 class Site:
     """The servers, the files they serve and the sessions they keep."""
 
-    def __init__(self):
+    def __init__(self, workers=WORKERS, ports=1):
+        self.number_of_workers = workers
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="cloakroom-e2e."))
         self.dir.chmod(0o755)
-        self.port = free_port()
+        self.ports = free_ports(ports)
+        self.port = self.ports[0]
         self.fpm = None
         self.nginx = None
         self.signals = self.dir / "signals"
@@ -51,7 +63,9 @@ class Site:
         extension = os.environ.get("EXTENSION", ROOT / "target/release/libcloakroom.so")
         shutil.copyfile(extension, self.dir / "cloakroom.so")
         subprocess.run(
-            [ROOT / "scripts/web-config", self.dir, str(self.port), str(WORKERS)], check=True, stdin=subprocess.DEVNULL
+            [ROOT / "scripts/web-config", self.dir, ",".join(map(str, self.ports)), str(workers)],
+            check=True,
+            stdin=subprocess.DEVNULL,
         )
 
     def visitor(self):
@@ -100,7 +114,7 @@ class Site:
                 [program("nginx"), "-p", self.dir, "-e", "stderr", "-c", self.dir / "nginx.conf"], **self._detached(log)
             )
         wait_for(self._answers, "the servers answer", 20)
-        wait_for(lambda: len(self.workers()) == WORKERS, "all workers run")
+        wait_for(lambda: len(self.workers()) == self.number_of_workers, "all workers run")
 
     @staticmethod
     def _detached(log):
@@ -121,10 +135,13 @@ class Site:
     def reload(self):
         """SIGUSR2: php-fpm reads its configuration again, with workers that are all new."""
         before = set(self.workers())
+
+        def all_new():
+            now = set(self.workers())
+            return len(now) == self.number_of_workers and not before & now
+
         self.fpm.send_signal(signal.SIGUSR2)
-        wait_for(
-            lambda: len(self.workers()) == WORKERS and not before & set(self.workers()), "the workers are new ones", 20
-        )
+        wait_for(all_new, "the workers are new ones", 20)
 
     def stop(self):
         """Stops both servers as an administrator does."""
