@@ -21,7 +21,7 @@ const READ_TRIES: u32 = 1000;
 
 impl Store {
     /// The last committed payload, without any lock; `None` where there is no session. About 100 ns and a copy. The mark
-    /// is for [`Acquire::since`].
+    /// is for [`crate::Acquire::since`].
     ///
     /// # Errors
     /// [`Error::Damaged`] where the bytes do not match their checksum, [`Error::Forked`].
@@ -97,7 +97,7 @@ impl Store {
     }
 
     /// Ends the session without taking its lock; `false` where there was none. Leases on it write nothing any more.
-    /// `tombstone` and `grace` are as for [`Lease::destroy`].
+    /// `tombstone` and `grace` are as for [`crate::Lease::destroy`].
     ///
     /// # Errors
     /// [`Error::Stuck`], [`Error::Damaged`], [`Error::Forked`].
