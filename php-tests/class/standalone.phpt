@@ -22,6 +22,8 @@ $other = Process::run(with_object('say($handler->read("visitor")); say($handler-
 same('another process has them, too', ['third', true], [$other->hear(), $other->hear()]);
 $other->wait();
 same('and shares them', 'fourth', $handler->read('visitor'));
+$handler->destroy('visitor');
+same('what an object destroyed it may write anew, without a read', [true, 'fifth'], [$handler->write('visitor', 'fifth'), $handler->read('visitor')]);
 same('a session can be destroyed', true, $handler->destroy('visitor'));
 same('once or more often', true, $handler->destroy('visitor'));
 same('it is gone', ['', false], [$handler->read('visitor'), $handler->validateId('visitor')]);
@@ -46,4 +48,4 @@ matches('with a warning', '/16777216 bytes/', $warnings);
 same('and what was there stays', 'new', $handler->read('visitor'));
 done();
 --EXPECT--
-50 claims hold
+51 claims hold
