@@ -1,8 +1,9 @@
 <?php
 /*
- * Turns the figures of a run into text: aligned tables for a terminal, markdown for a README, and in both the
- * machine, the targets and the places where Cloakroom is the slower one.
+ * What the figures of a run say: a table for each payload, the machine, the targets and the places where Cloakroom is
+ * the slower one.
  */
+require_once __DIR__ . '/../text.php';
 
 final class Report
 {
@@ -10,24 +11,22 @@ final class Report
      * @param array<int, array<string, Figures>> $results by payload size and handler name
      * @param array<string, string> $machine facts about the machine
      */
-    public function __construct(private readonly array $results, private readonly array $machine, private readonly bool $markdown)
+    public function __construct(private readonly array $results, private readonly array $machine, private readonly Text $text)
     {
     }
 
     public function print(): void
     {
-        $this->heading('PHP session cycle: session_start() + change one key + session_write_close()');
-        foreach ($this->machine as $name => $value) {
-            echo $this->markdown ? "- $name: $value\n" : sprintf("  %-10s %s\n", $name, $value);
-        }
+        $this->text->heading('PHP session cycle: session_start() + change one key + session_write_close()');
+        $this->text->facts($this->machine);
         foreach ($this->results as $bytes => $rows) {
-            $this->heading('Payload ' . size_label($bytes));
+            $this->text->heading('Payload ' . size_label($bytes));
             $this->table($rows);
         }
         echo "\nMicroseconds a cycle, one process, 100 sessions in rotation. median: of the rounds' medians, which lie\n"
             . "between those under \"rounds\". p99: of single cycles. first 100: a process that has just started.\n";
-        $this->list('Targets (1 KB)', $this->targets());
-        $this->list('Where Cloakroom is slower', $this->losses());
+        $this->text->list('Targets (1 KB)', $this->targets());
+        $this->text->list('Where Cloakroom is slower', $this->losses());
     }
 
     /** @param array<string, Figures> $rows */
@@ -47,29 +46,7 @@ final class Report
                 $row->first() === null ? '' : micro($row->first()),
             ];
         }
-        $this->markdown ? $this->markdown_table($lines) : $this->aligned_table($lines);
-    }
-
-    /** @param list<list<string>> $lines */
-    private function markdown_table(array $lines): void
-    {
-        array_splice($lines, 1, 0, [array_merge(['---'], array_fill(0, count($lines[0]) - 1, '---:'))]);
-        foreach ($lines as $line) {
-            echo '| ' . implode(' | ', $line) . " |\n";
-        }
-    }
-
-    /** @param list<list<string>> $lines */
-    private function aligned_table(array $lines): void
-    {
-        $widths = array_map(null, ...array_map(fn (array $line) => array_map(text_width(...), $line), $lines));
-        foreach ($lines as $line) {
-            foreach ($line as $column => $text) {
-                $gap = str_repeat(' ', max($widths[$column]) - text_width($text));
-                echo $column === 0 ? "  $text$gap" : "  $gap$text";
-            }
-            echo "\n";
-        }
+        $this->text->table($lines);
     }
 
     /** @return list<string> */
@@ -124,47 +101,9 @@ final class Report
 
         return $losses ?: [$compared ? 'nowhere in these figures (the floor apart)' : 'not measured'];
     }
-
-    private function heading(string $text): void
-    {
-        echo $this->markdown ? "\n**$text**\n\n" : "\n$text\n";
-    }
-
-    /** @param list<string> $items */
-    private function list(string $heading, array $items): void
-    {
-        $this->heading($heading);
-        foreach ($items as $item) {
-            echo $this->markdown ? "- $item\n" : "  $item\n";
-        }
-    }
 }
 
 function size_label(int $bytes): string
 {
     return $bytes < 1024 ? "$bytes B" : intdiv($bytes, 1024) . ' KB';
-}
-
-/** Nanoseconds as microseconds, with as many digits as mean something. */
-function micro(float $ns): string
-{
-    $us = $ns / 1000;
-
-    return number_format($us, $us < 10 ? 2 : ($us < 100 ? 1 : 0), '.', ',');
-}
-
-function ratio(float $times): string
-{
-    return number_format($times, $times < 10 ? 2 : ($times < 100 ? 1 : 0), '.', ',');
-}
-
-function verdict(bool $met): string
-{
-    return $met ? 'met' : 'MISSED';
-}
-
-/** Columns that the text takes: characters, not bytes. */
-function text_width(string $text): int
-{
-    return preg_match_all('/./us', $text);
 }

@@ -34,42 +34,7 @@ final class Figures
         $this->cycles = $this->handler->shared ? $round['cycles'] : 0;
     }
 
-    public function median(): float
-    {
-        return median($this->medians);
-    }
-
-    public function fastest(): float
-    {
-        return min($this->medians);
-    }
-
-    public function slowest(): float
-    {
-        return max($this->medians);
-    }
-
-    public function p99(): float
-    {
-        return median($this->p99s);
-    }
-
-    /** Null where no process began with sessions that were there already, as always on the floor. */
-    public function first(): ?float
-    {
-        return $this->firsts ? median($this->firsts) : null;
-    }
-}
-
-function median(array $values): float
-{
-    sort($values);
-    $half = intdiv(count($values), 2);
-
-    return count($values) % 2 ? $values[$half] : ($values[$half - 1] + $values[$half]) / 2;
-}
-
-/** Runs one process to its end; throws where it failed, warned, or ran under another handler. */
+    public /** Runs one process to its end; throws where it failed, warned, or ran under another handler. */
 function run_worker(Handler $handler, int $bytes, int $start, float $seconds): array
 {
     $command = [...$handler->command(), __DIR__ . '/worker.php', "bytes=$bytes", "start=$start", "seconds=$seconds", "tag=$handler->name"];
@@ -106,13 +71,6 @@ function machine_facts(): array
     }
 
     return $facts;
-}
-
-function progress(string $text): void
-{
-    if (stream_isatty(STDERR)) {
-        fwrite(STDERR, "\r\e[K$text");
-    }
 }
 
 $options = getopt('', ['rounds:', 'seconds:', 'payloads:', 'handlers:', 'check', 'markdown']);
@@ -186,6 +144,6 @@ if (isset($options['check'])) {
     }
     echo $all - count($failures), ' passed, ', count($failures), " failed\n";
 } elseif (!$failures) {
-    (new Report($results, machine_facts(), isset($options['markdown'])))->print();
+    (new Report($results, machine_facts(), new Text(isset($options['markdown']))))->print();
 }
 exit($failures ? 1 : 0);
