@@ -1,24 +1,20 @@
 /*
- * The yardstick of the hand-over: a lock that is one futex word, and nothing else. No handler can hand over faster,
- * because a waiter has to be put to sleep and woken in any case.
+ * The yardstick of the hand-over: two processes, a futex, and nothing else. No handler can hand over faster, because a
+ * waiter has to be put to sleep and woken in any case.
  *
  * Usage: futex FILE. FILE is the memory that both processes share. The protocol is that of contender.php: "take" takes
  * the lock and answers when it was called for, when the process before released it, when it was got (nanoseconds of
  * CLOCK_MONOTONIC, which is what PHP's hrtime() reads), and for which time anybody has it; "release" releases it.
  */
 #define _GNU_SOURCE
+#include "futex.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/futex.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
-
-enum { FREE, HELD, HELD_AND_AWAITED };
 
 struct shared {
 	_Atomic uint32_t word;
@@ -33,25 +29,6 @@ static uint64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return (uint64_t) time.tv_sec * 1000000000 + (uint64_t) time.tv_nsec;
-}
-
-static void take(struct shared *shared)
-{
-	uint32_t expected = FREE;
-
-	if (atomic_compare_exchange_strong(&shared->word, &expected, HELD)) {
-		return;
-	}
-	while (atomic_exchange(&shared->word, HELD_AND_AWAITED) != FREE) {
-		syscall(SYS_futex, &shared->word, FUTEX_WAIT, HELD_AND_AWAITED, NULL, NULL, 0);
-	}
-}
-
-static void release(struct shared *shared)
-{
-	if (atomic_exchange(&shared->word, FREE) == HELD_AND_AWAITED) {
-		syscall(SYS_futex, &shared->word, FUTEX_WAKE, 1, NULL, NULL, 0);
-	}
 }
 
 int main(int count, char **arguments)
@@ -72,11 +49,11 @@ int main(int count, char **arguments)
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		if (strcmp(line, "release\n") == 0) {
 			shared->released = now();
-			release(shared);
+			release(&shared->word);
 		} else {
 			uint64_t called = now(), got;
 
-			take(shared);
+			take(&shared->word);
 			got = now();
 			shared->times++;
 			printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", called, shared->released, got, shared->times);

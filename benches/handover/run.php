@@ -58,12 +58,13 @@ final class Contest
 }
 
 /**
- * The handlers that lock. phpredis twice: polling as often as it does by default up to version 5, and as it does since.
- * How often it polls until it gives up is raised, because it goes on without the lock then.
+ * The handlers that lock, by name; the floor with the file in which it keeps this session. phpredis comes twice: polling
+ * as often as it does by default up to version 5, and as it does since. How often it polls until it gives up is raised,
+ * because it goes on without the lock then.
  *
- * @return list<Handler>
+ * @return array<string, Handler>
  */
-function locking_handlers(): array
+function locking_handlers(string $session): array
 {
     $handlers = array_column(all_handlers(), null, 'name');
     $redis = $handlers['redis-locked'];
@@ -71,8 +72,12 @@ function locking_handlers(): array
         'redis.session.lock_wait_time' => (string) ($ms * 1000),
         'redis.session.lock_retries' => '1000',
     ] + $redis->ini, $redis->missing);
+    $floor = new Handler('floor', 'floor: PHP with a bare futex', [(string) getenv('BENCH_HANDOVER_FLOOR')], [
+        'session.save_handler' => 'handover_floor',
+        'session.save_path' => getenv('BENCH_SCRATCH') . "/floor-$session",
+    ]);
 
-    return [$handlers['cloakroom-tmpfs'], $handlers['files-tmpfs'], $polling(2), $polling(20), $handlers['memcached']];
+    return array_column([$floor, $handlers['cloakroom-tmpfs'], $handlers['files-tmpfs'], $polling(2), $polling(20), $handlers['memcached']], null, 'name');
 }
 
 /** @return list<Contest> */
@@ -81,13 +86,13 @@ function contests(?array $wanted): array
     $memory = getenv('BENCH_SCRATCH');
     $futex = getenv('BENCH_FUTEX');
     $contests = [new Contest('futex', 'bare futex: wakes, no more', fn (string $session) => [$futex, "$memory/$session"])];
-    foreach (locking_handlers() as $handler) {
+    foreach (locking_handlers('') as $name => $handler) {
         if ($handler->missing !== null) {
             fwrite(STDERR, "left out: $handler->label ($handler->missing)\n");
             continue;
         }
-        $contests[] = new Contest($handler->name, $handler->label, fn (string $session) => [
-            ...$handler->command(), __DIR__ . '/contender.php', $session,
+        $contests[] = new Contest($name, $handler->label, fn (string $session) => [
+            ...locking_handlers($session)[$name]->command(), __DIR__ . '/contender.php', $session,
         ]);
     }
 
@@ -100,7 +105,8 @@ function report(array $contests, Text $text): void
     $text->heading('Hand-over: from the release by one process to the return of session_start() in the next, which waits');
     $by_name = array_column($contests, null, 'name');
     $futex = $by_name['futex'] ?? null;
-    $lines = [['handler', 'median', 'rounds', 'p99', '× futex', 'hand-overs']];
+    $floor = $by_name['floor'] ?? null;
+    $lines = [['handler', 'median', 'rounds', 'p99', '× futex', '× floor', 'hand-overs']];
     foreach ($contests as $contest) {
         $medians = array_map(median(...), $contest->rounds);
         $lines[] = [
@@ -109,16 +115,22 @@ function report(array $contests, Text $text): void
             micro(min($medians)) . '–' . micro(max($medians)),
             micro($contest->p99()),
             $futex ? ratio($contest->median() / $futex->median()) : '',
+            $floor ? ratio($contest->median() / $floor->median()) : '',
             (string) count(array_merge(...$contest->rounds)),
         ];
     }
     $text->table($lines);
     echo "\nMicroseconds, two processes, payload 1 KB. The waiter has waited for " . SETTLING . ' to ' . SETTLING + SPREAD
         . " ms, with a handler that polls for\nas long as it takes between two polls.\n";
-    if ($futex && isset($by_name['cloakroom-tmpfs'])) {
-        $times = $by_name['cloakroom-tmpfs']->median() / $futex->median();
-        $text->list('Target', [verdict($times <= 2) . ': at most 2 times a bare futex (' . ratio($times) . ')']);
+    $ours = $by_name['cloakroom-tmpfs'] ?? null;
+    $targets = [];
+    foreach (['a bare futex' => $futex, 'PHP with a bare futex' => $floor] as $what => $other) {
+        if ($ours && $other) {
+            $times = $ours->median() / $other->median();
+            $targets[] = verdict($times <= 2) . ": at most 2 times $what (" . ratio($times) . ')';
+        }
     }
+    $targets && $text->list('Targets', $targets);
 }
 
 $options = getopt('', ['rounds:', 'samples:', 'handlers:', 'check', 'markdown']);
