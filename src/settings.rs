@@ -18,6 +18,8 @@ use crate::worker::guarded;
 
 /// `ZEND_INI_STAGE_DEACTIVATE`: the value of the configuration comes back at the end of a request, silently.
 const STAGE_DEACTIVATE: c_int = 1 << 3;
+/// `ZEND_INI_STAGE_RUNTIME`: a script sets or restores the value.
+const STAGE_RUNTIME: c_int = 1 << 4;
 
 /// What the directives say, for one thread.
 pub(crate) struct Settings {
@@ -115,7 +117,7 @@ pub(crate) fn register(module_number: c_int) {
 }
 
 macro_rules! on_modify {
-    ($($function:ident: |$settings:ident, $value:ident| $set:expr;)*) => {$(
+    ($($function:ident: |$settings:ident, $value:ident, $by_script:pat_param| $set:expr;)*) => {$(
         /// Takes a new value, or refuses it with a warning.
         ///
         /// # Safety
@@ -129,7 +131,7 @@ macro_rules! on_modify {
             stage: c_int,
         ) -> c_int {
             // SAFETY: PHP passes a valid entry and value.
-            unsafe { change(entry, value, stage, |$settings, $value| {
+            unsafe { change(entry, value, stage, |$settings, $value, $by_script| {
                 $set;
                 Ok(())
             }) }
@@ -138,14 +140,17 @@ macro_rules! on_modify {
 }
 
 on_modify! {
-    on_size: |settings, value| settings.size = directives::size(value)?;
-    on_lock: |settings, value| settings.lock = directives::lock(value)?;
-    on_lock_wait: |settings, value| settings.lock_wait = directives::lock_wait(value)?;
-    on_max_waiters: |settings, value| settings.max_waiters = directives::max_waiters(value)?;
-    on_namespace: |settings, value| settings.namespace = Namespace::parse(value)?;
-    on_tombstone: |settings, value| settings.tombstone = directives::tombstone(value)?;
-    on_grace: |settings, value| settings.grace = directives::grace(value)?;
-    on_script_lock: |settings, value| {
+    on_size: |settings, value, _| settings.size = directives::size(value)?;
+    on_lock: |settings, value, by_script| {
+        // In ini files the word none, without quotes, is one of PHP's for an empty value.
+        settings.lock = if value.is_empty() && !by_script { LockMode::None } else { directives::lock(value)? }
+    };
+    on_lock_wait: |settings, value, _| settings.lock_wait = directives::lock_wait(value)?;
+    on_max_waiters: |settings, value, _| settings.max_waiters = directives::max_waiters(value)?;
+    on_namespace: |settings, value, _| settings.namespace = Namespace::parse(value)?;
+    on_tombstone: |settings, value, _| settings.tombstone = directives::tombstone(value)?;
+    on_grace: |settings, value, _| settings.grace = directives::grace(value)?;
+    on_script_lock: |settings, value, _| {
         settings.script_lock = if value.is_empty() { None } else { Some(directives::lock(value)?) }
     };
 }
@@ -159,7 +164,8 @@ impl<E: std::error::Error + 'static> From<E> for Refused {
     }
 }
 
-/// Applies `set` to the settings, and refuses the value with a warning where it fails.
+/// Applies `set` to the settings, and refuses the value with a warning where it fails. `set` is told whether a script chose
+/// the value, by `ini_set()` or an option of `session_start()`.
 ///
 /// # Safety
 /// `entry` and `value` are what PHP passed to an `on_modify`.
@@ -167,12 +173,15 @@ unsafe fn change(
     entry: *const IniEntry,
     value: *const zend_string,
     stage: c_int,
-    set: impl FnOnce(&mut Settings, &[u8]) -> Result<(), Refused>,
+    set: impl FnOnce(&mut Settings, &[u8], bool) -> Result<(), Refused>,
 ) -> c_int {
+    // SAFETY: the entry is valid. What `ini_restore()` restores is the entry's own earlier value.
+    let by_script = stage == STAGE_RUNTIME && unsafe { !std::ptr::eq((*entry).orig_value, value) };
     // SAFETY: the entry and its name outlive this call; the value may be NULL.
     let (name, value) = unsafe { (php::string_bytes((*entry).name), php::string_bytes(value)) };
-    let changed =
-        guarded(|worker| set(&mut worker.settings, value).map_err(|Refused(reason)| In { name, value, reason }));
+    let changed = guarded(|worker| {
+        set(&mut worker.settings, value, by_script).map_err(|Refused(reason)| In { name, value, reason })
+    });
     if changed.is_some() {
         return SUCCESS;
     }

@@ -34,6 +34,12 @@ class Browser:
         """Another connection with the same cookies."""
         return Browser(self.port, self.cookies)
 
+    def tab(self):
+        """Another connection of the same browser: what it is sent goes into the one cookie jar when it arrives."""
+        tab = Browser(self.port)
+        tab.cookies = self.cookies
+        return tab
+
     def request(self, method, path, fields=None, timeout=60, headers=()):
         headers = dict(headers)
         if self.cookies:

@@ -3,11 +3,13 @@
 import signal
 import sys
 
-import case_browser  # noqa: F401  (importing a module registers its cases)
+import case_accounts  # noqa: F401  (importing a module registers its cases)
+import case_browser  # noqa: F401
 import case_demo  # noqa: F401
 import case_edges  # noqa: F401
 import case_locking  # noqa: F401
 import case_make_run  # noqa: F401
+import case_modes  # noqa: F401
 import case_restart  # noqa: F401
 import case_trouble  # noqa: F401
 from checks import run_cases

@@ -181,10 +181,14 @@ class Site:
 
     def hold(self, browser, name, **query):
         """Begins a request that holds the session; answers the running request and the worker's process id."""
-        request = InBackground(browser.get, "/t/hold.php", signal=name, **query)
+        return self.stop_at(browser, "/t/hold.php", name, **query)
+
+    def stop_at(self, browser, path, name, **query):
+        """Begins a request that stops where its page says; answers the running request and the worker's process id."""
+        request = InBackground(browser.get, path, signal=name, **query)
         held = self.signals / f"{name}.held"
-        wait_for(lambda: held.exists() or not request.running(), "a request holds the session")
-        expect(held.exists(), "the request that should hold the session ended")
+        wait_for(lambda: held.exists() or not request.running(), "a request stops")
+        expect(held.exists(), "the request that should stop ended")
         return request, int(held.read_text())
 
     def release(self, name):

@@ -1,6 +1,7 @@
 <?php
 /*
- * What the test pages share: warnings are collected (and still logged), and the answer is one JSON object.
+ * What the test pages share: warnings are collected (and still logged), the answer is one JSON object, and a request can
+ * stop until the test lets it go on.
  */
 declare(strict_types=1);
 
@@ -17,6 +18,31 @@ function configure(array $directives): void
         if (isset($_GET[$directive])) {
             ini_set("cloakroom.$directive", $_GET[$directive]);
         }
+    }
+}
+
+/** The path, without its ending, of the files through which a test and a request signal to each other. */
+function signal_path(string $name): string
+{
+    return dirname(__DIR__, 3) . '/signals/' . basename($name);
+}
+
+/** Tells the test that the request has come so far, and which process it is. */
+function announce(string $signal): void
+{
+    $path = signal_path($signal);
+    file_put_contents("$path.new", (string) getmypid());
+    rename("$path.new", "$path.held");
+}
+
+/** Waits until the test lets the request go on, at the latest for half a minute. */
+function await(string $signal): void
+{
+    $path = signal_path($signal);
+    $until = hrtime(true) + 30_000_000_000;
+    while (!file_exists("$path.go") && hrtime(true) < $until) {
+        usleep(2_000);
+        clearstatcache();
     }
 }
 

@@ -8,17 +8,11 @@ declare(strict_types=1);
 
 require __DIR__ . '/answer.php';
 
-$signal = dirname(__DIR__, 3) . '/signals/' . basename($_GET['signal']);
 $started = session_start();
 $_SESSION['count'] = (int) $_GET['count'];
-file_put_contents("$signal.new", (string) getmypid());
-rename("$signal.new", "$signal.held");
+announce($_GET['signal']);
 if (isset($_GET['answer_first'])) {
     fastcgi_finish_request();
 }
-$until = hrtime(true) + 30_000_000_000;
-while (!file_exists("$signal.go") && hrtime(true) < $until) {
-    usleep(2_000);
-    clearstatcache();
-}
+await($_GET['signal']);
 answer(['started' => $started, 'written' => session_write_close()]);
