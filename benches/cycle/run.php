@@ -34,7 +34,34 @@ final class Figures
         $this->cycles = $this->handler->shared ? $round['cycles'] : 0;
     }
 
-    public /** Runs one process to its end; throws where it failed, warned, or ran under another handler. */
+    public function median(): float
+    {
+        return median($this->medians);
+    }
+
+    public function fastest(): float
+    {
+        return min($this->medians);
+    }
+
+    public function slowest(): float
+    {
+        return max($this->medians);
+    }
+
+    public function p99(): float
+    {
+        return median($this->p99s);
+    }
+
+    /** Null where no process began with sessions that were there already, as always on the floor. */
+    public function first(): ?float
+    {
+        return $this->firsts ? median($this->firsts) : null;
+    }
+}
+
+/** Runs one process to its end; throws where it failed, warned, or ran under another handler. */
 function run_worker(Handler $handler, int $bytes, int $start, float $seconds): array
 {
     $command = [...$handler->command(), __DIR__ . '/worker.php', "bytes=$bytes", "start=$start", "seconds=$seconds", "tag=$handler->name"];

@@ -1,5 +1,5 @@
-//! Several processes on one store: against a plain map, over restarts, and with holders, waiters and owners of a
-//! shard that die, stop or fork.
+//! Several processes on one store: against a plain map, over restarts, and with holders and owners of a shard that stop
+//! or fork. Who gets a lock next, and when, is in `handover.rs`.
 
 mod harness;
 mod troupe;
@@ -22,17 +22,12 @@ const SOON: Duration = Duration::from_secs(5);
 fn main() -> std::process::ExitCode {
     let mut suite = Suite::new("processes");
     suite.case("four processes against a map, and a restart", against_a_map);
-    suite.case("a holder is killed while another waits", holder_killed);
-    suite.case("a waiter is killed", waiter_killed);
     suite.case("a holder is stopped", holder_stopped);
     #[cfg(target_arch = "x86_64")]
     suite.case("an owner of a shard is stopped", shard_owner_stopped);
     #[cfg(target_arch = "x86_64")]
     suite.case("a wait ends while the shard is stuck", wait_ends_while_stuck);
     suite.case("a fork under a lease", || fork_under_lease(SOON));
-    suite.case("a wait is as long as asked", wait_is_honoured);
-    suite.case("more waiters than allowed", too_many_waiters);
-    suite.case("the lock goes round in order of arrival", order_of_arrival);
     suite.finish()
 }
 
@@ -160,56 +155,6 @@ fn against_a_map() -> Checked {
         }
         Ok(Finding::Passed(format!("{} operations, {} sessions compared", OWNERS * rounds, OWNERS * OWNED)))
     })?
-}
-
-fn holder_killed() -> Checked {
-    let dir = temporary();
-    let mut took = Vec::new();
-    in_thread(|| put(&attach(dir.path(), 16), "s", b""))??;
-    for _ in 0..20 {
-        let mut holder = Worker::start(|| player(dir.path()));
-        holder.ask("hold s")?;
-        let mut waiter = Worker::start(|| player(dir.path()));
-        let mut probe = Worker::start(|| player(dir.path()));
-        queue_up(&mut probe, &mut waiter, "take s 20000 w", 1)?;
-        let start = Instant::now();
-        holder.child.kill();
-        waiter.answer(SOON).map_err(|e| format!("the lock of a dead holder: {e}"))?;
-        took.push(start.elapsed());
-    }
-    took.sort_unstable();
-    in_thread(|| sound(&attach_existing(dir.path())?))??;
-    let (median, worst) = (took[took.len() / 2], took[took.len() - 1]);
-    if median > Duration::from_millis(500) {
-        return Err(format!("the median wait for a dead holder's lock was {median:.1?}"));
-    }
-    Ok(Finding::Passed(format!("next owner after {median:.1?} in the median, {worst:.1?} at most")))
-}
-
-fn waiter_killed() -> Checked {
-    let dir = temporary();
-    in_thread(|| put(&attach(dir.path(), 16), "s", b""))??;
-    for victim in 0..5 {
-        let mut holder = Worker::start(|| player(dir.path()));
-        let mut probe = Worker::start(|| player(dir.path()));
-        holder.ask("hold s")?;
-        let mut waiters: Vec<Worker> = (0..5).map(|_| Worker::start(|| player(dir.path()))).collect();
-        for (i, waiter) in waiters.iter_mut().enumerate() {
-            queue_up(&mut probe, waiter, &format!("take s 20000 {i}"), i + 1)?;
-        }
-        waiters[victim].child.kill();
-        holder.ask("write s start")?;
-        for (i, waiter) in waiters.iter_mut().enumerate().filter(|(i, _)| *i != victim) {
-            waiter.answer(SOON).map_err(|e| format!("waiter {i} behind a dead one: {e}"))?;
-        }
-        let order = probe.ask("snapshot s")?;
-        let expected: String = (0..5).filter(|i| *i != victim).map(|i| i.to_string()).collect();
-        if order != format!("start{expected}") {
-            return Err(format!("with waiter {victim} dead the lock went to {order}"));
-        }
-    }
-    in_thread(|| sound(&attach_existing(dir.path())?))??;
-    Ok(Finding::Passed("the four others had the lock in order, whichever of five died".to_owned()))
 }
 
 fn holder_stopped() -> Checked {
@@ -345,104 +290,4 @@ fn wait_ends_while_stuck() -> Checked {
     }
     in_thread(|| sound(&attach_existing(dir.path())?))??;
     Ok(Finding::Passed("the lock passes over the one that gave up".to_owned()))
-}
-
-fn wait_is_honoured() -> Checked {
-    let dir = temporary();
-    in_thread(|| put(&attach(dir.path(), 16), "s", b""))??;
-    let mut holder = Worker::start(|| player(dir.path()));
-    let mut other = Worker::start(|| player(dir.path()));
-    holder.ask("hold s")?;
-    let mut told = Vec::new();
-    for wait in [0u64, 5, 250, 1000] {
-        let start = Instant::now();
-        let answer = other.ask(&format!("take s {wait} x"))?;
-        let took = start.elapsed();
-        if !answer.starts_with("timeout") {
-            return Err(format!("after {wait} ms: {answer}"));
-        }
-        if took < Duration::from_millis(wait) || took > Duration::from_millis(wait) + Duration::from_secs(2) {
-            return Err(format!("a wait of {wait} ms took {took:.1?}"));
-        }
-        told.push(format!("{wait} ms: {took:.1?}"));
-    }
-    Ok(Finding::Passed(told.join(", ")))
-}
-
-fn too_many_waiters() -> Checked {
-    let dir = temporary();
-    in_thread(|| put(&attach(dir.path(), 16), "s", b""))??;
-    let mut holder = Worker::start(|| player(dir.path()));
-    let mut probe = Worker::start(|| player(dir.path()));
-    let mut waiters: Vec<Worker> = (0..3).map(|_| Worker::start(|| player(dir.path()))).collect();
-    holder.ask("hold s")?;
-    for (i, waiter) in waiters.iter_mut().enumerate() {
-        queue_up(&mut probe, waiter, &format!("take s 20000 {i}"), i + 1)?;
-    }
-    let start = Instant::now();
-    let crowded = probe.ask("probe s 3")?;
-    let took = start.elapsed();
-    if crowded != "crowded 3" || took > Duration::from_secs(1) {
-        return Err(format!("with three waiters and a limit of three: {crowded} after {took:.1?}"));
-    }
-    if !probe.ask("probe s 4")?.starts_with("timeout") {
-        return Err("a fourth waiter was not let in under a limit of four".to_owned());
-    }
-    holder.ask("drop s")?;
-    for waiter in &mut waiters {
-        waiter.answer(SOON)?;
-    }
-    if probe.ask("snapshot s")? != "012" {
-        return Err("the waiters did not all write in order".to_owned());
-    }
-    Ok(Finding::Passed(format!("refused after {took:.1?}")))
-}
-
-fn order_of_arrival() -> Checked {
-    const PLAYERS: usize = 8;
-    const ROUNDS: usize = 125;
-    let dir = temporary();
-    in_thread(|| put(&attach(dir.path(), 16), "s", b""))??;
-    let mut holder = Worker::start(|| player(dir.path()));
-    let mut probe = Worker::start(|| player(dir.path()));
-    let mut players: Vec<Worker> = (0..PLAYERS).map(|_| Worker::start(|| player(dir.path()))).collect();
-    let mut random = Random::new(9);
-    let (mut inversions, mut rounds) = (0, Vec::new());
-    for _ in 0..ROUNDS {
-        holder.ask("hold s")?;
-        let mut order: Vec<usize> = (0..PLAYERS).collect();
-        for i in (1..PLAYERS).rev() {
-            order.swap(i, random.below(i as u64 + 1) as usize);
-        }
-        for (n, player) in order.iter().enumerate() {
-            queue_up(&mut probe, &mut players[*player], &format!("take s 20000 {player}"), n + 1)?;
-        }
-        let start = Instant::now();
-        holder.ask("write s :")?;
-        for player in &mut players {
-            player.answer(SOON)?;
-        }
-        rounds.push(start.elapsed());
-        let expected: String = order.iter().map(ToString::to_string).collect();
-        let got = probe.ask("snapshot s")?;
-        let pairs = got.trim_start_matches(':').bytes().zip(expected.bytes());
-        inversions += pairs.filter(|(one, other)| one != other).count();
-        if got.len() != PLAYERS + 1 {
-            return Err(format!("the lock went round as {got}"));
-        }
-    }
-    if inversions > 0 {
-        return Err(format!("{inversions} of {} hand-overs were out of order", PLAYERS * ROUNDS));
-    }
-    rounds.sort_unstable();
-    let (quarter, median, slowest) = (rounds[ROUNDS / 4], rounds[ROUNDS / 2], rounds[ROUNDS - 1]);
-    // Waiters that look every 20 ms instead of being woken would begin a round 10 ms late on average; on a busy
-    // machine a quarter of the rounds is still undisturbed.
-    if quarter > Duration::from_millis(3) {
-        return Err(format!("a quarter of the rounds took more than {quarter:.1?}: nobody is woken"));
-    }
-    Ok(Finding::Passed(format!(
-        "{} hand-overs, none out of order; {PLAYERS} of them took {median:.1?} in the median, {slowest:.1?} at most",
-        PLAYERS * ROUNDS
-    )))
 }

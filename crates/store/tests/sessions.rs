@@ -159,3 +159,40 @@ fn destroyed_means_destroyed_for_leases_that_began_before() {
     again.commit(b"two", LIFE, Over::Anything).expect("commit");
     assert_eq!(get(&store, b"id"), Some(b"two".to_vec()));
 }
+
+#[test]
+fn a_request_that_runs_five_minutes_longer_does_not_undo_a_logout() {
+    const TOMBSTONE: Duration = Duration::from_secs(3600);
+    let dir = dir();
+    let store = store(&dir, 16);
+    let key = store.key(b"", b"id");
+    // A store without any session would be removed.
+    put(&store, b"another", b"visitor");
+    for logs_in_again in [false, true] {
+        put(&store, b"id", b"one");
+        let (_, read) = store.snapshot(&key).expect("snapshot");
+        let mut slow = store.acquire(&key, &how(false)).expect("acquire");
+        let mut merging = store.acquire(&key, &how(false)).expect("acquire");
+        assert!(store.destroy(&key, TOMBSTONE, Duration::ZERO).expect("destroy"));
+        if logs_in_again {
+            put(&store, b"id", b"two");
+        }
+        store.clock().skew(300, 300);
+        store.collect(true).expect("collect");
+        let expected = logs_in_again.then(|| b"two".to_vec());
+        assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Outcome::Ended);
+        assert_eq!(merging.commit(b"zombie", LIFE, Over::WhatWasRead).expect("commit"), Outcome::Ended);
+        assert_eq!(get(&store, b"id"), expected);
+        // One that reads first and locks only to write, as an object of the class does without open().
+        for exclusive in [true, false] {
+            let late = Acquire { since: Some(read), ..how(exclusive) };
+            let mut late = store.acquire(&key, &late).expect("acquire");
+            assert_eq!(late.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Outcome::Ended);
+            drop(late);
+            assert_eq!(get(&store, b"id"), expected);
+        }
+        store.clock().skew(0, 0);
+        store.destroy(&key, TOMBSTONE, Duration::ZERO).expect("destroy");
+    }
+    assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
+}

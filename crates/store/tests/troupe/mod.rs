@@ -25,7 +25,7 @@ use crate::harness::{
 /// | `snapshot ID` | the committed payload |
 /// | `fork ID commit`, `fork ID touch` | forks a child that tries its copy of the lease, works on its own and lives on; its pid |
 ///
-/// Where the lock is not had: `timeout by PID`, `crowded N`, `stuck by PID`.
+/// Where the lock is not had: `timeout by PID in TIME after MICROSECONDS`, `crowded N`, `stuck by PID`.
 pub(crate) fn player(dir: &Path) -> impl FnMut(&str) -> Result<String, String> {
     let dir = dir.to_owned();
     let mut store: Option<Arc<Store>> = None;
@@ -80,7 +80,9 @@ pub(crate) fn player(dir: &Path) -> impl FnMut(&str) -> Result<String, String> {
 
 fn refusal(error: Error) -> Result<String, String> {
     match error {
-        Error::LockTimeout { holder, .. } => Ok(format!("timeout by {} in {:?}", holder.pid, holder.held)),
+        Error::LockTimeout { waited, holder } => {
+            Ok(format!("timeout by {} in {:?} after {}", holder.pid, holder.held, waited.as_micros()))
+        }
         Error::TooManyWaiters { waiting, .. } => Ok(format!("crowded {waiting}")),
         Error::Stuck { pid, .. } => Ok(format!("stuck by {pid}")),
         e => Err(e.to_string()),
