@@ -28,7 +28,7 @@ function carry_out(string $action): void
     switch ($action) {
         case 'log-in':
             notice(log_in(posted('name'), posted('password'))
-                ? 'Welcome. Your session has a new id now; the one before is void.'
+                ? 'Welcome. Your session has a new id now; the one before is not logged in.'
                 : 'That is not the password. It is written below the form.');
             break;
         case 'log-out':
