@@ -11,7 +11,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::layout::{CHUNK_UNITS, ChunkState, Ref, UNIT, block, chunk_of, chunk_ref, offset, shard};
-use crate::shard::{Fault, ShardGuard};
+use crate::shard::{Fault, Reach, ShardGuard};
 
 /// Units at the beginning of a data chunk that hold its bitmap.
 pub(crate) const BITMAP_UNITS: u32 = CHUNK_UNITS / 8 / UNIT as u32;
@@ -46,12 +46,12 @@ fn bytes_in(units: u32) -> u32 {
 }
 
 impl ShardGuard<'_> {
-    fn is_data(&self, place: Ref, units: u32) -> bool {
+    pub(crate) fn is_data(&self, place: Ref, units: u32) -> bool {
         self.store.within(self.map, place, units, ChunkState::Data(self.shard.id))
             && chunk_of(place).is_some_and(|chunk| place - chunk_ref(chunk) >= BITMAP_UNITS)
     }
 
-    fn read(&self, place: Ref, field: u64) -> u32 {
+    pub(crate) fn read(&self, place: Ref, field: u64) -> u32 {
         self.map.window::<UNIT>(offset(place)).u32(field).load(Ordering::Relaxed)
     }
 
@@ -114,7 +114,7 @@ impl ShardGuard<'_> {
     }
 
     /// Size of the free block at `place`, checked.
-    fn free_units(&self, place: Ref) -> Result<u32, Fault> {
+    pub(crate) fn free_units(&self, place: Ref) -> Result<u32, Fault> {
         if !self.is_data(place, 1) {
             return Err(Fault::Damaged("a free list leads outside the shard's data"));
         }
@@ -152,6 +152,11 @@ impl ShardGuard<'_> {
         self.set_boundary(place, false);
         self.set_boundary(place + units - 1, false);
         Ok(())
+    }
+
+    /// Takes a whole free block out of the free lists.
+    pub(crate) fn withdraw(&self, place: Ref, units: u32) -> Result<(), Fault> {
+        self.take(place, units, units).map(drop)
     }
 
     /// Takes `want` units from the free block at `place`, giving the rest back.
@@ -209,7 +214,7 @@ impl ShardGuard<'_> {
 
     /// Makes a free block of `units` units at `place`, merged with its free neighbours; a chunk that becomes empty
     /// goes back to all shards when this shard has another empty one.
-    fn give(&self, place: Ref, units: u32) -> Result<(), Fault> {
+    pub(crate) fn give(&self, place: Ref, units: u32) -> Result<(), Fault> {
         if units == 0 || !self.is_data(place, units) || self.is_boundary(place) {
             return Err(Fault::Damaged("a block to be freed is none"));
         }
@@ -326,6 +331,19 @@ impl ShardGuard<'_> {
         Ok(first)
     }
 
+    /// Space for `len` payload bytes in the shard's free blocks, as [`ShardGuard::alloc_chain`] gives it; `None` where
+    /// they do not suffice. Reclaims nothing, evicts nothing and asks nobody.
+    pub(crate) fn alloc_within(&mut self, len: u32) -> Result<Option<Ref>, Fault> {
+        let searched = std::mem::replace(&mut self.reach, Reach::FreeLists);
+        let place = self.alloc_blocks(len);
+        self.reach = searched;
+        match place {
+            Ok(place) => Ok(Some(place)),
+            Err(Fault::Error(_)) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// One block for `bytes` payload bytes, or for as many of them as a fragment takes.
     fn alloc_block(&mut self, bytes: u32) -> Result<(Ref, u32), Fault> {
         let mut swept = false;
@@ -333,19 +351,20 @@ impl ShardGuard<'_> {
             if let Some(place) = self.take_fit(units_for(bytes))? {
                 return Ok((place, bytes));
             }
-            if self.give_spare()? {
-                continue;
+            let inside = self.reach == Reach::FreeLists;
+            if !inside {
+                if self.give_spare()? || self.add_data_chunk() || self.sweep_once(&mut swept)? {
+                    continue;
+                }
+                self.ask_for_growth()?;
             }
-            if self.add_data_chunk() {
-                continue;
-            }
-            if self.sweep_once(&mut swept)? {
-                continue;
-            }
-            self.ask_for_growth()?;
             if let Some((place, units)) = self.take_fragment()? {
                 return Ok((place, bytes.min(bytes_in(units))));
             }
+            if inside {
+                return Err(Fault::Error(self.full()));
+            }
+            self.ask_other_shards()?;
             if !self.evict()? {
                 return Err(Fault::Error(self.full()));
             }

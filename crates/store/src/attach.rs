@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -23,7 +23,7 @@ use crate::node::Node;
 use crate::rebuild::Trust;
 use crate::region::Region;
 use crate::seats::SeatView;
-use crate::shard::{Shard, ShardGuard};
+use crate::shard::{Reach, Shard, ShardGuard};
 use crate::store::Store;
 
 /// Smallest capacity in bytes.
@@ -32,6 +32,10 @@ pub const MIN_CAPACITY: u64 = 8 << 20;
 pub const MAX_CAPACITY: u64 = 64 << 30;
 /// How long to wait for another process that attaches: a full recovery of a large store takes seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long to wait for those who still use a store that another version made: at a reload, old workers finish their
+/// requests while new ones begin.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// How to attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,8 @@ impl Store {
         }
         registry.stores.retain(|store| store.strong_count() > 0);
         let (dir, note) = file::open_directory(directory, user)?;
+        let mut notes = Vec::from_iter(note);
+        let begun = Instant::now();
         // The file may be replaced between opening and locking it: then open the new one.
         loop {
             let opened = file::open(&dir, directory, user, capacity.is_some())?;
@@ -85,9 +91,30 @@ impl Store {
             if !opened.in_place() {
                 continue;
             }
+            if let Content::Superseded { format, layout } = opened.content()? {
+                let in_use = byte_lock::held_elsewhere(&opened.file, Byte::Present).map_err(lock_error)?;
+                if capacity.is_none() || (in_use && begun.elapsed() >= LEAVE) {
+                    return Err(AttachError::Superseded { path, format, layout, in_use });
+                }
+                if in_use {
+                    // Closing the file gives the attach byte to those who still work with it.
+                    drop(opened);
+                    std::thread::sleep(Duration::from_millis(20));
+                } else {
+                    let aside = opened.set_aside(&dir, &format!("format-{format}-{layout:08x}"))?;
+                    notes.push(format!(
+                        "the session store {} was written by another version of Cloakroom (format {format}, layout \
+                         {layout:08x}); it was set aside as {}, and its sessions are not read by this version; delete \
+                         it when you do not need them any more",
+                        path.display(),
+                        aside.display()
+                    ));
+                }
+                continue;
+            }
             let store = attach_locked(opened, capacity)?;
             byte_lock::unlock(&store.file.file, Byte::Attach);
-            if let Some(note) = note {
+            for note in notes {
                 store.note(note);
             }
             registry.stores.push(Arc::downgrade(&store));
@@ -112,6 +139,9 @@ fn attach_locked(opened: StoreFile, capacity: Option<u64>) -> Result<Arc<Store>,
             opened.make(capacity)?
         }
         (Content::Blank, None) => return Err(AttachError::Missing { path }),
+        (Content::Superseded { format, layout }, _) => {
+            return Err(AttachError::Superseded { path, format, layout, in_use: true });
+        }
     };
     let length = opened.len()?;
     // Mapped to its full size at once; what is not allocated yet is not touched.
@@ -200,7 +230,7 @@ fn begin_alone(store: &Arc<Store>, made: bool, cut: bool) -> Result<(), Error> {
         for id in 0..store.shards {
             let view = Shard::new(map, id);
             view.word(shard::LOCK).store(seat.owner.0, Ordering::Relaxed);
-            let mut guard = ShardGuard { store, map, shard: view, me: seat, keep: 0, may_grow: false };
+            let mut guard = ShardGuard { store, map, shard: view, me: seat, keep: 0, reach: Reach::Shard };
             guard.rebuild(Trust::Nothing)?;
             guard.nodes(|node: Node<'_>| node.lock().store(0, Ordering::Relaxed));
         }

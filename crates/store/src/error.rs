@@ -192,6 +192,25 @@ pub enum AttachError {
         /// Format expected.
         expected: u32,
     },
+    /// A store that another version of this program made.
+    #[error(
+        "{path} was written by another version of Cloakroom (format {format}, layout {layout:08x}){}",
+        if *.in_use {
+            " and processes of that version still use it; end them, and it is set aside and a new store is made"
+        } else {
+            "; PHP sets it aside when it makes a new one"
+        }
+    )]
+    Superseded {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+        /// Its layout.
+        layout: u32,
+        /// Whether processes have it attached.
+        in_use: bool,
+    },
     /// No room for a new store or seat.
     #[error("no room for the store {path}: {source}")]
     NoSpace {

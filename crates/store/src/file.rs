@@ -7,7 +7,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rand::TryRng;
-use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, Stat, fallocate, fstat, fstatfs, ftruncate, openat, statat};
+use rustix::fs::{
+    FallocateFlags, FileType, Mode, OFlags, RenameFlags, Stat, fallocate, fstat, fstatfs, ftruncate, openat,
+    renameat_with, statat,
+};
 use twox_hash::XxHash3_64;
 
 use crate::error::AttachError;
@@ -19,6 +22,9 @@ use crate::process::ProcessFile;
 
 /// Magic of a store that is being made; a process that dies meanwhile leaves it.
 const MAKING: u64 = u64::from_le_bytes(*b"CLOAKRM.");
+
+/// Most files that are set aside under one name and numbers.
+const MOST_ASIDE: u32 = 16;
 
 /// What the never-changing part of the header says.
 #[derive(Clone, Copy)]
@@ -43,6 +49,13 @@ pub(crate) enum Content {
     Blank,
     /// A store of this format.
     Store(Constants),
+    /// A store that another version of this program made: of an older format, or of this one laid out otherwise.
+    Superseded {
+        /// Its format.
+        format: u32,
+        /// Its layout.
+        layout: u32,
+    },
 }
 
 fn io_error(path: &Path, what: &'static str, source: impl Into<io::Error>) -> AttachError {
@@ -195,16 +208,18 @@ impl StoreFile {
         if got < page.len() {
             return Err(foreign(format!("its header ends after {got} bytes")));
         }
-        let format = word32(&page, header::FORMAT);
+        let (format, layout) = (word32(&page, header::FORMAT), word32(&page, header::FINGERPRINT));
+        if format < FORMAT {
+            return Ok(Content::Superseded { format, layout });
+        }
         if format != FORMAT {
             return Err(AttachError::Format { path: self.path.clone(), found: format, expected: FORMAT });
         }
         if word64(&page, header::CHECK) != checksum(&page) {
             return Err(foreign("the checksum of its header does not match".to_owned()));
         }
-        let found = word32(&page, header::FINGERPRINT);
-        if found != fingerprint() {
-            return Err(foreign(format!("its layout is {found:#010x}, this version's is {:#010x}", fingerprint())));
+        if layout != fingerprint() {
+            return Ok(Content::Superseded { format, layout });
         }
         let shards = word32(&page, header::SHARDS);
         if !shards.is_power_of_two() || shards > MAX_SHARDS {
@@ -213,6 +228,26 @@ impl StoreFile {
         let mut secret = [0u8; 32];
         secret.copy_from_slice(bytes(&page, header::SECRET, 32));
         Ok(Content::Store(Constants { shards, secret }))
+    }
+
+    /// Renames the file to its name with `ending` and, where that is taken, a number. Nothing is overwritten. The new
+    /// path.
+    pub(crate) fn set_aside(&self, dir: &OwnedFd, ending: &str) -> Result<PathBuf, AttachError> {
+        let name = self.path.file_name().unwrap_or_default();
+        for number in 1..=MOST_ASIDE {
+            let mut aside = name.to_os_string();
+            aside.push(format!(".{ending}"));
+            if number > 1 {
+                aside.push(format!(".{number}"));
+            }
+            match renameat_with(dir, name, dir, &aside, RenameFlags::NOREPLACE) {
+                Ok(()) => return Ok(self.path.with_file_name(aside)),
+                Err(rustix::io::Errno::EXIST) => {}
+                Err(e) => return Err(io_error(&self.path, "set it aside under another name", e)),
+            }
+        }
+        let full = io::Error::other(format!("{MOST_ASIDE} such files are there already; delete them"));
+        Err(io_error(&self.path, "set it aside under another name", full))
     }
 
     /// Makes a new store in a blank file.

@@ -272,6 +272,7 @@ impl<'a> ShardGuard<'a> {
                 self.adopt_index_chunk(chunk);
             } else {
                 self.ask_for_growth()?;
+                self.ask_other_shards()?;
                 return Err(Fault::Error(self.full()));
             }
         }

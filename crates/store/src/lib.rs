@@ -25,6 +25,7 @@
 //! | `session` | snapshot, exists, destroy, collect |
 //! | `lease` | [`Lease`]: read, touch, destroy, release |
 //! | `commit` | writing a payload |
+//! | `gather` | emptying a chunk of one shard for another |
 //! | `rebuild` | making a shard anew from its nodes |
 //! | `check` | verifying every invariant |
 //! | `succession` | moving to a new file when the present one was deleted |
@@ -47,6 +48,7 @@ mod clock;
 mod commit;
 mod error;
 mod file;
+mod gather;
 mod index;
 mod key;
 mod layout;

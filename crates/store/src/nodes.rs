@@ -9,12 +9,12 @@ use crate::layout::{
     CHUNK, CHUNK_UNITS, ChunkState, NodeState, Owner, Ref, chunk_of, chunk_ref, flag, header, node, offset, shard,
 };
 use crate::node::Node;
-use crate::shard::{Fault, ShardGuard};
+use crate::shard::{Fault, Reach, ShardGuard};
 use crate::stats::{Counter, count};
 
 /// Nodes in a chunk: the place of the first one holds the link to the next node chunk.
 pub(crate) const NODES_PER_CHUNK: u32 = CHUNK_UNITS / node::UNITS - 1;
-/// Returned or locked nodes that one eviction passes over before it gives up on a list.
+/// Locked nodes that one eviction passes over before it gives up on a list.
 const EVICTION_STEPS: u32 = 64;
 /// Offset of the link to the next node chunk.
 const CHUNK_LINK: u64 = 0;
@@ -95,6 +95,7 @@ impl<'a> ShardGuard<'a> {
                 continue;
             }
             self.ask_for_growth()?;
+            self.ask_other_shards()?;
             if !self.evict()? {
                 return Err(Fault::Error(self.full()));
             }
@@ -108,10 +109,15 @@ impl<'a> ShardGuard<'a> {
 
     /// Ends the operation, to be run again with a larger file, where the store may still grow.
     pub(crate) fn ask_for_growth(&self) -> Result<(), Fault> {
-        if self.may_grow && self.store.can_grow(self.map) {
+        if self.reach == Reach::Growth && self.store.can_grow(self.map) {
             return Err(Fault::Grow(self.store.chunks(self.map)));
         }
         Ok(())
+    }
+
+    /// Ends the operation, to be run again when another shard was asked for a chunk.
+    pub(crate) fn ask_other_shards(&self) -> Result<(), Fault> {
+        if matches!(self.reach, Reach::Growth | Reach::OtherShards) { Err(Fault::Gather) } else { Ok(()) }
     }
 
     fn put_back(&self, node: Node<'_>) {
@@ -220,7 +226,7 @@ impl<'a> ShardGuard<'a> {
     /// Takes the session lock of a node for a moment, so that nobody takes it while the session is ended. Waiters
     /// cannot queue meanwhile: that needs the shard lock. A dead owner's lock is put right first, or a session that
     /// nobody asks for again would keep its space for ever.
-    fn seize(&mut self, node: Node<'_>) -> Result<bool, Fault> {
+    pub(crate) fn seize(&mut self, node: Node<'_>) -> Result<bool, Fault> {
         if node.place == self.keep {
             return Ok(false);
         }
@@ -231,7 +237,7 @@ impl<'a> ShardGuard<'a> {
         Ok(self.try_lock(node))
     }
 
-    fn unseize(&self, node: Node<'_>) {
+    pub(crate) fn unseize(&self, node: Node<'_>) {
         node.lock().store(0, Ordering::Release);
     }
 
@@ -242,19 +248,24 @@ impl<'a> ShardGuard<'a> {
     }
 
     fn evict_from(&mut self, list: u64) -> Result<bool, Fault> {
-        for _ in 0..EVICTION_STEPS {
+        let mut in_use = 0;
+        while in_use < EVICTION_STEPS {
             let head = self.shard.get(list);
             if head == 0 {
-                return Ok(false);
+                break;
             }
             let node = self.node(head)?;
-            let returned = node.flags().load(Ordering::Relaxed) & flag::RETURNED != 0;
-            if returned || !self.seize(node)? {
-                // Came back: off the list for good. In use: to the end of the list.
+            if node.flags().load(Ordering::Relaxed) & flag::RETURNED != 0 {
+                // Off the list for good, so this happens once to a session. It does not count as a step: behind a
+                // thousand sessions that came back there may be one that did not.
                 self.unlink(node)?;
-                if !returned {
-                    self.link(node, list);
-                }
+                continue;
+            }
+            if !self.seize(node)? {
+                // In use: to the end of the list.
+                self.unlink(node)?;
+                self.link(node, list);
+                in_use += 1;
                 continue;
             }
             let freed = self.free(node);

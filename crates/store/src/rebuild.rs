@@ -14,7 +14,7 @@ use crate::node::Node;
 use crate::nodes::{NODES_PER_CHUNK, nth_node};
 use crate::payload::{Binding, walk_chain};
 use crate::seats::SeatView;
-use crate::shard::{Fault, ShardGuard};
+use crate::shard::{Fault, Reach, ShardGuard};
 
 /// How much of what is stored a rebuild believes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -252,7 +252,7 @@ impl<'a> ShardGuard<'a> {
 
     /// Makes the index; the nodes that found no room in it.
     fn make_index(&mut self, live: &[Node<'a>]) -> Vec<Node<'a>> {
-        self.may_grow = false;
+        self.reach = Reach::Shard;
         if live.is_empty() && self.shard.get(shard::FREE_BUCKETS) == 0 {
             // An empty shard needs no index, and gets no chunk for one.
             self.forget_index();
@@ -349,6 +349,6 @@ fn as_error(fault: Fault) -> Error {
     match fault {
         Fault::Error(error) => error,
         Fault::Damaged(what) => Error::Damaged(what),
-        Fault::Grow(_) => Error::Damaged("a rebuild asked for space"),
+        Fault::Grow(_) | Fault::Gather => Error::Damaged("a rebuild asked for space"),
     }
 }

@@ -28,12 +28,17 @@ use crate::store::Store;
 /// How long to wait for a shard whose owner lives but does not go on (a stopped process).
 pub(crate) const STUCK: Duration = Duration::from_secs(5);
 
+/// Most chunks that one operation asks other shards for: what the largest payload takes, twice.
+const MOST_GATHERED: u32 = 256;
+
 /// Why an operation under a shard lock did not finish.
 pub(crate) enum Fault {
     /// Something in the shard contradicts itself: rebuild it and try again.
     Damaged(&'static str),
     /// The file must grow first, beyond so many chunks.
     Grow(u32),
+    /// Another shard must give a chunk first.
+    Gather,
     /// The operation failed for good.
     Error(Error),
 }
@@ -116,8 +121,21 @@ pub(crate) struct ShardGuard<'a> {
     pub(crate) me: Seat,
     /// A node that eviction must leave alone: the one space is needed for.
     pub(crate) keep: crate::layout::Ref,
-    /// Whether an allocation may ask for growth, or must do with what is there.
-    pub(crate) may_grow: bool,
+    /// Where an allocation may look.
+    pub(crate) reach: Reach,
+}
+
+/// Where an allocation may look for space, from the nearest to the farthest: each includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reach {
+    /// Only the free blocks of the shard.
+    FreeLists,
+    /// What the shard can reclaim or evict, and chunks that no shard has.
+    Shard,
+    /// Chunks that other shards can empty.
+    OtherShards,
+    /// A larger file.
+    Growth,
 }
 
 impl Store {
@@ -151,7 +169,7 @@ impl Store {
     }
 
     /// Runs `work` under the lock of `shard`, rebuilding the shard where it turns out damaged and growing the file
-    /// where `work` asks for it. `work` is run again from its beginning after either, so it must have undone what
+    /// or taking a chunk from another shard where `work` asks for it. `work` is run again from its beginning after either, so it must have undone what
     /// it did before it asks for growth.
     pub(crate) fn with_shard<T>(
         self: &Arc<Store>,
@@ -159,11 +177,12 @@ impl Store {
         shard: u32,
         mut work: impl FnMut(&mut ShardGuard<'_>) -> Result<T, Fault>,
     ) -> Result<T, Error> {
-        let mut may_grow = true;
+        let mut reach = Reach::Growth;
         let mut rebuilt = 0;
+        let mut gathered = 0;
         loop {
             let mut guard = self.lock_shard(me, shard)?;
-            guard.may_grow = may_grow;
+            guard.reach = reach;
             match work(&mut guard) {
                 Ok(value) => return Ok(value),
                 Err(Fault::Error(e)) => return Err(e),
@@ -178,10 +197,17 @@ impl Store {
                     drop(guard);
                     match self.grow(seen) {
                         Ok(true) => {}
-                        Ok(false) => may_grow = false,
+                        Ok(false) => reach = Reach::OtherShards,
                         // Room may be left inside the file; if not, the error is told then.
-                        Err(Error::NoSpace { .. }) => may_grow = false,
+                        Err(Error::NoSpace { .. }) => reach = Reach::OtherShards,
                         Err(e) => return Err(e),
+                    }
+                }
+                Err(Fault::Gather) => {
+                    drop(guard);
+                    gathered += 1;
+                    if gathered > MOST_GATHERED || !self.gather(me, shard)? {
+                        reach = Reach::Shard;
                     }
                 }
             }
@@ -206,7 +232,7 @@ impl Store {
             count(map, me, Counter::Recoveries, 1);
         }
         note_shard_held(true);
-        let mut guard = ShardGuard { store: self, map, shard: view, me, keep: 0, may_grow: false };
+        let mut guard = ShardGuard { store: self, map, shard: view, me, keep: 0, reach: Reach::Shard };
         // Only under the lock does the shard get no more chunks, and they may lie beyond the mapping.
         guard.map = self.map()?;
         guard.shard = Shard::new(guard.map, shard);

@@ -49,6 +49,8 @@ pub struct Store {
     warned_at: AtomicU64,
     /// Counts the small collections, to go through the shards in turn.
     pub(crate) collections: AtomicU32,
+    /// The second in which no shard could give space to another: see [`crate::gather`].
+    pub(crate) gathered_in_vain: AtomicU32,
 }
 
 impl std::fmt::Debug for Store {
@@ -104,6 +106,7 @@ impl Store {
             has_notes: AtomicBool::new(false),
             warned_at: AtomicU64::new(0),
             collections: AtomicU32::new(0),
+            gathered_in_vain: AtomicU32::new(0),
         }
     }
 

@@ -72,6 +72,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case::new("collect: a retired session", retired, collect),
         Case::new("create: in a full store, by eviction", full_store, acquire_and_commit),
         Case::new("grow", full_chunks, commit_unlocked),
+        Case::new("update: into a chunk that another shard empties", full_but_for_a_neighbour, commit),
         Case::new("snapshot", |dir| scene(dir, Some(1000), 0), snapshot),
         Case {
             peer: Peer::Holder,
@@ -219,6 +220,44 @@ fn full_store(dir: &Path) -> Result<Scene, String> {
         }
     }
     scene.losable.retain(|(id, _)| matches!(get(&store, id), Ok(Some(_))));
+    Ok(scene)
+}
+
+/// Full of sessions that came back, and only another shard has room: spread over chunks of which none is empty.
+fn full_but_for_a_neighbour(dir: &Path) -> Result<Scene, String> {
+    let store = fresh(dir, 8);
+    let mut scene = populate(&store, Some(1000), 20_000)?;
+    let keep = |scene: &mut Scene, id: &str, content: Vec<u8>| {
+        // Twice: who came back is not evicted.
+        put(&store, id, &content)?;
+        put(&store, id, &content)?;
+        scene.others.push((id.to_owned(), content));
+        Ok::<(), String>(())
+    };
+    for (id, content) in scene.others.iter().chain([&(scene.victim.clone(), value(1, 1000))]) {
+        put(&store, id, content)?;
+    }
+    let neighbours = ids_in_shard(&store, "neighbour", 2, 24);
+    for id in neighbours.iter().step_by(4) {
+        keep(&mut scene, id, value(6, 31_000))?;
+    }
+    for (n, id) in neighbours.iter().enumerate().filter(|(n, _)| n % 4 != 0) {
+        put(&store, id, &value(n as u64, 31_000))?;
+        put(&store, id, &value(n as u64, 31_000))?;
+    }
+    for len in [31_000, 3_000] {
+        for id in ids_in_shard(&store, &format!("filler{len}-"), SHARD, 400) {
+            if keep(&mut scene, &id, value(7, len)).is_err() {
+                // Refused at its first write or at its second.
+                scene.losable.extend(get(&store, &id)?.map(|found| (id, found)));
+                break;
+            }
+        }
+    }
+    for (n, id) in neighbours.iter().enumerate().filter(|(n, _)| n % 4 != 0) {
+        put(&store, id, &value(n as u64, 100))?;
+        scene.others.push((id.clone(), value(n as u64, 100)));
+    }
     Ok(scene)
 }
 
