@@ -238,12 +238,8 @@ fn full_but_for_a_neighbour(dir: &Path) -> Result<Scene, String> {
         put(&store, id, content)?;
     }
     let neighbours = ids_in_shard(&store, "neighbour", 2, 24);
-    for id in neighbours.iter().step_by(4) {
-        keep(&mut scene, id, value(6, 31_000))?;
-    }
-    for (n, id) in neighbours.iter().enumerate().filter(|(n, _)| n % 4 != 0) {
-        put(&store, id, &value(n as u64, 31_000))?;
-        put(&store, id, &value(n as u64, 31_000))?;
+    for (n, id) in neighbours.iter().enumerate() {
+        keep(&mut scene, id, value(n as u64, 31_000))?;
     }
     for len in [31_000, 3_000] {
         for id in ids_in_shard(&store, &format!("filler{len}-"), SHARD, 400) {
@@ -256,6 +252,7 @@ fn full_but_for_a_neighbour(dir: &Path) -> Result<Scene, String> {
     }
     for (n, id) in neighbours.iter().enumerate().filter(|(n, _)| n % 4 != 0) {
         put(&store, id, &value(n as u64, 100))?;
+        scene.others.retain(|(other, _)| other != id);
         scene.others.push((id.clone(), value(n as u64, 100)));
     }
     Ok(scene)
