@@ -23,9 +23,7 @@ const MAX_GRACE: u64 = 3600;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidValue {
     /// Not a lock mode.
-    #[error(
-        "must be \"exclusive\", \"merge\" or \"none\" (php.ini needs the quotes around none, which means nothing there without)"
-    )]
+    #[error("must be \"exclusive\", \"merge\" or \"none\"")]
     Lock,
     /// Not a size.
     #[error("must be a number of bytes, with K, M or G if you like, between 8M and 64G")]
