@@ -62,7 +62,7 @@ fn order_of_arrival() -> Checked {
     let mut probe = Worker::start(|| player(dir.path()));
     let mut players: Vec<Worker> = (0..PLAYERS).map(|_| Worker::start(|| player(dir.path()))).collect();
     let mut random = Random::new(9);
-    let (mut inversions, mut rounds) = (0, Vec::new());
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         holder.ask("hold s")?;
         let mut order: Vec<usize> = (0..PLAYERS).collect();
@@ -81,13 +81,13 @@ fn order_of_arrival() -> Checked {
         let expected: String = order.iter().map(ToString::to_string).collect();
         let got = probe.ask("snapshot s")?;
         let pairs = got.trim_start_matches(':').bytes().zip(expected.bytes());
-        inversions += pairs.filter(|(one, other)| one != other).count();
+        let inversions = pairs.filter(|(one, other)| one != other).count();
+        if inversions > 0 {
+            return Err(format!("{inversions} of {PLAYERS} hand-overs were out of order in round {}", rounds.len()));
+        }
         if got.len() != PLAYERS + 1 {
             return Err(format!("the lock went round as {got}"));
         }
-    }
-    if inversions > 0 {
-        return Err(format!("{inversions} of {} hand-overs were out of order", PLAYERS * ROUNDS));
     }
     rounds.sort_unstable();
     let (quarter, median, slowest) = (rounds[ROUNDS / 4], rounds[ROUNDS / 2], rounds[ROUNDS - 1]);
