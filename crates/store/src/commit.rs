@@ -187,7 +187,7 @@ impl Lease {
         Ok(if guard.find(&self.key).is_some() { Target::Ended } else { Target::Vanished })
     }
 
-    /// Makes `block` the session's payload by one store, frees the old one, unlocks.
+    /// Makes `block` the session's payload by one store, unlocks, frees the old one.
     fn publish(
         &self,
         guard: &mut ShardGuard<'_>,
@@ -206,6 +206,12 @@ impl Lease {
         }
         node.see(wall, now, seconds(lifetime));
         node.head_word().store(new.0, Ordering::Release);
+        // Who waits for the session is woken before the rest is tidied up, which needs only the shard lock.
+        let mut unlocked = true;
+        if self.slot.is_some() {
+            let result = guard.unlock(node);
+            unlocked = guard.put_off(result).is_some();
+        }
         if block != 0 {
             guard.shard.add64(shard::PAYLOAD_BYTES, i64::from(payload::total(map, block)));
         }
@@ -220,11 +226,6 @@ impl Lease {
             }
         }
         count(map, self.me, Counter::Writes, 1);
-        let mut unlocked = true;
-        if self.slot.is_some() {
-            let result = guard.unlock(node);
-            unlocked = guard.put_off(result).is_some();
-        }
         let swept = guard.sweep_in_passing(wall);
         guard.put_off(swept);
         Written::Version(new.version(), unlocked)
