@@ -73,6 +73,7 @@ function all_handlers(): array
         $handlers[] = new Handler("cloakroom-$medium", "cloakroom, $medium", [$cloakroom], [
             'session.save_handler' => 'cloakroom',
             'session.save_path' => "$place/cloakroom",
+            'cloakroom.size' => '4G',
         ], $missing);
     }
     foreach (['tmpfs' => [$tmpfs, $no_tmpfs], 'disk' => [$disk, null]] as $medium => [$place, $missing]) {
