@@ -8,7 +8,7 @@ export PORT DIR
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build run test test-lint test-rust test-fuzz test-crash test-phpt mutants test-mutants test-upstream \
-	test-bench test-e2e test-matrix soak fuzz bench clean
+	test-bench test-e2e test-matrix soak fuzz bench bench-fpm clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,9 +64,14 @@ fuzz: ## Generated input for the fuzz targets: make fuzz SECONDS=60 TARGETS=merg
 	@scripts/install-deps build
 	@scripts/fuzz $(SECONDS) $(TARGETS)
 
-bench: ## The session cycle against the floor, files, phpredis and php-memcached
+bench: ## Cycles, fresh processes and hand-overs against other handlers; the engine against LMDB and SQLite
 	@scripts/install-deps build bench
 	@benches/run
+	@benches/run-engine
+
+bench-fpm: ## Requests through nginx and php-fpm, the same handlers
+	@scripts/install-deps build run bench
+	@benches/fpm/run.py
 
 clean: ## Remove what was built and what runs left; downloads stay in .cache
 	cargo clean
