@@ -187,7 +187,7 @@ impl Store {
         }
         let key = lease.key;
         let found = self.with_shard(lease.me, lease.shard, |guard| {
-            let (node, new) = match guard.find(&key) {
+            let (node, new) = match guard.find_session(&key)? {
                 None => (guard.create(&key, wall, seconds(lifetime))?, true),
                 Some(node) if !node.is_present(wall) && node.ended().load(Ordering::Relaxed) >= began => {
                     return Ok((node.place, None));
@@ -226,7 +226,7 @@ impl Store {
             let mut dead = None;
             let first = loop {
                 let first = self.with_shard(me, shard, |guard| {
-                    let node = match guard.find(&key) {
+                    let node = match guard.find_session(&key)? {
                         Some(node) => node,
                         None => {
                             let node = guard.create(&key, guard.store.clock().wall(), seconds(how.lifetime))?;
@@ -334,10 +334,14 @@ impl ShardGuard<'_> {
     /// Takes the lock of `node`, or queues for it.
     fn lock_or_queue(&mut self, node: Node<'_>, slot: u32, how: &Acquire<'_>) -> Result<First, Fault> {
         let word = Owner(node.lock().load(Ordering::Acquire));
-        if word.bare() == self.me.owner {
-            return Ok(First::HeldHere);
-        }
         let view = SeatView::new(self.map, self.me.index);
+        if word.bare() == self.me.owner {
+            if view.lease_on(node.place).is_some() {
+                return Ok(First::HeldHere);
+            }
+            // A seat lists what it holds: this thread does not hold it, whatever the word says.
+            self.hand_over(node)?;
+        }
         view.lease_node(slot).store(node.place, Ordering::Release);
         loop {
             if self.try_lock(node) {

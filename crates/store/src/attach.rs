@@ -3,7 +3,8 @@
 //! Everyone who has a store attached holds a shared lock on its "present" byte. Who gets the "attach" byte and finds
 //! nobody present knows that every lock in the file is a dead one's. If moreover the file was last used under
 //! another boot of the kernel, or is a copy, or was cut short, its pages may be old or torn: then every shard is
-//! rebuilt with every payload verified before anybody is let in.
+//! rebuilt with every payload verified before anybody is let in. A file whose header is damaged is set aside first
+//! ([`crate::aside`]).
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::aside;
 use crate::byte_lock::{self, Byte};
 use crate::error::{AttachError, Error};
 use crate::file::{self, Constants, Content, StoreFile};
@@ -72,6 +74,8 @@ impl Store {
         let (dir, note) = file::open_directory(directory, user)?;
         let mut notes = Vec::from_iter(note);
         let begun = Instant::now();
+        // What is at the path once a damaged file was set aside is a store, or something is wrong with more than a file.
+        let mut again = true;
         // The file may be replaced between opening and locking it: then open the new one.
         loop {
             let opened = file::open(&dir, directory, user, capacity.is_some())?;
@@ -91,16 +95,22 @@ impl Store {
             if !opened.in_place() {
                 continue;
             }
-            if let Content::Superseded { format, layout } = opened.content()? {
-                let in_use = byte_lock::held_elsewhere(&opened.file, Byte::Present).map_err(lock_error)?;
-                if capacity.is_none() || (in_use && begun.elapsed() >= LEAVE) {
-                    return Err(AttachError::Superseded { path, format, layout, in_use });
+            let alone = !byte_lock::held_elsewhere(&opened.file, Byte::Present).map_err(lock_error)?;
+            let content = match opened.content()? {
+                Content::Blank => None,
+                Content::Store(constants) => Some(constants),
+                Content::Superseded { format, layout }
+                    if capacity.is_none() || (!alone && begun.elapsed() >= LEAVE) =>
+                {
+                    return Err(AttachError::Superseded { path, format, layout, in_use: !alone });
                 }
-                if in_use {
+                Content::Superseded { .. } if !alone => {
                     // Closing the file gives the attach byte to those who still work with it.
                     drop(opened);
                     std::thread::sleep(Duration::from_millis(20));
-                } else {
+                    continue;
+                }
+                Content::Superseded { format, layout } => {
                     let aside = opened.set_aside(&dir, &format!("format-{format}-{layout:08x}"))?;
                     notes.push(format!(
                         "the session store {} was written by another version of Cloakroom (format {format}, layout \
@@ -109,46 +119,46 @@ impl Store {
                         path.display(),
                         aside.display()
                     ));
+                    continue;
                 }
-                continue;
-            }
-            let store = attach_locked(opened, capacity)?;
+                Content::Damaged(what) if alone && capacity.is_some() && opened.is_own() && again => {
+                    notes.push(aside::set_aside(&opened, &dir, &what)?);
+                    again = false;
+                    continue;
+                }
+                Content::Damaged(what) => return Err(AttachError::Foreign { path, what }),
+            };
+            let store = attach_locked(opened, content, capacity, alone)?;
             byte_lock::unlock(&store.file.file, Byte::Attach);
-            for note in notes {
-                store.note(note);
-            }
+            notes.into_iter().for_each(|note| store.note(note));
             registry.stores.push(Arc::downgrade(&store));
             return Ok(store);
         }
     }
 }
 
-/// Attaches the file, whose attach byte is locked; closing the file gives that back on errors.
-fn attach_locked(opened: StoreFile, capacity: Option<u64>) -> Result<Arc<Store>, AttachError> {
+/// Attaches the file, whose attach byte is locked; closing the file gives that back on errors. It is a store with
+/// `content`, or blank.
+fn attach_locked(
+    opened: StoreFile,
+    content: Option<Constants>,
+    capacity: Option<u64>,
+    alone: bool,
+) -> Result<Arc<Store>, AttachError> {
     let path = opened.path.clone();
     let io = |what, source| AttachError::Io { path: path.clone(), what, source };
-    let alone = !byte_lock::held_elsewhere(&opened.file, Byte::Present).map_err(|e| io("lock it", e))?;
-    let made;
-    let Constants { shards, secret } = match (opened.content()?, capacity) {
-        (Content::Store(constants), _) => {
-            made = false;
-            constants
-        }
-        (Content::Blank, Some(capacity)) => {
-            made = true;
-            opened.make(capacity)?
-        }
-        (Content::Blank, None) => return Err(AttachError::Missing { path }),
-        (Content::Superseded { format, layout }, _) => {
-            return Err(AttachError::Superseded { path, format, layout, in_use: true });
-        }
+    let made = content.is_none();
+    let Constants { shards, secret } = match (content, capacity) {
+        (Some(constants), _) => constants,
+        (None, Some(capacity)) => opened.make(capacity)?,
+        (None, None) => return Err(AttachError::Missing { path }),
     };
     let length = opened.len()?;
     // Mapped to its full size at once; what is not allocated yet is not touched.
     let whole = capacity.map_or(0, |bytes| file_len(file::chunks_for(bytes, shards)));
     let region = Region::new(&opened.file, whole.max(file_len(0)).max(length)).map_err(|e| io("map it", e))?;
     let store = Arc::new(Store::new(opened, region, shards, &secret, made));
-    let cut = mend_length(&store, length).map_err(|e| io("allocate the missing end of it", e))?;
+    let cut = mend_length(&store, length, alone).map_err(|e| io("allocate the missing end of it", e))?;
     let error = |error: Error| match error {
         Error::Io { what, source } => io(what, source),
         other => io("recover it", std::io::Error::other(other.to_string())),
@@ -157,6 +167,8 @@ fn attach_locked(opened: StoreFile, capacity: Option<u64>) -> Result<Arc<Store>,
     if let Some(capacity) = capacity {
         map.u64(header::CAPACITY).store(capacity, Ordering::Relaxed);
     }
+    // A file that was left for another one and came back to its path is a store as any other.
+    map.u32(header::MOVED).store(0, Ordering::Release);
     if alone {
         begin_alone(&store, made, cut).map_err(error)?;
     } else if cut {
@@ -177,11 +189,20 @@ fn attach_locked(opened: StoreFile, capacity: Option<u64>) -> Result<Arc<Store>,
 }
 
 /// Gives back its full length to a file that was cut short, so that nobody runs into the missing end. `true` if so.
-fn mend_length(store: &Store, length: u64) -> std::io::Result<bool> {
-    let needed = file_len(store.chunks(store.region.map()));
-    if length >= needed {
+/// Who attaches alone takes the file's word for how many chunks there are: nobody uses the missing ones, and the header
+/// could ask for any amount.
+fn mend_length(store: &Store, length: u64, alone: bool) -> std::io::Result<bool> {
+    let map = store.region.map();
+    if length >= file_len(store.chunks(map)) {
         return Ok(false);
     }
+    if alone {
+        let there = length.saturating_sub(file_len(0)).div_ceil(CHUNK) as u32;
+        map.u32(header::CHUNKS).store(there, Ordering::Release);
+    } else if store.chunks(map) > store.capacity_chunks(map) {
+        return Err(std::io::Error::other("its header claims more than it may have"));
+    }
+    let needed = file_len(store.chunks(map));
     store.region.extend(&store.file.file, needed)?;
     if length < file_len(0) {
         // The fixed parts are gone too: seats, shards and directories are made again, empty.
@@ -189,7 +210,9 @@ fn mend_length(store: &Store, length: u64) -> std::io::Result<bool> {
     }
     let chunks = store.chunks(store.region.map());
     let first = (length.saturating_sub(file_len(0)) / CHUNK) as u32;
-    store.file.allocate(file_len(first), u64::from(chunks - first.min(chunks)) * CHUNK)?;
+    if chunks > first {
+        store.file.allocate(file_len(first), u64::from(chunks - first) * CHUNK)?;
+    }
     Ok(true)
 }
 
@@ -200,13 +223,23 @@ fn boot_id() -> [u64; 2] {
     [0; 2].map(|_: u64| digits.by_ref().take(16).fold(0, |word, digit| word << 4 | u64::from(digit)))
 }
 
-/// Puts the store in order for the only process that has it: locks are all dead, and unless nothing can have
-/// happened to the pages since they were last right, every shard is verified and rebuilt.
+/// Puts the store in order for the only process that has it: the shards' locks are all dead ones', as is what the search
+/// for a free chunk goes by. Unless nothing can have happened to the pages since they were last right, every shard is
+/// verified and rebuilt.
 fn begin_alone(store: &Arc<Store>, made: bool, cut: bool) -> Result<(), Error> {
     let map = store.map()?;
     let boot = boot_id();
     let word = |at: u64| map.u64(at);
+    map.u32(header::CHUNK_HINT).store(0, Ordering::Relaxed);
+    for id in 0..store.shards {
+        let view = Shard::new(map, id);
+        if view.word(shard::LOCK).swap(0, Ordering::AcqRel) != 0 {
+            view.word(shard::DIRTY).store(1, Ordering::Release);
+            map.u64(header::RECOVERIES).fetch_add(1, Ordering::Relaxed);
+        }
+    }
     let coherent = !cut
+        && word(header::CLOCK_BOOT).load(Ordering::Relaxed) <= store.clock().boot()
         && boot != [0, 0]
         && boot == [word(header::BOOT_ID).load(Ordering::Relaxed), word(header::BOOT_ID + 8).load(Ordering::Relaxed)]
         && word(header::DEVICE).load(Ordering::Relaxed) == store.file.device
@@ -294,7 +327,9 @@ fn carry_clock_on(store: &Store) -> Result<(), Error> {
     let map = store.map()?;
     let boot = store.clock().boot();
     let stopped = u64::from(crate::nodes::newest_use(store, map));
-    let base = map.u64(header::CLOCK_BASE).load(Ordering::Relaxed).max(stopped);
+    // No machine has been running for longer than since 1970, whatever the file says.
+    let most = boot.max(u64::from(store.clock().wall()));
+    let base = map.u64(header::CLOCK_BASE).load(Ordering::Relaxed).max(stopped).min(most);
     map.u64(header::CLOCK_BASE).store(base, Ordering::Relaxed);
     map.u64(header::CLOCK_BOOT).store(boot, Ordering::Relaxed);
     Ok(())

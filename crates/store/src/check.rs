@@ -168,13 +168,13 @@ fn check_nodes(guard: &ShardGuard<'_>, problems: &mut Problems<'_>, units: &mut 
         };
         let mut clash = None;
         let walked = walk_chain(guard.store, guard.map, guard.shard.id, head.block(), Some(binding), |place, count| {
-            clash = clash.or(claim(units, place, count).err());
-            true
+            clash = claim(units, place, count).err();
+            clash.is_none()
         });
         match (walked, clash) {
+            (_, Some(what)) => problems.add(format_args!("a payload {what}")),
             (Ok(total), None) => bytes += u64::from(total),
-            (Ok(_), Some(what)) => problems.add(format_args!("a payload {what}")),
-            (Err(broken), _) => problems.add(format_args!("a payload is broken: {broken:?}")),
+            (Err(broken), None) => problems.add(format_args!("a payload is broken: {broken:?}")),
         }
     }
     problems.equal("live sessions", live, guard.shard.get(shard::LIVE));
@@ -261,8 +261,8 @@ fn check_pending(guard: &ShardGuard<'_>, problems: &mut Problems<'_>, units: &mu
             }
             let mut clash = None;
             let walked = walk_chain(guard.store, guard.map, guard.shard.id, pending, None, |place, count| {
-                clash = clash.or(claim(units, place, count).err());
-                true
+                clash = claim(units, place, count).err();
+                clash.is_none()
             });
             if let Some(what) = clash.or(walked.err().map(|_| "is broken")) {
                 problems.add(format_args!("an unpublished payload {what}"));

@@ -3,13 +3,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rand::TryRng;
 use rustix::fs::{
-    FallocateFlags, FileType, Mode, OFlags, RenameFlags, Stat, fallocate, fstat, fstatfs, ftruncate, openat,
-    renameat_with, statat,
+    FallocateFlags, FileType, Mode, OFlags, RenameFlags, SeekFrom, Stat, fallocate, fstat, fstatfs, ftruncate, openat,
+    renameat_with, seek, statat,
 };
 use twox_hash::XxHash3_64;
 
@@ -56,7 +56,12 @@ pub(crate) enum Content {
         /// Its layout.
         layout: u32,
     },
+    /// No store, or one whose header is damaged; what is wrong with it.
+    Damaged(String),
 }
+
+/// Formats up to this number may come to be: a file that names one is left to the version that wrote it.
+const LAST_FORMAT: u32 = 1000;
 
 fn io_error(path: &Path, what: &'static str, source: impl Into<io::Error>) -> AttachError {
     AttachError::Io { path: path.to_owned(), what, source: source.into() }
@@ -172,6 +177,11 @@ fn check_owner(path: &Path, stat: &Stat, user: u32) -> Result<(), AttachError> {
 }
 
 impl StoreFile {
+    /// Whether it belongs to the user that this process runs as.
+    pub(crate) fn is_own(&self) -> bool {
+        self.user == rustix::process::geteuid().as_raw()
+    }
+
     /// Whether the path still names this very file.
     pub(crate) fn in_place(&self) -> bool {
         rustix::fs::lstat(&self.path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (self.device, self.inode))
@@ -185,7 +195,6 @@ impl StoreFile {
 
     /// Reads the header page and says what the file is. The caller has locked [`crate::byte_lock::Byte::Attach`].
     pub(crate) fn content(&self) -> Result<Content, AttachError> {
-        let foreign = |what: String| AttachError::Foreign { path: self.path.clone(), what };
         let mut page = [0u8; HEADER_SIZE as usize];
         let mut got = 0;
         while got < page.len() {
@@ -203,27 +212,28 @@ impl StoreFile {
         match word64(&page, header::MAGIC) {
             MAKING => return Ok(Content::Blank),
             MAGIC => {}
-            found => return Err(foreign(format!("it begins with {found:#018x} instead of the magic number"))),
+            found => return Ok(Content::Damaged(format!("it begins with {found:#018x} instead of the magic number"))),
         }
         if got < page.len() {
-            return Err(foreign(format!("its header ends after {got} bytes")));
+            return Ok(Content::Damaged(format!("its header ends after {got} bytes")));
         }
         let (format, layout) = (word32(&page, header::FORMAT), word32(&page, header::FINGERPRINT));
         if format < FORMAT {
             return Ok(Content::Superseded { format, layout });
         }
-        if format != FORMAT {
+        let whole = word64(&page, header::CHECK) == checksum(&page);
+        if format != FORMAT && (whole || format <= LAST_FORMAT) {
             return Err(AttachError::Format { path: self.path.clone(), found: format, expected: FORMAT });
         }
-        if word64(&page, header::CHECK) != checksum(&page) {
-            return Err(foreign("the checksum of its header does not match".to_owned()));
+        if !whole {
+            return Ok(Content::Damaged("the checksum of its header does not match".to_owned()));
         }
         if layout != fingerprint() {
             return Ok(Content::Superseded { format, layout });
         }
         let shards = word32(&page, header::SHARDS);
         if !shards.is_power_of_two() || shards > MAX_SHARDS {
-            return Err(foreign(format!("it claims {shards} shards")));
+            return Ok(Content::Damaged(format!("it claims {shards} shards")));
         }
         let mut secret = [0u8; 32];
         secret.copy_from_slice(bytes(&page, header::SECRET, 32));
@@ -271,18 +281,13 @@ impl StoreFile {
             self.allocate(DIRS_AT + shard * DIR_SIZE, 4096).map_err(no_space)?;
         }
 
-        put(&mut page, header::FORMAT, &FORMAT.to_le_bytes());
-        put(&mut page, header::FINGERPRINT, &fingerprint().to_le_bytes());
-        put(&mut page, header::SHARDS, &shards.to_le_bytes());
-        put(&mut page, header::SECRET, &secret);
+        let constants = Constants { shards, secret };
         put(&mut page, header::INCARNATION, &1u64.to_le_bytes());
         put(&mut page, header::CAPACITY, &capacity.to_le_bytes());
         put(&mut page, header::SEATS, &8u32.to_le_bytes());
-        put(&mut page, header::MAGIC, &MAGIC.to_le_bytes());
-        let check = checksum(&page);
-        put(&mut page, header::CHECK, &check.to_le_bytes());
+        put_constants(&mut page, &constants);
         self.write_header(&page)?;
-        Ok(Constants { shards, secret })
+        Ok(constants)
     }
 
     fn write_header(&self, page: &[u8]) -> Result<(), AttachError> {
@@ -328,6 +333,54 @@ impl StoreFile {
     }
 }
 
+/// Copies what is not a hole to an empty file, and gives it the same length.
+pub(crate) fn copy_data(from: BorrowedFd<'_>, to: &OwnedFd) -> io::Result<()> {
+    ftruncate(to, fstat(from)?.st_size as u64)?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = 0;
+    while let Ok(data) = seek(from, SeekFrom::Data(at)) {
+        let end = seek(from, SeekFrom::Hole(data))?;
+        if end > data {
+            // Whole pages, as the kernel reports them: nothing that is allocated at the front stays a hole.
+            fallocate(to, FallocateFlags::empty(), data, end - data)?;
+        }
+        let mut place = data;
+        while place < end {
+            let part = buffer.get_mut(..(end - place).min(1 << 20) as usize).unwrap_or_default();
+            let got = rustix::io::pread(from, &mut *part, place)?;
+            if got == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            write_all(to, part.get(..got).unwrap_or_default(), place)?;
+            place += got as u64;
+        }
+        at = end;
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` at `at`.
+pub(crate) fn write_all(file: &OwnedFd, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = rustix::io::pwrite(file, bytes, at)?;
+        bytes = bytes.get(written..).unwrap_or_default();
+        at += written as u64;
+    }
+    Ok(())
+}
+
+/// Gives a copy of a store a header that says `constants` and belongs to no boot, so that nothing else is believed.
+pub(crate) fn mend_header(copy: &OwnedFd, constants: &Constants) -> io::Result<()> {
+    let mut page = [0u8; HEADER_SIZE as usize];
+    let got = rustix::io::pread(copy, &mut page[..], 0)?;
+    if got < page.len() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    put_constants(&mut page, constants);
+    put(&mut page, header::BOOT_ID, &[0; 16]);
+    write_all(copy, &page, 0)
+}
+
 /// Shards of a new store: enough that cores rarely meet, few enough that each gets a fair share of the space.
 fn shards_for(capacity: u64) -> u32 {
     ((capacity >> 26) as u32).next_power_of_two().clamp(4, MAX_SHARDS)
@@ -348,6 +401,17 @@ fn put(page: &mut [u8; HEADER_SIZE as usize], at: u64, value: &[u8]) {
     for (to, from) in page.iter_mut().skip(at as usize).zip(value) {
         *to = *from;
     }
+}
+
+/// Writes the part of a header that never changes.
+fn put_constants(page: &mut [u8; HEADER_SIZE as usize], constants: &Constants) {
+    put(page, header::MAGIC, &MAGIC.to_le_bytes());
+    put(page, header::FORMAT, &FORMAT.to_le_bytes());
+    put(page, header::FINGERPRINT, &fingerprint().to_le_bytes());
+    put(page, header::SHARDS, &constants.shards.to_le_bytes());
+    put(page, header::SECRET, &constants.secret);
+    let check = checksum(page);
+    put(page, header::CHECK, &check.to_le_bytes());
 }
 
 fn word32(page: &[u8; HEADER_SIZE as usize], at: u64) -> u32 {

@@ -12,7 +12,9 @@
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::key::Key;
-use crate::layout::{CHUNK_UNITS, ChunkState, DIR_SIZE, DIRS_AT, MAX_DEPTH, Ref, UNIT, chunk_ref, offset, shard};
+use crate::layout::{
+    CHUNK_UNITS, ChunkState, DIR_SIZE, DIRS_AT, MAX_DEPTH, NodeState, Ref, UNIT, chunk_ref, offset, shard,
+};
 use crate::node::Node;
 use crate::region::Map;
 use crate::shard::{Fault, Shard, ShardGuard};
@@ -118,6 +120,25 @@ impl Store {
 pub(crate) struct Contended;
 
 impl<'a> ShardGuard<'a> {
+    /// Fails where the index was left half-changed by nobody: whoever has the shard lock finds a whole one.
+    pub(crate) fn whole_index(&self) -> Result<(), Fault> {
+        if self.shard.get(shard::INDEX_SEQ).is_multiple_of(2) {
+            return Ok(());
+        }
+        Err(Fault::Damaged("the index says that it is being changed"))
+    }
+
+    /// The node of `key`, which a session or tombstone is in.
+    pub(crate) fn find_session(&self, key: &Key) -> Result<Option<Node<'a>>, Fault> {
+        self.whole_index()?;
+        match self.find(key) {
+            Some(node) if node.head().state() == NodeState::Free => {
+                Err(Fault::Damaged("the index leads to a free node"))
+            }
+            found => Ok(found),
+        }
+    }
+
     /// The node of `key`.
     pub(crate) fn find(&self, key: &Key) -> Option<Node<'a>> {
         self.store.find(self.map, self.shard.id, key).map(|(node, _)| node)

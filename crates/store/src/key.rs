@@ -91,6 +91,12 @@ impl KeyMaker {
     }
 }
 
+/// Seed of the nodes' checksums in a store with `secret`.
+pub(crate) fn checksum_seed(secret: &[u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = derive(secret, b"checksum seed", 0);
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
 /// Bytes that only who has `secret` can compute, for the `purpose` and counter given.
 pub(crate) fn derive(secret: &[u8; 32], purpose: &[u8], counter: u8) -> [u8; 32] {
     let mut hash = Sha256::new();

@@ -12,6 +12,7 @@
 //! | `clock` | wall clock, store clock, monotonic clock |
 //! | `file` | where the file may lie, who may own it, making and allocating it |
 //! | `attach` | one store a process and file; recovery by whoever attaches alone |
+//! | `aside` | setting a file with a damaged header aside, saving its sessions |
 //! | `store` | [`Store`]: what all operations share; growth |
 //! | `seats` | how a thread shows that it lives, and what it holds |
 //! | `shard` | the shard lock |
@@ -41,6 +42,7 @@ compile_error!(
 
 mod acquire;
 mod alloc;
+mod aside;
 mod attach;
 mod byte_lock;
 mod check;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use crate::error::Error;
 use crate::key::Key;
 use crate::layout::{
-    CHUNK, CHUNK_UNITS, ChunkState, NodeState, Owner, Ref, chunk_of, chunk_ref, flag, header, node, offset, shard,
+    CHUNK, CHUNK_UNITS, ChunkState, NodeState, Owner, Ref, chunk_ref, flag, header, node, offset, shard,
 };
 use crate::node::Node;
 use crate::shard::{Fault, Reach, ShardGuard};
@@ -176,8 +176,8 @@ impl<'a> ShardGuard<'a> {
     /// Frees a payload that no node refers to any more.
     pub(crate) fn drop_payload(&mut self, block: Ref) -> Result<(), Fault> {
         if block != 0 {
-            if chunk_of(block).is_none() {
-                return Err(Fault::Damaged("a session's payload lies outside the chunks"));
+            if !self.store.within(self.map, block, 1, ChunkState::Data(self.shard.id)) {
+                return Err(Fault::Damaged("a session's payload lies outside the shard's data"));
             }
             let total = crate::payload::total(self.map, block);
             self.free_chain(block)?;
@@ -335,7 +335,7 @@ impl<'a> ShardGuard<'a> {
     pub(crate) fn sweep_in_passing(&mut self, wall: u32) -> Result<(), Fault> {
         if self.shard.get(shard::SWEPT) != wall {
             self.shard.set(shard::SWEPT, wall);
-            let nodes = self.shard.get(shard::LIVE) + self.shard.get(shard::TOMBSTONES);
+            let nodes = self.shard.get(shard::LIVE).saturating_add(self.shard.get(shard::TOMBSTONES));
             self.sweep((nodes / 512 + 8).min(512))?;
         }
         Ok(())

@@ -120,6 +120,9 @@ impl<'a> ShardGuard<'a> {
             return Ok(());
         };
         let view = self.seat(first)?;
+        if view.waiting().load(Ordering::Relaxed) != node.place {
+            return Err(Fault::Damaged("a wait queue holds a seat that does not wait"));
+        }
         let next = view.next().load(Ordering::Relaxed);
         node.queue().store(if next == 0 { 0 } else { queue & !0xffff | next }, Ordering::Relaxed);
         let owner = Owner::new(first, view.generation().load(Ordering::Relaxed));
@@ -280,12 +283,21 @@ impl Store {
         let shard_of =
             |place: Ref| match chunk_of(place).filter(|c| *c < self.chunks(map)).and_then(|c| self.chunk_state(map, c))
             {
-                Some(ChunkState::Nodes(shard)) if shard < self.shards => Some(shard),
+                Some(ChunkState::Nodes(shard)) if shard < self.shards => self.node(map, shard, place).map(|_| shard),
                 _ => None,
             };
         let waiting = view.waiting().load(Ordering::Relaxed);
         if let Some(shard) = shard_of(waiting) {
-            self.with_shard(me, shard, |guard| guard.dequeue(guard.node(waiting)?, me.index))?;
+            self.with_shard(me, shard, |guard| {
+                let node = guard.node(waiting)?;
+                guard.dequeue(node, me.index)?;
+                // Whoever released the session when the seat had changed hands and was queued still gave the lock to
+                // the new owner, who does not want it.
+                if Owner(node.lock().load(Ordering::Acquire)).bare() == me.owner {
+                    guard.hand_over(node)?;
+                }
+                Ok(())
+            })?;
         }
         view.waiting().store(0, Ordering::Relaxed);
         for i in 0..seat::LEASE_COUNT {

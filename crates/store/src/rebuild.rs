@@ -26,20 +26,36 @@ pub(crate) enum Trust {
 }
 
 /// Units in use of the shard's data chunks.
-struct Used(HashMap<u32, [u64; (CHUNK_UNITS / 64) as usize]>);
+struct Used {
+    chunks: HashMap<u32, [u64; (CHUNK_UNITS / 64) as usize]>,
+    /// Units that may still be looked at in payloads that turn out not to be whole. A crash leaves few of those; nodes
+    /// that were made to share a long one must not take for ever.
+    patience: u64,
+}
+
+/// Units of broken payloads that are looked at in any case, and for each unit that the shard has.
+const PATIENCE: (u64, u64) = (1 << 18, 16);
 
 impl Used {
-    /// Marks units as used, all or none; `false` where one is used already or outside.
-    fn claim(&mut self, blocks: &[(Ref, u32)]) -> bool {
-        for (i, (place, units)) in blocks.iter().enumerate() {
-            if !self.mark(*place, *units) {
-                for (place, units) in blocks.iter().take(i) {
-                    self.clear(*place, *units);
-                }
-                return false;
-            }
+    /// Marks the units of a payload as used, if it is whole and nobody uses them; its length.
+    fn claim(&mut self, guard: &ShardGuard<'_>, first: Ref, verify: Option<Binding>) -> Option<u32> {
+        if self.patience == 0 {
+            return None;
         }
-        true
+        let (mut blocks, mut seen) = (Vec::new(), 0);
+        let walked = walk_chain(guard.store, guard.map, guard.shard.id, first, verify, |place, units| {
+            seen += u64::from(units);
+            let free = self.mark(place, units);
+            if free {
+                blocks.push((place, units));
+            }
+            free
+        });
+        if walked.is_err() {
+            self.patience = self.patience.saturating_sub(seen + 1);
+            blocks.iter().for_each(|(place, units)| self.clear(*place, *units));
+        }
+        walked.ok()
     }
 
     fn bits(place: Ref, units: u32) -> impl Iterator<Item = (usize, u64)> {
@@ -48,7 +64,7 @@ impl Used {
     }
 
     fn mark(&mut self, place: Ref, units: u32) -> bool {
-        let Some(words) = chunk_of(place).and_then(|chunk| self.0.get_mut(&chunk)) else { return false };
+        let Some(words) = chunk_of(place).and_then(|chunk| self.chunks.get_mut(&chunk)) else { return false };
         let unit = place.wrapping_sub(chunk_ref(0)) % CHUNK_UNITS;
         if unit < crate::alloc::BITMAP_UNITS || unit + units > CHUNK_UNITS {
             return false;
@@ -65,7 +81,7 @@ impl Used {
     }
 
     fn clear(&mut self, place: Ref, units: u32) {
-        if let Some(words) = chunk_of(place).and_then(|chunk| self.0.get_mut(&chunk)) {
+        if let Some(words) = chunk_of(place).and_then(|chunk| self.chunks.get_mut(&chunk)) {
             for (word, bit) in Used::bits(place, units) {
                 if let Some(value) = words.get_mut(word) {
                     *value &= !bit;
@@ -86,9 +102,11 @@ impl<'a> ShardGuard<'a> {
         let (node_chunks, mut used) = self.begin_anew();
         let (live, mut free) = self.examine(&node_chunks, &mut used, trust);
         self.keep_pending(&mut used);
-        self.make_space(&used);
+        self.release_unused(&mut used);
         let lost = self.make_index(&live);
+        lost.iter().for_each(|node| self.disclaim(*node, &mut used));
         free.extend(lost);
+        self.make_space(&mut used);
         self.make_lists(&live, &free);
         self.make_queues()?;
         seq.store((seq.load(Ordering::Relaxed) | 1).wrapping_add(1), Ordering::Release);
@@ -127,13 +145,13 @@ impl<'a> ShardGuard<'a> {
             self.shard.bin(bin).store(0, Ordering::Relaxed);
         }
         let mut node_chunks = Vec::new();
-        let mut used = Used(HashMap::new());
+        let mut used = Used { chunks: HashMap::new(), patience: 0 };
         let id = self.shard.id;
         for chunk in 0..self.store.chunks(self.map) {
             match self.store.chunk_state(self.map, chunk) {
                 Some(ChunkState::Nodes(shard)) if shard == id => node_chunks.push(chunk),
                 Some(ChunkState::Data(shard)) if shard == id => {
-                    used.0.insert(chunk, [0; (CHUNK_UNITS / 64) as usize]);
+                    used.chunks.insert(chunk, [0; (CHUNK_UNITS / 64) as usize]);
                 }
                 Some(ChunkState::Index(shard)) if shard == id => self.adopt_index_chunk(chunk),
                 Some(ChunkState::Claimed(shard)) if shard == id => self.store.release_chunk(self.map, chunk),
@@ -142,10 +160,17 @@ impl<'a> ShardGuard<'a> {
                     let hint = self.map.u32(crate::layout::header::CHUNK_HINT);
                     hint.fetch_min(chunk, Ordering::AcqRel);
                 }
-                Some(_) => {}
-                None => self.store.release_chunk(self.map, chunk),
+                // Of a shard that there is not: nobody else would ever give it back.
+                Some(
+                    ChunkState::Nodes(shard)
+                    | ChunkState::Data(shard)
+                    | ChunkState::Index(shard)
+                    | ChunkState::Claimed(shard),
+                ) if shard < self.store.shards => {}
+                Some(_) | None => self.store.release_chunk(self.map, chunk),
             }
         }
+        used.patience = PATIENCE.0 + PATIENCE.1 * u64::from(CHUNK_UNITS) * used.chunks.len() as u64;
         // The list is built from its end: the first chunk comes first again.
         for chunk in node_chunks.iter().rev() {
             self.adopt_node_chunk(*chunk);
@@ -161,16 +186,13 @@ impl<'a> ShardGuard<'a> {
         for chunk in node_chunks {
             for i in 0..NODES_PER_CHUNK {
                 let node = Node::new(self.map, nth_node(*chunk, i));
-                let Some(bytes) = self.whole(node, used, trust) else {
+                // Two nodes of one key can only come from pages of different age: the one found first stays.
+                let first = !keys.contains(&node.key().0);
+                let Some(bytes) = first.then(|| self.whole(node, used, trust)).flatten() else {
                     free.push(node);
                     continue;
                 };
-                let key = node.key();
-                if !keys.insert(key.0) {
-                    // Two nodes of one key can only come from pages of different age: the one found first stays.
-                    free.push(node);
-                    continue;
-                }
+                keys.insert(node.key().0);
                 newest.fetch_max(node.incarnation().load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
                 newest.fetch_max(node.ended().load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
                 self.shard.add64(shard::PAYLOAD_BYTES, i64::from(bytes));
@@ -193,6 +215,10 @@ impl<'a> ShardGuard<'a> {
             }
             node.check().store(node.identity(self.store.check_seed), Ordering::Relaxed);
         }
+        if head.state() == NodeState::Tombstone && head.block() != 0 {
+            // What it names may be anybody's.
+            node.head_word().store(head.next(0, NodeState::Tombstone).0, Ordering::Release);
+        }
         if head.state() == NodeState::Tombstone || head.block() == 0 {
             return Some(0);
         }
@@ -202,13 +228,7 @@ impl<'a> ShardGuard<'a> {
             version: head.version(),
         };
         let verify = (trust == Trust::Nothing).then_some(binding);
-        let mut blocks = Vec::new();
-        let total = walk_chain(self.store, self.map, self.shard.id, head.block(), verify, |place, units| {
-            blocks.push((place, units));
-            true
-        })
-        .ok()?;
-        used.claim(&blocks).then_some(total)
+        used.claim(self, head.block(), verify)
     }
 
     /// Claims the space that living seats have allocated and not yet published; what dead ones left is dropped.
@@ -225,28 +245,40 @@ impl<'a> ShardGuard<'a> {
                     continue;
                 }
                 let owner = Owner::new(index, view.generation().load(Ordering::Relaxed));
-                let mut blocks = Vec::new();
-                let walked = walk_chain(self.store, self.map, self.shard.id, pending, None, |place, units| {
-                    blocks.push((place, units));
-                    true
-                });
-                if self.store.is_dead(self.map, owner) || walked.is_err() || !used.claim(&blocks) {
+                if self.store.is_dead(self.map, owner) || used.claim(self, pending, None).is_none() {
                     view.lease_pending(i).store(0, Ordering::Relaxed);
                 }
             }
         }
     }
 
-    /// Makes bitmaps and free lists; chunks without a used unit go back to all shards.
-    fn make_space(&self, used: &Used) {
-        let mut chunks: Vec<_> = used.0.iter().collect();
+    /// Gives data chunks without a used unit back to all shards.
+    fn release_unused(&self, used: &mut Used) {
+        used.chunks.retain(|chunk, units| {
+            let is_used = units.iter().any(|word| *word != 0);
+            if !is_used {
+                self.store.release_chunk(self.map, *chunk);
+            }
+            is_used
+        });
+    }
+
+    /// Takes back the claims of a session that cannot be kept.
+    fn disclaim(&self, node: Node<'_>, used: &mut Used) {
+        let walked = walk_chain(self.store, self.map, self.shard.id, node.head().block(), None, |place, units| {
+            used.clear(place, units);
+            true
+        });
+        self.shard.add64(shard::PAYLOAD_BYTES, -i64::from(walked.unwrap_or(0)));
+    }
+
+    /// Makes bitmaps and free lists.
+    fn make_space(&self, used: &mut Used) {
+        self.release_unused(used);
+        let mut chunks: Vec<_> = used.chunks.iter().collect();
         chunks.sort_unstable_by_key(|(chunk, _)| **chunk);
         for (chunk, units) in chunks {
-            if units.iter().all(|word| *word == 0) {
-                self.store.release_chunk(self.map, *chunk);
-            } else {
-                self.adopt_data_chunk(*chunk, Some(units));
-            }
+            self.adopt_data_chunk(*chunk, Some(units));
         }
     }
 

@@ -37,7 +37,7 @@ impl Store {
                 Ok(None) => return Ok((None, absent)),
                 Err(crate::index::Contended) => {
                     // Whoever changes the index may be dead: its lock, once had, leaves a whole one.
-                    self.with_shard(me, shard, |_| Ok(()))?;
+                    self.with_shard(me, shard, |guard| guard.whole_index())?;
                     continue;
                 }
             };
@@ -90,9 +90,8 @@ impl Store {
         match self.lookup(self.map()?, shard, key) {
             Ok(Some(node)) => Ok(node.is_present(wall) && node.key() == *key),
             Ok(None) => Ok(false),
-            Err(crate::index::Contended) => {
-                self.with_shard(me, shard, |guard| Ok(guard.find(key).is_some_and(|node| node.is_present(wall))))
-            }
+            Err(crate::index::Contended) => self
+                .with_shard(me, shard, |guard| Ok(guard.find_session(key)?.is_some_and(|node| node.is_present(wall)))),
         }
     }
 

@@ -138,11 +138,16 @@ pub(crate) enum Reach {
     Growth,
 }
 
+/// The shard that keeps `key` in a store with `shards` shards, which is a power of two.
+pub(crate) fn shard_among(key: &Key, shards: u32) -> u32 {
+    let Key([high, _]) = *key;
+    ((high >> 40) as u32) & (shards - 1)
+}
+
 impl Store {
     /// The shard that keeps `key`.
     pub(crate) fn shard_of(&self, key: &Key) -> u32 {
-        let Key([high, _]) = *key;
-        ((high >> 40) as u32) & (self.shards - 1)
+        shard_among(key, self.shards)
     }
 
     /// The node at `place`, if that is a node of `shard` and mapped.
@@ -187,6 +192,7 @@ impl Store {
                 Ok(value) => return Ok(value),
                 Err(Fault::Error(e)) => return Err(e),
                 Err(Fault::Damaged(what)) => {
+                    self.note_damage(what);
                     guard.shard.word(shard::DIRTY).store(1, Ordering::Relaxed);
                     rebuilt += 1;
                     if rebuilt > 2 {
@@ -225,9 +231,8 @@ impl Store {
         let view = Shard::new(map, shard);
         let word = view.word(shard::LOCK);
         if word.compare_exchange(0, me.owner.0, Ordering::Acquire, Ordering::Relaxed).is_err()
-            && let Some(dead) = self.wait_for_shard(map, word, me)?
+            && self.wait_for_shard(map, word, me)?
         {
-            debug_assert_ne!(dead, me.owner);
             view.word(shard::DIRTY).store(1, Ordering::Relaxed);
             count(map, me, Counter::Recoveries, 1);
         }
@@ -246,14 +251,14 @@ impl Store {
         Ok(guard)
     }
 
-    /// Waits until the lock is ours; the dead owner it was taken from, if any.
+    /// Waits until the lock is ours; whether it was taken from a dead owner.
     #[cold]
-    fn wait_for_shard(&self, map: Map<'_>, word: &AtomicU32, me: Seat) -> Result<Option<Owner>, Error> {
+    fn wait_for_shard(&self, map: Map<'_>, word: &AtomicU32, me: Seat) -> Result<bool, Error> {
         for _ in 0..200 {
             if word.load(Ordering::Relaxed) == 0
                 && word.compare_exchange(0, me.owner.0, Ordering::Acquire, Ordering::Relaxed).is_ok()
             {
-                return Ok(None);
+                return Ok(false);
             }
             std::hint::spin_loop();
         }
@@ -264,7 +269,7 @@ impl Store {
                 // Others may sleep: the release must wake one.
                 let mine = me.owner.0 | Owner::WAITERS;
                 if word.compare_exchange(0, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                    return Ok(None);
+                    return Ok(false);
                 }
                 continue;
             }
@@ -276,10 +281,11 @@ impl Store {
             let slept = futex::wait(word, futex::Flags::empty(), marked, Some(&slice));
             if slept == Err(rustix::io::Errno::TIMEDOUT) {
                 let now = word.load(Ordering::Relaxed);
-                if now != 0 && self.is_dead(map, Owner(now)) {
+                // A word that names this thread, which holds no shard, is as good as a dead owner's.
+                if now != 0 && (Owner(now).bare() == me.owner || self.is_dead(map, Owner(now))) {
                     let mine = me.owner.0 | Owner::WAITERS;
                     if word.compare_exchange(now, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                        return Ok(Some(Owner(now).bare()));
+                        return Ok(true);
                     }
                 }
                 if start.elapsed() > STUCK {

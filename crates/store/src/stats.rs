@@ -179,7 +179,8 @@ impl Store {
             stats.sessions += word(shard::LIVE);
             stats.tombstones += word(shard::TOMBSTONES);
             stats.reserved += word(shard::RESERVED + 8);
-            stats.payload_bytes += map.u64(at + shard::PAYLOAD_BYTES).load(Ordering::Relaxed);
+            let payload_bytes = map.u64(at + shard::PAYLOAD_BYTES).load(Ordering::Relaxed);
+            stats.payload_bytes = stats.payload_bytes.saturating_add(payload_bytes);
             free_units += word(shard::FREE_UNITS);
         }
         let chunks = self.chunks(map);

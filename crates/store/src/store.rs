@@ -46,6 +46,7 @@ pub struct Store {
     clock: Clock,
     notes: Mutex<Vec<String>>,
     has_notes: AtomicBool,
+    damaged: AtomicBool,
     warned_at: AtomicU64,
     /// Counts the small collections, to go through the shards in turn.
     pub(crate) collections: AtomicU32,
@@ -82,7 +83,6 @@ static NUMBERS: AtomicU64 = AtomicU64::new(1);
 impl Store {
     /// Wraps an opened and mapped file. The secret gives two keys: one for session keys, one for checksums.
     pub(crate) fn new(file: StoreFile, region: Region, shards: u32, secret: &[u8; 32], made: bool) -> Store {
-        let [a, b, c, d, e, f, g, h, ..] = key::derive(secret, b"checksum seed", 0);
         let mut check_secret = [0; 192];
         for (counter, part) in (0..).zip(check_secret.chunks_exact_mut(32)) {
             part.copy_from_slice(&key::derive(secret, b"checksum secret", counter));
@@ -92,7 +92,7 @@ impl Store {
             region,
             shards,
             keys: KeyMaker::new(secret),
-            check_seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            check_seed: key::checksum_seed(secret),
             check_secret,
             made,
             born: crate::process::token(),
@@ -104,6 +104,7 @@ impl Store {
             clock: Clock::default(),
             notes: Mutex::new(Vec::new()),
             has_notes: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
             warned_at: AtomicU64::new(0),
             collections: AtomicU32::new(0),
             gathered_in_vain: AtomicU32::new(0),
@@ -180,6 +181,17 @@ impl Store {
         note
     }
 
+    /// Notes that a part of the store contradicted itself, unless that was noted for this attachment before.
+    #[cold]
+    pub(crate) fn note_damage(&self, what: &str) {
+        if !self.damaged.swap(true, Ordering::Relaxed) {
+            self.note(format!(
+                "the session store {} is damaged ({what}); the part concerned is made anew from the sessions in it that are whole",
+                self.file.path.display()
+            ));
+        }
+    }
+
     pub(crate) fn note(&self, note: String) {
         self.notes.lock().push(note);
         self.has_notes.store(true, Ordering::Relaxed);
@@ -231,7 +243,9 @@ impl Store {
     pub(crate) fn take_chunk(&self, map: Map<'_>, shard: u32) -> Option<(u32, bool)> {
         let hint = map.u32(header::CHUNK_HINT);
         let chunks = self.chunks(map);
-        let from = hint.load(Ordering::Acquire);
+        // A hint beyond the end leads to nothing: it is lowered to the end, where growth will add chunks.
+        hint.fetch_min(chunks, Ordering::AcqRel);
+        let from = hint.load(Ordering::Acquire).min(chunks);
         for chunk in from..chunks {
             let entry = map.u32(TABLE_AT + 4 * u64::from(chunk));
             let seen = entry.load(Ordering::Acquire);

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode, OFlags, SeekFrom, ftruncate, linkat, openat, seek};
+use rustix::fs::{AtFlags, Mode, OFlags, linkat, openat};
 
 use crate::attach::Options;
 use crate::byte_lock::{self, Byte};
 use crate::error::{AttachError, Error};
+use crate::file;
 use crate::layout::{
     CHUNK, CHUNKS_AT, DIR_SIZE, DIRS_AT, MAX_DEPTH, SEAT_SIZE, SEATS_AT, SHARD_SIZE, SHARDS_AT, TABLE_AT, header, shard,
 };
@@ -164,33 +165,11 @@ impl Store {
     /// Copies what is not a hole, and allocates what this file has allocated.
     fn fill(&self, copy: &OwnedFd) -> std::io::Result<()> {
         let map = self.region.map();
-        let source = self.file.file.as_fd();
-        let length = self.file.len().map_err(|e| std::io::Error::other(e.to_string()))?;
-        ftruncate(copy, length)?;
+        file::copy_data(self.file.file.as_fd(), copy)?;
         let chunks = u64::from(self.chunks(map)) * CHUNK;
         let fallocate = |at, len| rustix::fs::fallocate(copy, rustix::fs::FallocateFlags::empty(), at, len);
         if chunks > 0 {
             fallocate(CHUNKS_AT, chunks)?;
-        }
-        let mut at = 0;
-        while let Ok(data) = seek(source, SeekFrom::Data(at)) {
-            let end = seek(source, SeekFrom::Hole(data))?;
-            if end > data {
-                // Whole pages, as the kernel reports them: nothing that is allocated at the front stays a hole.
-                fallocate(data, end - data)?;
-            }
-            let mut buffer = vec![0; 1 << 20];
-            let mut from = data;
-            while from < end {
-                let part = buffer.get_mut(..(end - from).min(1 << 20) as usize).unwrap_or_default();
-                let got = rustix::io::pread(source, &mut *part, from)?;
-                if got == 0 {
-                    return Err(std::io::ErrorKind::UnexpectedEof.into());
-                }
-                write_all(copy, part.get(..got).unwrap_or_default(), from)?;
-                from += got as u64;
-            }
-            at = end;
         }
         // What is allocated and still zero counts as a hole, but must not be one in the copy either.
         fallocate(SEATS_AT, u64::from(self.seats_allocated(map)) * SEAT_SIZE)?;
@@ -200,17 +179,8 @@ impl Store {
             let depth = Shard::new(map, id).get(shard::DEPTH).min(MAX_DEPTH);
             fallocate(DIRS_AT + u64::from(id) * DIR_SIZE, (4 << depth).max(4096))?;
         }
-        write_all(copy, &0u32.to_le_bytes(), header::MOVED)
+        file::write_all(copy, &0u32.to_le_bytes(), header::MOVED)
     }
-}
-
-fn write_all(file: &OwnedFd, mut bytes: &[u8], mut at: u64) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        let written = rustix::io::pwrite(file, bytes, at)?;
-        bytes = bytes.get(written..).unwrap_or_default();
-        at += written as u64;
-    }
-    Ok(())
 }
 
 impl Lease {
@@ -222,6 +192,10 @@ impl Lease {
             source: std::io::Error::other(e.to_string()),
         };
         let (fresh, inheritance) = self.store.successor().map_err(failed)?;
+        if Arc::ptr_eq(&fresh, self.store()) {
+            // A file that says that it was left, and is at its path all the same, leads nowhere else.
+            return Ok(false);
+        }
         if inheritance != Inheritance::Kept {
             return Ok(false);
         }

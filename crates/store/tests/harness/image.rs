@@ -61,7 +61,8 @@ impl Image {
         let mut i = 0;
         while let Some((first, _)) = self.pages.get(i) {
             let run = self.pages[i..].iter().enumerate().take_while(|(n, (at, _))| *at == first + (n * PAGE) as u64);
-            let bytes: Vec<u8> = run.flat_map(|(_, (_, page))| page.iter().copied()).collect();
+            let mut bytes = Vec::new();
+            run.for_each(|(_, (_, page))| bytes.extend_from_slice(page.as_slice()));
             i += bytes.len() / PAGE;
             let end = self.len.saturating_sub(*first).min(bytes.len() as u64) as usize;
             file.write_all_at(&bytes[..end], *first).expect("pages of the store file");

@@ -1,0 +1,257 @@
+//! A store file is untrusted input: files damaged on purpose are attached, worked on, verified and recovered. Each case
+//! that once broke a promise is here by name; the inputs that the fuzz targets `operate` and `recover` keep, and a sample
+//! of random ones, are played as well.
+
+#[path = "../src/byte_lock.rs"]
+#[allow(dead_code, reason = "the store's own module, of which a part is used")]
+mod byte_lock;
+#[path = "hostile/edits.rs"]
+mod edits;
+mod harness;
+#[path = "../src/layout.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
+mod layout;
+#[path = "hostile/stage.rs"]
+mod stage;
+
+use harness::image::Image;
+use layout::{
+    ChunkState, Owner, SEAT_SIZE, SEATS_AT, SHARD_SIZE, SHARDS_AT, TABLE_AT, header, node, offset, seat, shard,
+};
+use stage::{Base, play};
+
+fn sample(rebooted: bool) {
+    let dir = harness::temporary();
+    let base = Base::build(dir.path());
+    let mut random = harness::Random::new(77);
+    for number in 0..60 {
+        let input: Vec<u8> = (0..40 + random.below(260)).map(|_| random.next() as u8).collect();
+        if let Err(what) = play(&base, dir.path(), &input, rebooted) {
+            panic!("input {number} of CLOAKROOM_SEED={}: {what}\n{input:?}", harness::seed());
+        }
+    }
+}
+
+#[test]
+fn random_damage_is_survived() {
+    sample(false);
+}
+
+#[test]
+fn random_damage_is_recovered_from() {
+    sample(true);
+}
+
+/// Damages the base by hand and plays `operations`, pairs of operation and session, on it.
+fn staged(name: &str, choices: u8, operations: &[u8], damage: impl FnOnce(&Base, &mut Image)) {
+    let dir = harness::temporary();
+    let base = Base::build(dir.path());
+    let mut image = base.image.clone();
+    damage(&base, &mut image);
+    let damaged = edits::Damaged { image, forged: false };
+    for rebooted in [false, true] {
+        if let Err(what) = stage::show(&base, dir.path(), &damaged, choices, operations, rebooted) {
+            panic!("{name}, {}: {what}", if rebooted { "rebooted" } else { "as it was left" });
+        }
+    }
+}
+
+/// Every kind of operation on the first sessions, with a full collection in between.
+fn everything() -> Vec<u8> {
+    (0..20u8).flat_map(|step| [step % 16, step / 4]).collect()
+}
+
+fn set32(image: &mut Image, at: u64, value: u32) {
+    image.set(at, &value.to_le_bytes());
+}
+
+fn word32(image: &Image, at: u64) -> u32 {
+    let page = image.page(at / 4096 * 4096);
+    page[at as usize % 4096..][..4].iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
+}
+
+/// Every node that is in use.
+fn nodes(base: &Base) -> impl Iterator<Item = u64> + '_ {
+    base.atlas.nodes.iter().map(|place| offset(*place)).filter(|at| word32(&base.image, at + node::HEAD) & 3 != 0)
+}
+
+#[test]
+fn payloads_that_lie_nowhere() {
+    for block in [1, 0xffff_fff0, 0x60_0000] {
+        staged("payloads that lie nowhere", 0, &everything(), |base, image| {
+            nodes(base).for_each(|at| set32(image, at + node::HEAD + 4, block));
+        });
+    }
+}
+
+#[test]
+fn an_index_that_leads_to_free_nodes() {
+    staged("an index that leads to free nodes", 0, &everything(), |base, image| {
+        nodes(base).for_each(|at| set32(image, at + node::HEAD, 0));
+    });
+}
+
+#[test]
+fn an_index_that_is_being_changed_by_nobody() {
+    let absent = [1, 0xff, 0, 0xff];
+    staged("an index that is being changed by nobody", 0, &absent, |_, image| {
+        (0..4).for_each(|id| set32(image, SHARDS_AT + id * SHARD_SIZE + shard::INDEX_SEQ, 1));
+    });
+    let dir = harness::temporary();
+    let mut image = Base::build(dir.path()).image;
+    (0..4).for_each(|id| set32(&mut image, SHARDS_AT + id * SHARD_SIZE + shard::INDEX_SEQ, 7));
+    image.write(dir.path());
+    harness::in_thread(|| {
+        let store = harness::attach_existing(dir.path()).expect("attach");
+        assert_eq!(harness::get(&store, "nobody"), Ok(None), "absence is proven once the index was made anew");
+        let note = store.take_note().expect("damage is told");
+        assert!(note.contains("is damaged"), "{note}");
+        assert_eq!(store.take_note(), None, "once");
+    })
+    .expect("no panic");
+}
+
+#[test]
+fn seats_that_list_what_is_no_node() {
+    staged("seats that list what is no node", 0, &everything(), |base, image| {
+        for seat in 0..8 {
+            let at = SEATS_AT + seat * SEAT_SIZE;
+            let place = base.atlas.nodes[seat as usize];
+            set32(image, at + seat::STATE, 1);
+            set32(image, at + seat::WAITING, place + 1);
+            set32(image, at + seat::LEASES, place + 1);
+            set32(image, at + seat::LEASES + 4, 0xffff_0000);
+            set32(image, at + seat::LEASES + 8, place);
+            set32(image, at + seat::LEASES + 12, base.atlas.blocks[seat as usize]);
+        }
+    });
+}
+
+#[test]
+fn a_seat_of_the_dead_can_be_taken() {
+    let dir = harness::temporary();
+    let base = Base::build(dir.path());
+    let place =
+        *base.atlas.nodes.iter().find(|at| word32(&base.image, offset(**at) + node::HEAD) & 3 == 1).expect("a session");
+    for listed in [place, place + 1] {
+        let mut image = base.image.clone();
+        // No other seat is to be had than those of dead owners.
+        set32(&mut image, header::SEATS, 4096);
+        (0..4096).for_each(|seat| set32(&mut image, SEATS_AT + seat * SEAT_SIZE + seat::STATE, 1));
+        set32(&mut image, SEATS_AT + seat::WAITING, listed);
+        set32(&mut image, SEATS_AT + seat::LEASES, listed);
+        // The lock was handed to the seat when its next owner had taken it and not yet left the queue.
+        let generation = word32(&image, SEATS_AT + seat::GENERATION);
+        set32(&mut image, offset(place) + node::LOCK, Owner::new(0, generation + 1).0);
+        image.write(dir.path());
+        harness::in_thread(|| {
+            let store = harness::attach_existing(dir.path()).expect("attach");
+            assert_eq!(harness::get(&store, "nobody"), Ok(None), "a seat is taken");
+            let report = store.check().expect("check");
+            if listed == place {
+                assert_eq!(report.problems, Vec::<String>::new());
+                assert_eq!(report.locked, 0, "the lock is nobody's");
+            }
+        })
+        .expect("no panic");
+    }
+}
+
+/// Lock words that name the very seat that the next process takes, in the generation in which it takes it.
+#[test]
+fn locks_held_by_whoever_comes_next() {
+    for choices in [0, edits::choice::NOT_ALONE] {
+        staged("locks held by whoever comes next", choices, &everything(), |base, image| {
+            let generation = word32(image, SEATS_AT + seat::GENERATION);
+            for word in [Owner::new(0, generation + 1).0, Owner::new(0, generation + 1).0 | Owner::WAITERS] {
+                nodes(base).for_each(|at| set32(image, at + node::LOCK, word));
+                nodes(base).step_by(2).for_each(|at| set32(image, at + node::QUEUE, 2 | 3 << 16));
+                (0..4).for_each(|id| set32(image, SHARDS_AT + id * SHARD_SIZE + shard::LOCK, word));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_store_at_its_path_that_says_it_was_left() {
+    for state in 1..4 {
+        staged("a store at its path that says it was left", 0, &everything(), |_, image| {
+            set32(image, header::MOVED, state);
+        });
+    }
+}
+
+#[test]
+fn a_header_that_claims_more_than_there_is() {
+    staged("a header that claims more than there is", 0, &everything(), |_, image| {
+        set32(image, header::CHUNKS, u32::MAX);
+        set32(image, header::SEATS, u32::MAX);
+    });
+    let dir = harness::temporary();
+    let mut image = Base::build(dir.path()).image;
+    set32(&mut image, header::CHUNKS, 512 << 10);
+    image.write(dir.path());
+    let len = harness::in_thread(|| {
+        let store = harness::attach_existing(dir.path()).expect("attach");
+        std::fs::metadata(store.path()).expect("the file").len()
+    });
+    assert_eq!(len, Ok(image.len), "no space is taken for what nobody has used");
+}
+
+#[test]
+fn a_search_for_space_that_begins_beyond_the_end() {
+    let dir = harness::temporary();
+    let mut image = Base::build(dir.path()).image;
+    set32(&mut image, header::CHUNK_HINT, 1 << 30);
+    image.write(dir.path());
+    harness::in_thread(|| {
+        let store = harness::attach(dir.path(), 8);
+        let before = store.stats().expect("stats").file_bytes;
+        for i in 0..40 {
+            harness::put(&store, &format!("new {i}"), &harness::value(i, 10_000)).expect("there is room");
+        }
+        let after = store.stats().expect("stats").file_bytes;
+        assert!(after - before < 2 << 20, "{before} bytes grew to {after} for 400 KB");
+    })
+    .expect("no panic");
+}
+
+#[test]
+fn what_a_rebuild_gives_up_is_free() {
+    staged("what a rebuild gives up is free", 0, &everything(), |base, image| {
+        // Tombstones with somebody's payload, one key in several nodes, chunks of a shard that there is not.
+        let all: Vec<u64> = nodes(base).collect();
+        for (i, at) in all.iter().enumerate() {
+            let head = word32(image, at + node::HEAD);
+            match i % 5 {
+                0 => set32(image, at + node::HEAD, head & !3 | 2),
+                1 => (0..24).step_by(4).for_each(|field| {
+                    let word = word32(image, all[i - 1] + node::KEY + field);
+                    set32(image, at + node::KEY + field, word);
+                }),
+                _ => {}
+            }
+        }
+        (0..3).for_each(|chunk| set32(image, TABLE_AT + 4 * chunk, ChunkState::Data(9).encode()));
+    });
+}
+
+/// The inputs that the fuzz targets keep.
+#[test]
+fn kept_inputs() {
+    let dir = harness::temporary();
+    let base = Base::build(dir.path());
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    for (target, rebooted) in [("operate", false), ("recover", true)] {
+        let mut played = 0;
+        for entry in std::fs::read_dir(corpus.join(target)).expect("a corpus") {
+            let path = entry.expect("an entry").path();
+            let input = std::fs::read(&path).expect("an input");
+            if let Err(what) = play(&base, dir.path(), &input, rebooted) {
+                panic!("{}: {what}", path.display());
+            }
+            played += 1;
+        }
+        assert!(played > 20, "{played} inputs for {target}");
+    }
+}
