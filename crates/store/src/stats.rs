@@ -157,7 +157,7 @@ impl Store {
             destroys: of(Counter::Destroys),
             expired: of(Counter::Expired),
             evicted: of(Counter::Evicted),
-            recoveries: of(Counter::Recoveries) + map.u64(header::RECOVERIES).load(Ordering::Relaxed),
+            recoveries: of(Counter::Recoveries).wrapping_add(map.u64(header::RECOVERIES).load(Ordering::Relaxed)),
             timeouts: of(Counter::Timeouts),
             ended: of(Counter::Ended),
             corrupt: of(Counter::Corrupt),

@@ -199,6 +199,26 @@ fn a_header_that_claims_more_than_there_is() {
 }
 
 #[test]
+fn counts_that_cannot_be() {
+    let everything: Vec<u8> = [12, 0].into_iter().chain(everything()).collect();
+    staged("counts that cannot be", 0, &everything, |_, image| {
+        for i in 0..28 {
+            image.set(header::TOTALS + 8 * i, &[0xff; 8]);
+            image.set(SEATS_AT + seat::COUNTERS + 8 * i, &[0xff; 8]);
+        }
+        image.set(SEATS_AT + seat::STATE, &[1]);
+        image.set(header::RECOVERIES, &[0xff; 8]);
+        for id in 0..4 {
+            let at = SHARDS_AT + id * SHARD_SIZE;
+            for field in [shard::LIVE, shard::TOMBSTONES, shard::FREE_UNITS, shard::RESERVED + 8, shard::EMPTY_CHUNKS] {
+                set32(image, at + field, u32::MAX);
+            }
+            image.set(at + shard::PAYLOAD_BYTES, &[0xff; 8]);
+        }
+    });
+}
+
+#[test]
 fn a_search_for_space_that_begins_beyond_the_end() {
     let dir = harness::temporary();
     let mut image = Base::build(dir.path()).image;

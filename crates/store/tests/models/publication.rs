@@ -20,10 +20,8 @@ pub(crate) enum Lapse {
     NoVersions,
     /// Space is not listed while it is being filled.
     NotListed,
-    /// What a dead one has listed is freed although it was published.
-    FreedThoughCurrent,
-    /// A rebuild keeps what the dead have listed.
-    DeadKept,
+    /// A rebuild frees what the dead have listed and leaves it listed.
+    StillListed,
     /// A shard whose owner died is used as it is.
     NoRebuild,
     /// A payload is written over the current one.
@@ -272,7 +270,7 @@ impl Publication {
                 if let Some(dead) = dead {
                     let listed = std::mem::take(&mut to.writers[dead].listed);
                     to.writers[dead].recovered = true;
-                    if listed != 0 && (listed != state.block || self.lapse == Lapse::FreedThoughCurrent) {
+                    if listed != 0 && listed != state.block {
                         to.writers[i].next = Next::RecoverFree(listed);
                     }
                 }
@@ -292,9 +290,9 @@ impl Publication {
         let mut used = 1u8 << to.block;
         for writer in &mut to.writers {
             let current = writer.listed == to.block;
-            if (writer.alive || self.lapse == Lapse::DeadKept) && !current {
+            if writer.alive && !current {
                 used |= 1 << writer.listed;
-            } else {
+            } else if self.lapse != Lapse::StillListed {
                 writer.listed = 0;
             }
         }
