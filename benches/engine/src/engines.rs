@@ -78,7 +78,8 @@ struct Ours {
 
 impl Ours {
     fn open(dir: &Path, bytes: u64) -> Result<Ours> {
-        let capacity = Some(bytes * 3 / 2 + (64 << 20));
+        // At least the default of cloakroom.size, which decides on the number of shards.
+        let capacity = Some((bytes * 3 / 2 + (64 << 20)).max(1 << 30));
         Ok(Ours { store: Store::attach(dir, Options { capacity, user: None })?, lease: None })
     }
 
