@@ -41,7 +41,7 @@ pub(crate) fn set_aside(damaged: &StoreFile, dir: &OwnedFd, what: &str) -> Resul
         ));
     };
     let mut temporary = name.as_os_str().to_os_string();
-    temporary.push(format!(".{}.new", std::process::id()));
+    temporary.push(format!(".{}.new", damaged.inode));
     let copied = copy(damaged, dir, Path::new(&temporary), &constants)
         .and_then(|()| Ok(linkat(dir, name, dir, &aside, AtFlags::empty())?))
         .and_then(|()| Ok(renameat(dir, &temporary, dir, name)?));
@@ -118,7 +118,7 @@ fn readable(damaged: &StoreFile) -> io::Result<Option<(Constants, u64)>> {
 
 /// Copies the damaged file to `name` with a header that says `constants`, to be recovered as after a crash.
 fn copy(damaged: &StoreFile, dir: &OwnedFd, name: &Path, constants: &Constants) -> io::Result<()> {
-    // Left by a process of the same number that died in this very work.
+    // Left by a process that died in this very work: the name is the damaged file's.
     let _ = unlinkat(dir, name, AtFlags::empty());
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let copy = openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;

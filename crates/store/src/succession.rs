@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode, OFlags, linkat, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, openat, renameat_with};
 
 use crate::attach::Options;
 use crate::byte_lock::{self, Byte};
@@ -152,13 +152,18 @@ impl Store {
         let dir = rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let name = self.file.path.file_name().ok_or(std::io::ErrorKind::NotFound)?;
         let mut temporary = name.to_os_string();
-        temporary.push(format!(".{}.new", std::process::id()));
+        // The same for everybody who ever moves this file, so that nothing is left of one that died in this work.
+        temporary.push(format!(".{}.new", self.file.inode));
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // Left by a process that died in this very work; only the owner of the attach byte comes here.
+        // Only the owner of this file's attach byte comes here.
         let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
         let copy = openat(&dir, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
-        let done = self.fill(&copy).and_then(|()| Ok(linkat(&dir, &temporary, &dir, name, AtFlags::empty())?));
-        let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
+        // One step, so that no second name stays where this process dies.
+        let done =
+            self.fill(&copy).and_then(|()| Ok(renameat_with(&dir, &temporary, &dir, name, RenameFlags::NOREPLACE)?));
+        if done.is_err() {
+            let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
+        }
         done
     }
 

@@ -5,10 +5,11 @@ mod harness;
 mod troupe;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Outcome, Over};
+use cloakroom_store::{Acquire, Inheritance, Lease, Outcome, Over, Store};
 use harness::process::{Child, Worker, shared_words};
 use harness::{
     Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, get, in_thread, put, read, sound,
@@ -27,6 +28,8 @@ fn main() -> std::process::ExitCode {
     suite.case("an owner of a shard is stopped", shard_owner_stopped);
     #[cfg(target_arch = "x86_64")]
     suite.case("a wait ends while the shard is stuck", wait_ends_while_stuck);
+    #[cfg(target_arch = "x86_64")]
+    suite.case("whoever moves a deleted store to a new file is killed", mover_killed);
     suite.case("a fork under a lease", || fork_under_lease(SOON));
     suite.finish()
 }
@@ -53,7 +56,16 @@ fn owner(dir: &std::path::Path, me: u64, rounds: u64, words: &[std::sync::atomic
         let key = store.key(b"", id.as_bytes());
         let expected = model.get(&session).map(|version| owned_payload(me, session, *version));
         let fail = |what: String| format!("process {me}, round {round}: {what}");
-        match random.below(8) {
+        match random.below(10) {
+            8 => {
+                write_over_what_was_read(&store, &id, &expected, owned_payload(me, session, round), random.next())
+                    .map_err(fail)?;
+                model.insert(session, round);
+            }
+            9 => {
+                replace(&store, &id, &expected).map_err(fail)?;
+                model.remove(&session);
+            }
             0 => {
                 if get(&store, &id).map_err(fail)? != expected {
                     return Err(fail("a snapshot is not what the map holds".to_owned()));
@@ -98,6 +110,73 @@ fn owner(dir: &std::path::Path, me: u64, rounds: u64, words: &[std::sync::atomic
     for session in 0..OWNED {
         words[(COUNTERS + me * OWNED + session) as usize]
             .store(model.get(&session).copied().unwrap_or(0), Ordering::SeqCst);
+    }
+    Ok(())
+}
+
+/// Reads without a lock, then writes `next` where the reader stood, as the lock mode merge does. In half of the cases
+/// somebody else has written or ended the session meanwhile, which must be noticed.
+fn write_over_what_was_read(
+    store: &Arc<Store>,
+    id: &str,
+    expected: &Option<Vec<u8>>,
+    next: Vec<u8>,
+    dice: u64,
+) -> Result<(), String> {
+    let key = store.key(b"", id.as_bytes());
+    let (found, mark) = store.snapshot(&key).map_err(|e| e.to_string())?;
+    if found != *expected {
+        return Err("what a mark was taken of is not what the map holds".to_owned());
+    }
+    let first = match dice % 4 {
+        0 => {
+            put(store, id, b"meanwhile")?;
+            Outcome::Moved
+        }
+        1 => {
+            put(store, id, b"meanwhile")?;
+            store.destroy(&key, Duration::from_secs(2), Duration::ZERO).map_err(|e| e.to_string())?;
+            Outcome::Ended
+        }
+        _ => Outcome::Stored,
+    };
+    let how = Acquire { exclusive: dice & 4 == 0, since: Some(mark), ..exclusive() };
+    let mut lease = store.acquire(&key, &how).map_err(|e| e.to_string())?;
+    let write = |lease: &mut Lease| lease.commit(&next, LIFE, Over::WhatWasRead).map_err(|e| e.to_string());
+    let outcome = write(&mut lease)?;
+    if outcome != first {
+        return Err(format!("a write over what was read was {outcome:?} instead of {first:?}"));
+    }
+    match outcome {
+        Outcome::Stored => {}
+        // The lease now shows what is there, and may replace that.
+        Outcome::Moved if read(&mut lease)? != b"meanwhile" => return Err("it moved to something else".to_owned()),
+        Outcome::Moved if write(&mut lease)? == Outcome::Stored => {}
+        Outcome::Moved => return Err("a second write over what was read was refused".to_owned()),
+        Outcome::Ended => put(store, id, &next)?,
+    }
+    drop(lease);
+    if get(store, id)? == Some(next) { Ok(()) } else { Err("what was written over is not there".to_owned()) }
+}
+
+/// Ends the session as one whose id was replaced: it still reads and cannot be written; then ends that as well.
+fn replace(store: &Arc<Store>, id: &str, expected: &Option<Vec<u8>>) -> Result<(), String> {
+    const A_WHILE: Duration = Duration::from_secs(60);
+    let key = store.key(b"", id.as_bytes());
+    let was_there = store.destroy(&key, A_WHILE, A_WHILE).map_err(|e| e.to_string())?;
+    if was_there != expected.is_some() || get(store, id)? != *expected {
+        return Err("a replaced session is not what the map holds".to_owned());
+    }
+    if was_there {
+        let mut lease = store.acquire(&key, &exclusive()).map_err(|e| e.to_string())?;
+        let outcome = lease.commit(b"too late", LIFE, Over::Anything).map_err(|e| e.to_string())?;
+        if outcome != Outcome::Ended || get(store, id)? != *expected {
+            return Err("a replaced session was written".to_owned());
+        }
+    }
+    let ended = store.destroy(&key, Duration::from_secs(2), Duration::ZERO).map_err(|e| e.to_string())?;
+    if ended != was_there || get(store, id)?.is_some() {
+        return Err("the grace of a replaced session did not end".to_owned());
     }
     Ok(())
 }
@@ -290,4 +369,87 @@ fn wait_ends_while_stuck() -> Checked {
     }
     in_thread(|| sound(&attach_existing(dir.path())?))??;
     Ok(Finding::Passed("the lock passes over the one that gave up".to_owned()))
+}
+
+/// A process that attaches the store and, asked to look, moves it if need be and must find all sessions.
+#[cfg(target_arch = "x86_64")]
+fn heir(
+    dir: &std::path::Path,
+    sessions: u64,
+    content: impl Fn(u64) -> Vec<u8>,
+) -> impl FnMut(&str) -> Result<String, String> {
+    let mut store: Option<Arc<Store>> = None;
+    let dir = dir.to_owned();
+    move |command| {
+        if command == "attach" {
+            store = Some(attach_existing(&dir)?);
+            return Ok(String::new());
+        }
+        let mut store = Arc::clone(store.as_ref().ok_or("not attached")?);
+        if !store.in_place() || store.superseded() {
+            let (fresh, inheritance) = store.successor().map_err(|e| e.to_string())?;
+            if inheritance != Inheritance::Kept {
+                return Err(format!("the sessions were not kept: {inheritance:?}"));
+            }
+            store = fresh;
+        }
+        for i in 0..sessions {
+            if get(&store, &format!("s{i}"))?.as_ref() != Some(&content(i)) {
+                return Err(format!("session {i} is another or gone"));
+            }
+        }
+        put(&store, "s0", &content(0))?;
+        sound(&store).map(|_| String::new())
+    }
+}
+
+/// The file is deleted while two processes have it attached. The first that moves it to a new file dies on the way, at
+/// one of many steps; the other one must find every session, and so must who comes later.
+#[cfg(target_arch = "x86_64")]
+fn mover_killed() -> Checked {
+    use harness::tracer::{Place, Traced};
+    const SESSIONS: u64 = 12;
+    let content = |i: u64| value(i, 100 + 1700 * i as usize);
+    let mut random = Random::new(31);
+    // The first round shows how many steps there are until the new file is there; a quarter as many follow. What comes
+    // then is the recovery of the copy, which is killed elsewhere.
+    let mut steps = u64::MAX;
+    let rounds = if harness::soak() { 3000 } else { 25 };
+    for _ in 0..=rounds {
+        let dir = temporary();
+        in_thread(|| {
+            let store = attach(dir.path(), 8);
+            (0..SESSIONS).try_for_each(|i| put(&store, &format!("s{i}"), &content(i)))
+        })??;
+        let mut other = Worker::start(|| heir(dir.path(), SESSIONS, content));
+        other.ask("attach")?;
+        let mut traced = Traced::start(|mark| {
+            let store = attach_existing(dir.path()).expect("attach");
+            store.exists(&store.key(b"", b"s0")).expect("exists");
+            std::fs::remove_file(store.path()).expect("the store file");
+            mark();
+            let successor = store.successor();
+            mark();
+            drop(successor);
+        })?;
+        let point = if steps == u64::MAX { u64::MAX } else { random.below(steps) };
+        let mut taken = 0;
+        while taken < point && matches!(traced.step(), Place::Inside) {
+            taken += 1;
+            if steps == u64::MAX && taken.is_multiple_of(64) && harness::store_file(dir.path()).exists() {
+                steps = taken + taken / 4;
+                break;
+            }
+        }
+        traced.child.kill();
+        let at = |e: String| format!("killed after {taken} of {steps} steps: {e}");
+        other.ask("look").map_err(at)?;
+        let mut later = Worker::start(|| heir(dir.path(), SESSIONS, content));
+        later.ask("attach").and_then(|_| later.ask("look")).map_err(at)?;
+        let left = std::fs::read_dir(dir.path()).map_err(|e| e.to_string())?.count();
+        if left != 1 {
+            return Err(at(format!("{left} files are left")));
+        }
+    }
+    Ok(Finding::Passed(format!("{rounds} deaths in {steps} steps")))
 }
