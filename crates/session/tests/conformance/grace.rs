@@ -1,6 +1,5 @@
 //! Grace: an id that was replaced is read for a while, and never written.
 
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use cloakroom_session::Acquire;
 use cloakroom_session::seam::{Committed, End, Over};
 
 use crate::Open;
-use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, exists, is_free, key, put, read, stored, until_somebody_waits};
+use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, end_before_a_waiter, exists, is_free, key, put, read, stored};
 
 const RETIRE: End = End { tombstone: LONG, grace: LONG };
 const BRIEFLY: End = End { tombstone: LONG, grace: Duration::from_secs(1) };
@@ -54,20 +53,8 @@ pub(crate) fn a_waiter_from_before_retirement_reads_and_writes_nothing(open: Ope
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"old");
-    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
-    thread::scope(|scope| {
-        let (told, outcome) = mpsc::channel();
-        let key = &key;
-        scope.spawn(move || {
-            let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("the holder ends soon");
-            let seen = read(&mut *lease);
-            told.send((seen, lease.commit(b"late", LONG, Over::Anything).expect("no failure"))).expect("heard");
-        });
-        until_somebody_waits(store, key);
-        assert!(lease.destroy(RETIRE).expect("no failure"));
-        let (seen, committed) = outcome.recv().expect("the waiter is woken");
-        assert_eq!((&seen[..], committed), (&b"old"[..], Committed::Ended));
-    });
+    let (seen, committed) = end_before_a_waiter(store, &key, RETIRE);
+    assert_eq!((&seen[..], committed), (&b"old"[..], Committed::Ended));
 }
 
 pub(crate) fn grace_ends_in_time(open: Open<'_>) {

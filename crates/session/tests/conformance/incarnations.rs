@@ -1,12 +1,9 @@
 //! Destroyed means destroyed: what began before the end of a session cannot bring it back, in any lock mode.
 
-use std::sync::mpsc;
-use std::thread;
-
 use cloakroom_session::seam::{Committed, End, Over};
 
 use crate::Open;
-use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, exists, key, put, stored, until_somebody_waits};
+use crate::steps::{BOTH, LONG, UNLOCKED, end_before_a_waiter, exists, key, put, stored};
 
 pub(crate) fn a_lease_from_before_a_destroy_cannot_write(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
@@ -64,22 +61,9 @@ pub(crate) fn a_waiter_from_before_a_destroy_cannot_write(open: Open<'_>) {
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"logged in");
-    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
-    thread::scope(|scope| {
-        let (told, outcome) = mpsc::channel();
-        let key = &key;
-        scope.spawn(move || {
-            let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("the holder ends soon");
-            let mut seen = vec![0; lease.payload_len()];
-            lease.read_payload(&mut seen).expect("whole");
-            told.send((seen, lease.commit(b"logged in", LONG, Over::Anything).expect("no failure"))).expect("heard");
-        });
-        until_somebody_waits(store, key);
-        assert!(lease.destroy(End::at_once(LONG)).expect("no failure"));
-        let (seen, committed) = outcome.recv().expect("the waiter is woken");
-        assert_eq!(seen, b"", "what was destroyed is not read either");
-        assert_eq!(committed, Committed::Ended);
-    });
+    let (seen, committed) = end_before_a_waiter(store, &key, End::at_once(LONG));
+    assert_eq!(seen, b"", "what was destroyed is not read either");
+    assert_eq!(committed, Committed::Ended);
     assert!(!exists(store, &key));
 }
 

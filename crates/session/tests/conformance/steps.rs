@@ -93,6 +93,22 @@ pub(crate) fn until_somebody_waits(store: &dyn Store, key: &Key) {
     std::thread::scope(|scope| scope.spawn(watch).join().expect("somebody waits"));
 }
 
+/// Ends the session of `key` while another request waits for its lock: what that one then reads, and what becomes of its
+/// write.
+pub(crate) fn end_before_a_waiter(store: &dyn Store, key: &Key, end: End) -> (Vec<u8>, Committed) {
+    let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("free");
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("the holder ends soon");
+            let seen = read(&mut *lease);
+            (seen, lease.commit(b"late", LONG, Over::Anything).expect("no failure"))
+        });
+        until_somebody_waits(store, key);
+        assert!(lease.destroy(end).expect("no failure"));
+        waiter.join().expect("the waiter is woken")
+    })
+}
+
 pub(crate) fn acquire_reserves_what_does_not_exist(open: Open<'_>) {
     let store = &*open();
     for (id, how) in ["a", "b"].iter().zip(BOTH) {
