@@ -7,8 +7,8 @@ TARGETS ?=
 export PORT DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-lint test-rust test-fuzz test-crash test-phpt mutants test-mutants test-upstream \
-	test-bench test-e2e test-matrix soak fuzz bench bench-fpm clean
+.PHONY: help deps build run test test-lint test-rust test-redis test-fuzz test-crash test-phpt mutants test-mutants \
+	test-upstream test-bench test-e2e test-matrix soak fuzz bench bench-fpm clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-lint: ## Formatting, clippy, documentation, dependencies, scripts
 
 test-rust: ## Rust unit, conformance and property tests
 	@scripts/test rust
+
+test-redis: ## The Redis store on Redis 7 and Valkey 8: TLS, ACL, Cluster, Sentinel, faults, and from PHP
+	@scripts/test redis
 
 test-fuzz: ## Generated input for the fuzz targets, a minute each
 	@scripts/test fuzz
