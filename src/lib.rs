@@ -12,7 +12,7 @@
 //! | `attach` | from `session.save_path` to an open store | yes |
 //! | `worker` | what one thread of PHP keeps; no panic leaves it | yes |
 //! | `warning` | where a failure becomes an `E_WARNING` | yes |
-//! | `status` | `Cloakroom\status()` | yes |
+//! | `status` | `Cloakroom\status()`, `metrics()` and `survey()` | yes |
 //! | `info` | the section of phpinfo() | yes |
 //! | `fault` | failures on purpose, in builds for tests only | yes |
 //! | `ps_module` | a mirror of PHP's interface for save handlers | yes |

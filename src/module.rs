@@ -46,13 +46,14 @@ pub(crate) extern "C" fn get_module() -> *mut ModuleEntry {
 }
 
 fn build() -> ext_php_rs::error::Result<(ModuleEntry, ModuleAllocations)> {
-    let builder = ModuleBuilder::new("cloakroom", env!("CARGO_PKG_VERSION"))
-        .globals(&WORKER)
-        .startup_function(start)
-        .shutdown_function(end)
-        .post_deactivate_function(after_request)
-        .info_function(info::print)
-        .function(status::function());
+    let builder = status::functions(
+        ModuleBuilder::new("cloakroom", env!("CARGO_PKG_VERSION"))
+            .globals(&WORKER)
+            .startup_function(start)
+            .shutdown_function(end)
+            .post_deactivate_function(after_request)
+            .info_function(info::print),
+    );
     #[cfg(feature = "faults")]
     let builder = builder.function(crate::fault::function());
     let (mut entry, startup, owned): (ModuleEntry, ModuleStartup, ModuleAllocations) = builder.try_into()?;

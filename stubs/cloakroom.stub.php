@@ -124,7 +124,8 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
  * - corrupt: payloads that did not match their checksum
  * - waits, wait_timeouts, wait_microseconds: waits for the lock of a session, those in vain, and their time in all
  * - waits_below_100us to waits_from_10s: how many waits took how long
- * - attached: processes that use the store now
+ * - attached: processes (in a thread-safe PHP, threads) that use the store now
+ * - locked, waiting: sessions that a request holds the lock of now, and requests that wait for one
  *
  * @return array{}|array{
  *     store: string,
@@ -159,7 +160,46 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
  *     waits_below_1s: int,
  *     waits_below_10s: int,
  *     waits_from_10s: int,
- *     attached: int
+ *     attached: int,
+ *     locked: int,
+ *     waiting: int
  * }
  */
 function status(): array {}
+
+/**
+ * The figures of status() in the OpenMetrics text format, for Prometheus and others that read it: gauges, counters, and
+ * the waits for locks as the histogram cloakroom_lock_wait_seconds. They are sums over all processes, so it does not matter
+ * which one answers. Send it as "application/openmetrics-text; version=1.0.0; charset=utf-8".
+ *
+ * Where there is no store, or it cannot be used, the answer is an empty string and an E_WARNING says why.
+ */
+function metrics(): string {}
+
+/**
+ * Tells how large and how old the sessions are in the store of the current session.save_path. A store with room for at
+ * most 16,384 sessions is gone through as a whole; of a larger one some 2,000 sessions are drawn at random, so that the
+ * answer costs a few milliseconds at most, and no lock. Expired sessions do not count.
+ *
+ * Where there is no store, or it cannot be used, the answer is an empty array and an E_WARNING says why; it is empty
+ * without a warning where a store of another kind cannot tell.
+ *
+ * - complete: whether all sessions were looked at, and not only some
+ * - sampled: how many were
+ * - returned: of these, sessions that were asked for again after the request that began them
+ * - largest: bytes of the largest of them
+ * - sizes: how many hold so many bytes; the first step has those that hold no data. Each step begins where the one before
+ *   ends; null has no end
+ * - ages, idle: how many began, and were last written or kept alive, so many seconds ago
+ *
+ * @return array{}|array{
+ *     complete: bool,
+ *     sampled: int,
+ *     returned: int,
+ *     largest: int,
+ *     sizes: list<array{below: int|null, sessions: int}>,
+ *     ages: list<array{below: int|null, sessions: int}>,
+ *     idle: list<array{below: int|null, sessions: int}>
+ * }
+ */
+function survey(): array {}

@@ -10,6 +10,7 @@ import case_edges  # noqa: F401
 import case_locking  # noqa: F401
 import case_make_run  # noqa: F401
 import case_modes  # noqa: F401
+import case_numbers  # noqa: F401
 import case_restart  # noqa: F401
 import case_trouble  # noqa: F401
 from checks import run_cases

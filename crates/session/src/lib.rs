@@ -12,6 +12,9 @@
 //! | [`moved`] | what a commit does whose session has moved on since it was read |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
+//! | [`figures`] | what each figure of a store means |
+//! | [`metrics`] | the figures in the OpenMetrics text format |
+//! | [`survey`] | how large and how old the sessions are |
 //!
 //! The way of a request: [`Store::acquire`] (lock + read in one step), the script runs, then one of
 //! [`Lease::commit`], [`Lease::touch`], [`Lease::destroy`] or [`Lease::release`] (write + unlock in one step).
@@ -20,14 +23,17 @@
 
 pub mod directives;
 pub mod error;
+pub mod figures;
 pub mod id;
 pub mod local;
 pub mod merge;
+pub mod metrics;
 pub mod moved;
 pub mod request;
 pub mod save_path;
 pub mod seam;
 pub mod standalone;
+pub mod survey;
 
 pub use error::StoreError;
 pub use id::{IdShape, Namespace, SessionId};

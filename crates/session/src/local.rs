@@ -14,7 +14,7 @@ use cloakroom_store as store;
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::Holder;
-use crate::seam::{Committed, End, Mark, Over};
+use crate::seam::{Committed, End, Mark, Over, Sample, Sampled};
 use crate::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
 /// How a local store is opened.
@@ -253,7 +253,20 @@ impl Store for Local {
             ("waits_below_10s", w5),
             ("waits_from_10s", w6),
             ("attached", stats.attached),
+            ("locked", stats.locked),
+            ("waiting", stats.waiting),
         ])
+    }
+
+    fn sample(&self) -> Result<Option<Sample>, StoreError> {
+        let store::Sample { sessions, complete, taken } = self.with(store::Store::sample)?;
+        let sampled = |session: store::Sampled| Sampled {
+            created: session.created.into(),
+            used: session.used.into(),
+            size: session.size.into(),
+            returned: session.returned,
+        };
+        Ok(Some(Sample { sessions: sessions.into_iter().map(sampled).collect(), complete, taken: taken.into() }))
     }
 
     fn location(&self) -> String {

@@ -126,6 +126,15 @@ pub trait Store: Send + Sync {
     /// Only failures of the storage.
     fn status(&self) -> Result<Vec<(&'static str, u64)>, StoreError>;
 
+    /// Sizes and ages of the sessions, or of enough of them to judge by, at a cost that does not grow with their number;
+    /// `None` where the store cannot tell.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn sample(&self) -> Result<Option<Sample>, StoreError> {
+        Ok(None)
+    }
+
     /// Where the store is, for people: a path or an address without secrets.
     fn location(&self) -> String;
 
@@ -134,6 +143,30 @@ pub trait Store: Send + Sync {
     fn notice(&self) -> Option<String> {
         None
     }
+}
+
+/// What [`Store::sample`] tells of one session. Times are seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampled {
+    /// When the session began.
+    pub created: u64,
+    /// When it was written or touched last.
+    pub used: u64,
+    /// Bytes of its payload; 0 where it only holds its id.
+    pub size: u64,
+    /// Whether it was asked for again after the request that began it.
+    pub returned: bool,
+}
+
+/// What [`Store::sample`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The sessions, in no order.
+    pub sessions: Vec<Sampled>,
+    /// Whether these are all, and not only some.
+    pub complete: bool,
+    /// When the look was taken, in seconds since 1970.
+    pub taken: u64,
 }
 
 /// How a session ends.

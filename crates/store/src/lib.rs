@@ -31,6 +31,7 @@
 //! | `check` | verifying every invariant |
 //! | `succession` | moving to a new file when the present one was deleted |
 //! | `stats` | counters |
+//! | `sample` | sizes and ages of some sessions |
 //! | `error` | what can go wrong |
 //!
 //! Lock order: session lock, then shard lock, one at a time. The attach byte and the `claim` mutex come before both.
@@ -62,6 +63,7 @@ mod process;
 mod queue;
 mod rebuild;
 mod region;
+mod sample;
 mod seats;
 mod session;
 mod shard;
@@ -78,6 +80,7 @@ pub use key::Key;
 pub use layout::FORMAT;
 pub use lease::{Lease, Mark, Outcome, Over};
 pub use payload::MAX_PAYLOAD;
+pub use sample::{Sample, Sampled};
 pub use stats::Stats;
 pub use store::Store;
 pub use succession::Inheritance;

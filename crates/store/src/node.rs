@@ -99,8 +99,12 @@ impl<'a> Node<'a> {
     /// Whether readers no longer see the session. It lives through the whole second in which it expires, so it
     /// never ends early.
     pub(crate) fn expired(self, wall: u32) -> bool {
-        let expires = (self.words.u64(node::SEEN).load(Ordering::Relaxed) >> 32) as u32;
-        wall > expires
+        wall > self.expires()
+    }
+
+    /// The last wall-clock second in which readers see the session.
+    pub(crate) fn expires(self) -> u32 {
+        (self.words.u64(node::SEEN).load(Ordering::Relaxed) >> 32) as u32
     }
 
     /// Whether the session may be reclaimed: expired, and the store clock agrees that its lifetime has passed.

@@ -103,6 +103,10 @@ pub struct Stats {
     pub merge_fallbacks: u64,
     /// Threads that have the store attached.
     pub attached: u64,
+    /// Sessions that are locked now.
+    pub locked: u64,
+    /// Threads that wait for the lock of a session now.
+    pub waiting: u64,
 }
 
 /// Adds to a counter of `seat`, whose owner is the calling thread: no other writer, so no atomic addition.
@@ -136,13 +140,16 @@ impl Store {
         for (i, sum) in sums.iter_mut().enumerate() {
             *sum = map.u64(header::TOTALS + 8 * i as u64).load(Ordering::Relaxed);
         }
-        let mut attached = 0;
+        let (mut attached, mut listed, mut waiting) = (0, 0, 0);
         for index in 0..self.seats_allocated(map) {
             let view = SeatView::new(map, index);
             if view.state().load(Ordering::Acquire) == 0 {
                 continue;
             }
             attached += 1;
+            waiting += u64::from(view.waiting().load(Ordering::Relaxed) != 0);
+            let leases = 0..crate::layout::seat::LEASE_COUNT;
+            listed += leases.filter(|i| view.lease_node(*i).load(Ordering::Relaxed) != 0).count() as u64;
             for (i, sum) in sums.iter_mut().enumerate() {
                 *sum = sum.wrapping_add(view.counter(i).load(Ordering::Relaxed));
             }
@@ -167,6 +174,9 @@ impl Store {
             conflicts: of(Counter::Conflicts),
             merge_fallbacks: of(Counter::MergeFallbacks),
             attached,
+            // A seat lists what it waits for, too.
+            locked: listed.saturating_sub(waiting),
+            waiting,
             ..Stats::default()
         };
         for (bucket, sum) in stats.wait_histogram.iter_mut().zip(sums.iter().skip(Counter::WaitBucket as usize)) {
