@@ -105,3 +105,27 @@ pub const FIGURES: &[Figure] = &[
 pub fn find(name: &str) -> Option<&'static Figure> {
     FIGURES.iter().find(|figure| figure.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_every_figure_and_its_metric() {
+        let documentation = include_str!("../../../docs/operations.md");
+        for figure in FIGURES {
+            let suffix = match figure.kind {
+                Kind::Gauge if figure.bytes => "_bytes",
+                Kind::Gauge => "",
+                Kind::Counter => "_total",
+                Kind::Waits => "_seconds_",
+            };
+            let metric = format!("`cloakroom_{}{suffix}", figure.metric);
+            let name = format!("`{}`", figure.name);
+            let row = documentation.lines().find(|line| line.starts_with('|') && line.contains(&name));
+            assert!(row.is_some_and(|row| row.contains(&metric)), "{name} with {metric} is not documented");
+            let told = figure.kind == Kind::Waits || row.is_some_and(|row| row.contains(figure.help));
+            assert!(told, "{name} is documented in other words than the metric's");
+        }
+    }
+}

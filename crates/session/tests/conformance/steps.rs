@@ -246,6 +246,9 @@ pub(crate) fn status_counts(open: Open<'_>) {
     let after = ["sessions", "reads", "writes"].map(figure);
     assert_eq!(after[0], before[0] + 3);
     assert!(after[1] >= before[1] + 3 && after[2] >= before[2] + 3, "{before:?} {after:?}");
+    for (name, _) in store.status().expect("the store is there") {
+        assert!(cloakroom_session::figures::find(name).is_some(), "the figure {name} is described nowhere");
+    }
 }
 
 pub(crate) fn the_location_is_told(open: Open<'_>) {
