@@ -39,6 +39,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// requests while new ones begin.
 const LEAVE: Duration = Duration::from_secs(5);
 
+/// The nearest capacity that a store may have.
+pub(crate) fn clamped(bytes: u64) -> u64 {
+    bytes.clamp(MIN_CAPACITY, MAX_CAPACITY)
+}
+
 /// How to attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -63,7 +68,7 @@ impl Store {
     /// [`AttachError`], each variant saying what to do.
     pub fn attach(directory: &Path, options: Options) -> Result<Arc<Store>, AttachError> {
         let user = options.user.unwrap_or_else(|| rustix::process::geteuid().as_raw());
-        let capacity = options.capacity.map(|bytes| bytes.clamp(MIN_CAPACITY, MAX_CAPACITY));
+        let capacity = options.capacity.map(clamped);
         let token = crate::process::token();
         let mut registry = REGISTRY.lock();
         if registry.born != token {
@@ -137,9 +142,9 @@ impl Store {
     }
 }
 
-/// Attaches the file, whose attach byte is locked; closing the file gives that back on errors. It is a store with
+/// Attaches the file, whose attach byte is locked; closing the file gives that back on errors, as dropping the store does. It is a store with
 /// `content`, or blank.
-fn attach_locked(
+pub(crate) fn attach_locked(
     opened: StoreFile,
     content: Option<Constants>,
     capacity: Option<u64>,

@@ -59,9 +59,18 @@ impl Store {
     /// # Errors
     /// [`Error::Stuck`], [`Error::Forked`]; contradictions are in the report.
     pub fn check(self: &Arc<Store>) -> Result<Report, Error> {
+        self.check_telling(|_, _| {})
+    }
+
+    /// [`Store::check`], telling `progress` before each shard how many are done, and of how many.
+    ///
+    /// # Errors
+    /// As [`Store::check`].
+    pub fn check_telling(self: &Arc<Store>, mut progress: impl FnMut(u32, u32)) -> Result<Report, Error> {
         let me = self.seat()?;
         let mut report = Report::default();
         for id in 0..self.shards {
+            progress(id, self.shards);
             let guard = self.lock_shard(me, id)?;
             let mut problems = Problems { report: &mut report, shard: id };
             check_shard(&guard, &mut problems);

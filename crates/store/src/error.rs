@@ -211,6 +211,20 @@ pub enum AttachError {
         /// Whether processes have it attached.
         in_use: bool,
     },
+    /// A store that makes its keys with another secret than the sessions that were to be brought there.
+    #[error(
+        "the sessions were kept under another secret than that of {path}, which {}; stop PHP, move that file away, and try again",
+        match .sessions {
+            Some(sessions) => format!("holds {sessions} sessions"),
+            None => "is in use".to_owned(),
+        }
+    )]
+    OtherSecret {
+        /// The store's file.
+        path: PathBuf,
+        /// Sessions in it; `None` where it is in use.
+        sessions: Option<u64>,
+    },
     /// No room for a new store or seat.
     #[error("no room for the store {path}: {source}")]
     NoSpace {

@@ -262,11 +262,16 @@ impl StoreFile {
 
     /// Makes a new store in a blank file.
     pub(crate) fn make(&self, capacity: u64) -> Result<Constants, AttachError> {
-        let shards = shards_for(capacity);
         let mut secret = [0u8; 32];
         rand::rngs::SysRng
             .try_fill_bytes(&mut secret)
             .map_err(|e| io_error(&self.path, "get random bytes for its key", io::Error::other(e)))?;
+        self.make_with(capacity, secret)
+    }
+
+    /// Makes a new store with `secret` of whatever the file is.
+    pub(crate) fn make_with(&self, capacity: u64, secret: [u8; 32]) -> Result<Constants, AttachError> {
+        let shards = shards_for(capacity);
         let no_space = |source: io::Error| AttachError::NoSpace { path: self.path.clone(), source };
 
         let mut page = [0u8; HEADER_SIZE as usize];

@@ -54,6 +54,15 @@ impl KeyMaker {
         KeyMaker { state, block }
     }
 
+    /// The secret that it was made with.
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        let mut secret = [0; 32];
+        for (to, from) in secret.iter_mut().zip(self.block) {
+            *to = from;
+        }
+        secret
+    }
+
     /// The key of `id` in `namespace`, which has at most 255 bytes.
     pub(crate) fn key(&self, namespace: &[u8], id: &[u8]) -> Key {
         let length = 1 + namespace.len() + id.len();

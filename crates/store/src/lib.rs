@@ -28,6 +28,8 @@
 //! | `commit` | writing a payload |
 //! | `gather` | emptying a chunk of one shard for another |
 //! | `rebuild` | making a shard anew from its nodes |
+//! | `walk` | going through all sessions and looking at one, without leaving a trace |
+//! | `restore` | sessions from elsewhere, and a store with the secret of another |
 //! | `check` | verifying every invariant |
 //! | `succession` | moving to a new file when the present one was deleted |
 //! | `stats` | counters |
@@ -64,12 +66,14 @@ mod queue;
 mod rebuild;
 mod region;
 mod sample;
+mod restore;
 mod seats;
 mod session;
 mod shard;
 mod stats;
 mod store;
 mod succession;
+mod walk;
 
 pub use acquire::Acquire;
 pub use attach::{MAX_CAPACITY, MIN_CAPACITY, Options};
@@ -81,6 +85,8 @@ pub use layout::FORMAT;
 pub use lease::{Lease, Mark, Outcome, Over};
 pub use payload::MAX_PAYLOAD;
 pub use sample::{Sample, Sampled};
+pub use restore::{Restore, Restored};
 pub use stats::Stats;
 pub use store::Store;
 pub use succession::Inheritance;
+pub use walk::Entry;

@@ -1,0 +1,148 @@
+//! Sessions from elsewhere: they keep their keys and times, displace nothing, and revive nothing.
+
+use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloakroom_store::{Acquire, AttachError, Options, Over, Restore, Restored, Store};
+
+const LIFE: Duration = Duration::from_secs(600);
+const HOW: Acquire<'static> =
+    Acquire { exclusive: true, wait: Duration::ZERO, max_waiters: 0, lifetime: LIFE, script: b"test", since: None };
+const NEW: Options = Options { capacity: Some(16 << 20), user: None };
+const SECRET: [u8; 32] = [42; 32];
+const SESSION: Restored<'static> =
+    Restored { payload: b"payload", created: 1_000_000, lifetime: Duration::from_secs(90), returned: true };
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().expect("temporary directory")
+}
+
+fn put(store: &Arc<Store>, id: &[u8], payload: &[u8]) {
+    store
+        .acquire(&store.key(b"", id), &HOW)
+        .and_then(|mut lease| lease.commit(payload, LIFE, Over::Anything))
+        .expect("there is room");
+}
+
+fn read(store: &Arc<Store>, id: &[u8]) -> Option<Vec<u8>> {
+    store.inspect(&store.key(b"", id)).expect("inspect").map(|found| found.1)
+}
+
+#[test]
+fn a_restored_session_keeps_its_times() {
+    let dir = directory();
+    let store = Store::attach(dir.path(), NEW).expect("attach");
+    for (id, returned) in [(&b"back"[..], true), (b"fresh", false)] {
+        let key = store.key(b"", id);
+        assert_eq!(store.restore(&key, &Restored { returned, ..SESSION }).expect("restore"), Restore::Stored);
+        let (entry, payload) = store.inspect(&key).expect("inspect").expect("it is there");
+        assert_eq!((entry.created, entry.expires - entry.used, entry.returned), (1_000_000, 90, returned));
+        assert_eq!(payload, b"payload");
+        assert!(!entry.locked);
+    }
+    assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
+    // The next request finds an ordinary session.
+    let mut lease = store.acquire(&store.key(b"", b"back"), &HOW).expect("acquire");
+    assert!(!lease.is_new());
+    lease.commit(b"more", LIFE, Over::WhatWasRead).expect("commit");
+    assert_eq!(read(&store, b"back").as_deref(), Some(&b"more"[..]));
+}
+
+#[test]
+fn what_is_there_stays_and_what_was_destroyed_stays_destroyed() {
+    let dir = directory();
+    let store = Store::attach(dir.path(), NEW).expect("attach");
+    put(&store, b"there", b"mine");
+    put(&store, b"destroyed", b"gone");
+    store.destroy(&store.key(b"", b"destroyed"), LIFE, Duration::ZERO).expect("destroy");
+    let restore = |id: &[u8]| store.restore(&store.key(b"", id), &SESSION).expect("restore");
+    assert_eq!(restore(b"there"), Restore::Exists);
+    assert_eq!(restore(b"destroyed"), Restore::Ended);
+    assert_eq!(read(&store, b"there").as_deref(), Some(&b"mine"[..]));
+    assert_eq!(read(&store, b"destroyed"), None);
+
+    let held = store.acquire(&store.key(b"", b"held"), &HOW).expect("acquire");
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(restore(b"held"), Restore::Exists)).join().expect("no panic");
+    });
+    drop(held);
+}
+
+#[test]
+fn a_store_is_made_with_the_secret_asked_for() {
+    let dir = directory();
+    let store = Store::attach_with_secret(dir.path(), NEW, &SECRET).expect("made");
+    assert_eq!(store.secret(), SECRET);
+    put(&store, b"id", b"payload");
+    let again = Store::attach_with_secret(dir.path(), NEW, &SECRET).expect("the secret is the same");
+    assert!(Arc::ptr_eq(&store, &again));
+    drop((store, again));
+    let later = Store::attach(dir.path(), NEW).expect("attach");
+    assert_eq!(read(&later, b"id").as_deref(), Some(&b"payload"[..]));
+}
+
+/// Leaves a store behind that this thread does not have attached any more.
+fn leave_a_store(dir: &tempfile::TempDir, work: impl FnOnce(&Arc<Store>) + Send) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| work(&Store::attach(dir.path(), NEW).expect("attach"))).join().expect("no panic");
+    });
+}
+
+#[test]
+fn an_empty_store_takes_the_secret_over() {
+    let dir = directory();
+    leave_a_store(&dir, |store| put(store, b"id", b"payload"));
+    // Who made the file would remove it with the last session; what was destroyed and is remembered does not count.
+    leave_a_store(&dir, |store| {
+        assert!(store.destroy(&store.key(b"", b"id"), LIFE, Duration::ZERO).expect("destroy"));
+    });
+    assert!(dir.path().read_dir().expect("readable").count() == 1, "the empty store is there");
+    let store = Store::attach_with_secret(dir.path(), NEW, &SECRET).expect("taken over");
+    assert_eq!(store.secret(), SECRET);
+    let mut met = 0;
+    store
+        .walk(|_| {
+            met += 1;
+            ControlFlow::Continue(())
+        })
+        .expect("walk");
+    assert_eq!((met, store.check().expect("check").problems), (0, Vec::new()));
+    put(&store, b"id", &[7; 100_000]);
+    assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_store_with_sessions_or_in_use_keeps_its_secret() {
+    let dir = directory();
+    leave_a_store(&dir, |store| put(store, b"id", b"payload"));
+    let refused = Store::attach_with_secret(dir.path(), NEW, &SECRET);
+    assert!(matches!(refused, Err(AttachError::OtherSecret { sessions: Some(1), .. })), "{refused:?}");
+
+    let dir = directory();
+    let used = Store::attach(dir.path(), NEW).expect("attach");
+    let refused = Store::attach_with_secret(dir.path(), NEW, &SECRET);
+    assert!(matches!(refused, Err(AttachError::OtherSecret { sessions: None, .. })), "{refused:?}");
+    put(&used, b"id", b"payload");
+    assert_eq!(read(&used, b"id").as_deref(), Some(&b"payload"[..]));
+}
+
+#[test]
+fn root_makes_the_store_of_another_user_for_that_user() {
+    let dir = directory();
+    let other = 12_345;
+    let options = Options { capacity: NEW.capacity, user: Some(other) };
+    let made = Store::attach_with_secret(dir.path(), options, &SECRET);
+    let path = dir.path().join(format!("cloakroom-{other}.store"));
+    match std::fs::metadata(&path) {
+        Ok(found) if found.uid() == other => {
+            assert_eq!((found.mode() & 0o777, made.expect("made").secret()), (0o600, SECRET));
+        }
+        // Who is not root cannot give a file away, and says so.
+        found => {
+            let me = std::fs::metadata(dir.path()).expect("it is there").uid();
+            assert!(me != 0 && made.is_err(), "{found:?} {made:?}");
+        }
+    }
+}
