@@ -8,6 +8,7 @@
 //! | [`save_path`] | [`SavePath`]: which store a `session.save_path` means |
 //! | [`directives`] | the values of the `cloakroom.*` directives |
 //! | [`merge`](mod@merge) | the three-way merge of encoded payloads |
+//! | [`inventory`] | [`Inventory`]: what tools see of a store |
 //! | [`local`] | the adapter of the local store |
 //! | [`moved`] | what a commit does whose session has moved on since it was read |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
@@ -25,6 +26,7 @@ pub mod directives;
 pub mod error;
 pub mod figures;
 pub mod id;
+pub mod inventory;
 pub mod local;
 pub mod merge;
 pub mod metrics;
@@ -37,6 +39,7 @@ pub mod survey;
 
 pub use error::StoreError;
 pub use id::{IdShape, Namespace, SessionId};
+pub use inventory::Inventory;
 pub use request::Request;
 pub use save_path::SavePath;
 pub use seam::{Acquire, Effort, Key, Lease, LockMode, Store};

@@ -5,6 +5,8 @@
 //! replaced come together again on one.
 
 use std::any::Any;
+use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,6 +16,7 @@ use cloakroom_store as store;
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::Holder;
+use crate::inventory::{Entry, Inventory, KeyOrigin, Restore, Restored};
 use crate::seam::{Committed, End, Mark, Over, Sample, Sampled};
 use crate::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
@@ -31,14 +34,19 @@ pub struct Options {
 /// # Errors
 /// [`StoreError::Unavailable`] with what is wrong with the directory or file, and what to do.
 pub fn open(directory: &Path, options: &Options) -> Result<Arc<dyn Store>, StoreError> {
-    let attached = attach(directory, options)?;
-    Ok(Arc::new(Local {
+    Ok(adapt(attach(directory, options)?))
+}
+
+/// The store that is attached already.
+#[must_use]
+pub fn adapt(attached: Arc<store::Store>) -> Arc<dyn Store> {
+    Arc::new(Local {
         first: attached,
         replaced: AtomicBool::new(false),
         later: RwLock::new(None),
         looked: AtomicU32::new(0),
         news: Mutex::new(None),
-    }))
+    })
 }
 
 fn attach(directory: &Path, options: &Options) -> Result<Arc<store::Store>, StoreError> {
@@ -165,12 +173,15 @@ fn local(key: &Key) -> store::Key {
     store::Key::from_bytes(half)
 }
 
+fn general(key: store::Key) -> Key {
+    let mut bytes = [0; 32];
+    bytes.split_at_mut(16).0.copy_from_slice(&key.to_bytes());
+    Key(bytes)
+}
+
 impl Store for Local {
     fn key(&self, namespace: &Namespace, id: &SessionId<'_>) -> Key {
-        let key = self.attached(|store| store.key(namespace.as_bytes(), id.as_bytes()));
-        let mut bytes = [0; 32];
-        bytes.split_at_mut(16).0.copy_from_slice(&key.to_bytes());
-        Key(bytes)
+        general(self.attached(|store| store.key(namespace.as_bytes(), id.as_bytes())))
     }
 
     fn acquire(
@@ -288,6 +299,58 @@ impl Store for Local {
         }
         let news = self.news.lock().take();
         news.or_else(|| self.attached(|store| store.take_note()))
+    }
+
+    fn inventory(&self) -> Option<&dyn Inventory> {
+        Some(self)
+    }
+}
+
+fn entry(found: &store::Entry) -> Entry {
+    Entry {
+        key: general(found.key),
+        incarnation: found.incarnation,
+        version: u64::from(found.version),
+        created: u64::from(found.created),
+        used: u64::from(found.used),
+        // The store's is the last second in which the session exists.
+        expires: u64::from(found.expires) + 1,
+        size: u64::from(found.size),
+        reserved: found.size == 0,
+        returned: found.returned,
+        locked: found.locked,
+        retired: found.retired,
+    }
+}
+
+impl Inventory for Local {
+    fn walk(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
+        // Only before the first session is met can it turn out that they have moved, so none is met twice.
+        let visit = RefCell::new(visit);
+        self.with(|store| store.walk(|found| (visit.borrow_mut())(entry(&found))))
+    }
+
+    fn inspect(&self, key: &Key) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
+        self.with(|store| store.inspect(&local(key)))
+            .map(|found| found.map(|(found, payload)| (entry(&found), payload)))
+    }
+
+    fn restore(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+        let restored = store::Restored {
+            payload: session.payload,
+            created: u32::try_from(session.created).unwrap_or(u32::MAX),
+            lifetime: session.lifetime,
+            returned: session.returned,
+        };
+        self.with(|store| store.restore(&local(key), &restored)).map(|restored| match restored {
+            store::Restore::Stored => Restore::Stored,
+            store::Restore::Exists => Restore::Exists,
+            store::Restore::Ended => Restore::Ended,
+        })
+    }
+
+    fn key_origin(&self) -> KeyOrigin {
+        KeyOrigin::LocalSecret(self.attached(|store| store.secret()))
     }
 }
 

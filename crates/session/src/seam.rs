@@ -14,7 +14,7 @@
 use std::any::Any;
 use std::time::Duration;
 
-use crate::{Namespace, SessionId, StoreError};
+use crate::{Inventory, Namespace, SessionId, StoreError};
 
 /// The most bytes one payload may have: 16 MiB.
 pub const MAX_PAYLOAD: usize = 16 << 20;
@@ -141,6 +141,11 @@ pub trait Store: Send + Sync {
     /// What the operator should hear once though nothing failed: the file was replaced under the workers, the store
     /// is nearly full. Asked at the start of every request, so it costs next to nothing when there is no news.
     fn notice(&self) -> Option<String> {
+        None
+    }
+
+    /// What tools see of the store, where it can be gone through.
+    fn inventory(&self) -> Option<&dyn Inventory> {
         None
     }
 }

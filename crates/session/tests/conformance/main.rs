@@ -10,6 +10,7 @@ mod memory_store;
 mod expiry;
 mod grace;
 mod incarnations;
+mod inventory;
 mod locking;
 mod model;
 mod payloads;
@@ -23,7 +24,8 @@ use cloakroom_session::Store;
 /// Opens another handle of the store under test.
 type Open<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
 
-/// Runs every case on the store that `$with` opens, each on a fresh one.
+/// Runs every case on the store that `$with` opens, each on a fresh one. The cases of [`inventory`], which are for stores
+/// that tools can go through, are a list of their own.
 macro_rules! suite {
     ($store:ident, $with:path) => {
         suite! { @ $store, $with,
@@ -103,6 +105,23 @@ macro_rules! suite {
             }
         }
     };
+    (inventory of $store:ident, $with:path) => {
+        suite! { @ $store, $with,
+            inventory::{
+                a_walk_meets_every_session_once,
+                a_walk_can_be_broken_off,
+                an_entry_tells_what_the_session_is,
+                an_entry_tells_incarnation_and_version,
+                looking_reads_what_was_committed,
+                looking_leaves_no_trace,
+                looking_waits_for_no_lease,
+                a_retired_session_is_met_as_one,
+                a_restored_session_is_one_like_others,
+                restoring_replaces_nothing,
+                restoring_revives_nothing,
+            }
+        }
+    };
     (@ $store:ident, $with:path, $($module:ident :: { $($case:ident,)* })*) => {
         mod $store {
             $(mod $module {
@@ -141,3 +160,6 @@ mod in_directory {
 
 suite!(memory, crate::in_memory::with);
 suite!(local, crate::in_directory::with);
+
+suite!(inventory of memory_inventory, crate::in_memory::with);
+suite!(inventory of local_inventory, crate::in_directory::with);

@@ -3,11 +3,13 @@
 //! nothing contradictory.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cloakroom_session::error::Holder;
+use cloakroom_session::inventory::{Entry, Inventory, KeyOrigin, Restore, Restored};
 use cloakroom_session::seam::{Committed, End, MAX_PAYLOAD, Mark, Over};
 use cloakroom_session::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
@@ -49,6 +51,13 @@ struct Session {
     version: u64,
     payload: Arc<Vec<u8>>,
     expires: Instant,
+    /// Seconds since 1970.
+    created: u64,
+    /// Seconds since 1970.
+    used: u64,
+    /// Seconds since 1970, for [`Entry`]; of a retired session, when its grace ends.
+    expires_at: u64,
+    returned: bool,
 }
 
 #[derive(Default)]
@@ -64,7 +73,55 @@ struct Owner {
     script: String,
 }
 
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+/// The second in which `until` falls, or the next one.
+fn second_of(until: Instant) -> u64 {
+    let left = until.saturating_duration_since(Instant::now());
+    now() + left.as_secs() + u64::from(left.subsec_nanos() > 0)
+}
+
+impl Session {
+    fn new(incarnation: u64, expires: Instant) -> Self {
+        let (created, used, expires_at) = (now(), now(), second_of(expires));
+        Self { incarnation, version: 0, payload: Arc::default(), expires, created, used, expires_at, returned: false }
+    }
+
+    fn entry(&self, key: [u8; 32], locked: bool, retired: bool) -> Entry {
+        Entry {
+            key: Key(key),
+            incarnation: self.incarnation,
+            version: self.version,
+            created: self.created,
+            used: self.used,
+            expires: self.expires_at,
+            size: self.payload.len() as u64,
+            reserved: self.payload.is_empty(),
+            returned: self.returned,
+            locked,
+            retired,
+        }
+    }
+}
+
 impl State {
+    fn is_locked(&self, key: &[u8; 32]) -> bool {
+        self.locks.get(key).is_some_and(|lock| lock.owner.is_some())
+    }
+
+    /// What readers see, with the payloads.
+    fn entries(&self) -> Vec<(Entry, Arc<Vec<u8>>)> {
+        let live = self.sessions.iter().map(|(key, session)| (key, session, session.expires, false));
+        let retired = self.retired.iter().map(|(key, (until, session))| (key, session, *until, true));
+        let seen = live.chain(retired).filter(|(_, _, until, _)| *until > Instant::now());
+        seen.map(|(key, session, _, retired)| {
+            (session.entry(*key, self.is_locked(key), retired), Arc::clone(&session.payload))
+        })
+        .collect()
+    }
+
     fn live(&self, key: &Key) -> Option<&Session> {
         self.sessions.get(&key.0).filter(|session| session.expires > Instant::now())
     }
@@ -82,7 +139,7 @@ impl State {
         }
         self.incarnations += 1;
         let expires = Instant::now() + lifetime;
-        let session = Session { incarnation: self.incarnations, version: 0, payload: Arc::default(), expires };
+        let session = Session::new(self.incarnations, expires);
         self.sessions.insert(key.0, session.clone());
         (session, true)
     }
@@ -96,7 +153,8 @@ impl State {
         self.incarnations += 1;
         self.ended_at.insert(key.0, self.incarnations);
         if !end.grace.is_zero() {
-            self.retired.insert(key.0, (Instant::now() + end.grace, session));
+            let until = Instant::now() + end.grace;
+            self.retired.insert(key.0, (until, Session { expires_at: second_of(until), ..session }));
         }
         alive
     }
@@ -189,7 +247,7 @@ impl Store for MemoryStore {
         let ended = over && state.readable(key).is_none();
         let (session, is_new) = if ended {
             let expires = Instant::now();
-            (Session { incarnation: 0, version: 0, payload: Arc::default(), expires }, false)
+            (Session::new(0, expires), false)
         } else {
             state.present_or_reserved(key, how.lifetime)
         };
@@ -253,6 +311,42 @@ impl Store for MemoryStore {
     fn location(&self) -> String {
         "memory".to_owned()
     }
+
+    fn inventory(&self) -> Option<&dyn Inventory> {
+        Some(self)
+    }
+}
+
+impl Inventory for MemoryStore {
+    fn walk(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let entries = self.shared.state().entries();
+        let _ = entries.into_iter().try_for_each(|(entry, _)| visit(entry));
+        Ok(())
+    }
+
+    fn inspect(&self, key: &Key) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
+        let found = self.shared.state().entries().into_iter().find(|(entry, _)| entry.key == *key);
+        Ok(found.map(|(entry, payload)| (entry, payload.to_vec())))
+    }
+
+    fn restore(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+        let mut state = self.shared.state();
+        if state.readable(key).is_some() || state.is_locked(&key.0) {
+            return Ok(Restore::Exists);
+        }
+        if state.ended_at.contains_key(&key.0) {
+            return Ok(Restore::Ended);
+        }
+        state.incarnations += 1;
+        let fresh = Session::new(state.incarnations, Instant::now() + session.lifetime);
+        let (payload, created, returned) = (Arc::new(session.payload.to_vec()), session.created, session.returned);
+        state.sessions.insert(key.0, Session { version: 1, payload, created, returned, ..fresh });
+        Ok(Restore::Stored)
+    }
+
+    fn key_origin(&self) -> KeyOrigin {
+        KeyOrigin::LocalSecret([0; 32])
+    }
 }
 
 struct MemoryLease {
@@ -294,7 +388,9 @@ impl MemoryLease {
         }
         let expires = Instant::now() + lifetime;
         let (payload, version) = payload(stored.as_ref());
-        state.sessions.insert(self.key.0, Session { incarnation: self.incarnation, version, payload, expires });
+        let begun = stored.unwrap_or_else(|| Session::new(self.incarnation, expires));
+        let (used, expires_at) = (now(), second_of(expires));
+        state.sessions.insert(self.key.0, Session { version, payload, expires, used, expires_at, ..begun });
         state.writes += 1;
         self.version = version;
         Committed::Stored
