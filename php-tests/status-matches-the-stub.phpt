@@ -42,4 +42,4 @@ session_save_path(own_directory());
 same('without a store they are the documented empty arrays', [[], []], [@Cloakroom\status(), @Cloakroom\survey()]);
 done();
 --EXPECT--
-12 claims hold
+13 claims hold

@@ -13,6 +13,7 @@
 //! | `worker` | what one thread of PHP keeps; no panic leaves it | yes |
 //! | `warning` | where a failure becomes an `E_WARNING` | yes |
 //! | `status` | `Cloakroom\status()`, `metrics()` and `survey()` | yes |
+//! | `doctor` | `Cloakroom\doctor()` | yes |
 //! | `info` | the section of phpinfo() | yes |
 //! | `fault` | failures on purpose, in builds for tests only | yes |
 //! | `ps_module` | a mirror of PHP's interface for save handlers | yes |
@@ -22,6 +23,7 @@
 //! which forbids unsafe code.
 
 mod attach;
+mod doctor;
 #[cfg(feature = "faults")]
 mod fault;
 mod info;

@@ -12,7 +12,7 @@ use crate::ps_module::{FAILURE, SUCCESS};
 use crate::save_handler::SAVE_HANDLER;
 use crate::session_handler::CALLS;
 use crate::worker::{WORKER, guarded_infallible};
-use crate::{info, php, settings, status};
+use crate::{doctor, info, php, settings, status};
 
 /// `MODULE_DEP_REQUIRED`.
 const REQUIRED: c_uchar = 1;
@@ -46,14 +46,13 @@ pub(crate) extern "C" fn get_module() -> *mut ModuleEntry {
 }
 
 fn build() -> ext_php_rs::error::Result<(ModuleEntry, ModuleAllocations)> {
-    let builder = status::functions(
-        ModuleBuilder::new("cloakroom", env!("CARGO_PKG_VERSION"))
-            .globals(&WORKER)
-            .startup_function(start)
-            .shutdown_function(end)
-            .post_deactivate_function(after_request)
-            .info_function(info::print),
-    );
+    let builder = ModuleBuilder::new("cloakroom", env!("CARGO_PKG_VERSION"))
+        .globals(&WORKER)
+        .startup_function(start)
+        .shutdown_function(end)
+        .post_deactivate_function(after_request)
+        .info_function(info::print);
+    let builder = status::functions(builder).function(doctor::function());
     #[cfg(feature = "faults")]
     let builder = builder.function(crate::fault::function());
     let (mut entry, startup, owned): (ModuleEntry, ModuleStartup, ModuleAllocations) = builder.try_into()?;

@@ -27,6 +27,8 @@ unsafe extern "C" {
     fn cloakroom_has_session_module() -> bool;
     fn cloakroom_register_save_handler(module: *const PsModule) -> bool;
     fn cloakroom_id_shape(length: *mut zend_long, bits: *mut zend_long);
+    fn cloakroom_build() -> *const c_char;
+    fn cloakroom_setting(name: *const c_char, length: usize) -> *const c_char;
     fn cloakroom_save_path() -> *const c_char;
     fn cloakroom_gc_maxlifetime() -> zend_long;
     fn cloakroom_script() -> *const c_char;
@@ -48,6 +50,21 @@ unsafe extern "C" {
     fn cloakroom_unregister_ini(kind: c_int, module_number: c_int);
 
     fn display_ini_entries(module: *mut ModuleEntry);
+}
+
+/// The PHP that this was built for: its version, and what kind of build it is. Runs no PHP code.
+pub(crate) fn build() -> &'static str {
+    // SAFETY: a C string that is part of the extension.
+    std::str::from_utf8(unsafe { c_bytes(cloakroom_build()) }).unwrap_or_default()
+}
+
+/// The value of a setting as scripts see it now, where there is one of that name; valid until it is changed. Runs no PHP
+/// code.
+pub(crate) fn setting<'a>(name: &str) -> Option<&'a [u8]> {
+    // SAFETY: the name is passed with its length, and looked up in the table of settings.
+    let value = unsafe { cloakroom_setting(name.as_ptr().cast(), name.len()) };
+    // SAFETY: a C string that belongs to the setting.
+    (!value.is_null()).then(|| unsafe { c_bytes(value) })
 }
 
 /// Which function of PHP's session module runs.

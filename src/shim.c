@@ -103,6 +103,27 @@ const char *cloakroom_serializer(void)
 	return PS(serializer) ? PS(serializer)->name : "";
 }
 
+/* The PHP that this was built for. */
+const char *cloakroom_build(void)
+{
+	return "PHP " PHP_VERSION
+#ifdef ZTS
+		", thread-safe"
+#endif
+#if ZEND_DEBUG
+		", debug"
+#endif
+		;
+}
+
+/* The value of a setting as scripts see it now; NULL where there is none of that name. */
+const char *cloakroom_setting(const char *name, size_t length)
+{
+	bool exists = false;
+	const char *value = zend_ini_string_ex(name, length, 0, &exists);
+	return exists ? (value ? value : "") : NULL;
+}
+
 const char *cloakroom_save_path(void)
 {
 	return PS(save_path) ? PS(save_path) : "";

@@ -203,3 +203,17 @@ function metrics(): string {}
  * }
  */
 function survey(): array {}
+
+/**
+ * Examines what the sessions of this process depend on: PHP's settings, the directory or server that session.save_path
+ * names, the store and its figures, the limits of this process. Creates nothing and changes nothing. Run it where PHP
+ * serves the site, for the settings, user and limits of the command line are others.
+ *
+ * - level: "ok"; "warn", it works but could be better, or will not work for ever; "bad", it does not work or is not safe
+ * - subject: the setting or thing that was looked at
+ * - found: what was found. It holds no id, no data and no password
+ * - advice: what to do; empty where nothing is to be done
+ *
+ * @return list<array{level: 'ok'|'warn'|'bad', subject: string, found: string, advice: string}>
+ */
+function doctor(): array {}

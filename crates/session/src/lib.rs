@@ -15,6 +15,7 @@
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
 //! | [`figures`] | what each figure of a store means |
 //! | [`metrics`] | the figures in the OpenMetrics text format |
+//! | [`doctor`] | what keeps sessions from being safe or kept, and what to do |
 //! | [`survey`] | how large and how old the sessions are |
 //!
 //! The way of a request: [`Store::acquire`] (lock + read in one step), the script runs, then one of
@@ -23,6 +24,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 pub mod directives;
+pub mod doctor;
 pub mod error;
 pub mod figures;
 pub mod id;

@@ -128,7 +128,7 @@ pub enum AttachError {
         /// The directory.
         path: PathBuf,
         /// Name of the file system.
-        kind: &'static str,
+        kind: String,
     },
     /// The file cannot be opened.
     #[error(

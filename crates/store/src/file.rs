@@ -14,6 +14,7 @@ use rustix::fs::{
 use twox_hash::XxHash3_64;
 
 use crate::error::AttachError;
+use crate::file_system::{FileSystem, Fitness};
 use crate::layout::{
     CHUNKS_AT, DIR_SIZE, DIRS_AT, FORMAT, HEADER_SIZE, MAGIC, MAX_SHARDS, SEATS_AT, SHARD_SIZE, SHARDS_AT, fingerprint,
     header,
@@ -67,31 +68,6 @@ fn io_error(path: &Path, what: &'static str, source: impl Into<io::Error>) -> At
     AttachError::Io { path: path.to_owned(), what, source: source.into() }
 }
 
-/// Names of file systems by the magic numbers of statfs(2): on these, memory is not shared reliably.
-fn unfit_file_system(magic: u64) -> Option<&'static str> {
-    Some(match magic {
-        0x6969 => "NFS",
-        0xff53_4d42 | 0xfe53_4d42 | 0x517b => "CIFS/SMB",
-        0x0102_1997 => "9p",
-        0x6573_5546 => "FUSE",
-        0x00c3_6400 => "Ceph",
-        0x5346_414f => "AFS",
-        0x0116_1970 => "GFS2",
-        0x7461_636f => "OCFS2",
-        0x0bd0_0bd0 => "Lustre",
-        _ => return None,
-    })
-}
-
-/// Copy-on-write file systems, where allocated space is no promise that a write finds room.
-fn unsure_file_system(magic: u64) -> Option<&'static str> {
-    match magic {
-        0x9123_683e => Some("btrfs"),
-        0x2fc1_2fc1 => Some("ZFS"),
-        _ => None,
-    }
-}
-
 /// Opens the directory of a store of `user` and checks that nobody else but root can exchange files in it. The second
 /// value is a note for the administrator.
 pub(crate) fn open_directory(path: &Path, user: u32) -> Result<(OwnedFd, Option<String>), AttachError> {
@@ -120,12 +96,13 @@ pub(crate) fn open_directory(path: &Path, user: u32) -> Result<(OwnedFd, Option<
         return Err(AttachError::UnsafeDirectory { path: path.to_owned() });
     }
     let magic = fstatfs(&dir).map_err(|e| directory(e.into()))?.f_type as u64 & 0xffff_ffff;
-    if let Some(kind) = unfit_file_system(magic) {
-        return Err(AttachError::FileSystem { path: path.to_owned(), kind });
+    let FileSystem { name, fitness } = FileSystem::of_magic(magic);
+    if fitness == Fitness::Unfit {
+        return Err(AttachError::FileSystem { path: path.to_owned(), kind: name });
     }
-    let note = unsure_file_system(magic).map(|kind| {
+    let note = (fitness == Fitness::Unsure).then(|| {
         format!(
-            "{} is on {kind}, which may run out of space under memory that was already allocated and then kills PHP \
+            "{} is on {name}, which may run out of space under memory that was already allocated and then kills PHP \
              processes with SIGBUS; put session.save_path on tmpfs, ext4 or XFS",
             path.display()
         )

@@ -11,6 +11,7 @@
 //! | `byte_lock` | locks on bytes of the file: the proof of life |
 //! | `clock` | wall clock, store clock, monotonic clock |
 //! | `file` | where the file may lie, who may own it, making and allocating it |
+//! | `file_system` | which file systems can hold a store |
 //! | `attach` | one store a process and file; recovery by whoever attaches alone |
 //! | `aside` | setting a file with a damaged header aside, saving its sessions |
 //! | `store` | [`Store`]: what all operations share; growth |
@@ -53,6 +54,7 @@ mod clock;
 mod commit;
 mod error;
 mod file;
+mod file_system;
 mod gather;
 mod index;
 mod key;
@@ -80,6 +82,7 @@ pub use attach::{MAX_CAPACITY, MIN_CAPACITY, Options};
 pub use check::Report;
 pub use clock::Clock;
 pub use error::{AttachError, Error, Holder};
+pub use file_system::{FileSystem, Fitness};
 pub use key::Key;
 pub use layout::FORMAT;
 pub use lease::{Lease, Mark, Outcome, Over};
