@@ -5,6 +5,7 @@ import sys
 
 import case_accounts  # noqa: F401  (importing a module registers its cases)
 import case_browser  # noqa: F401
+import case_dashboard  # noqa: F401
 import case_demo  # noqa: F401
 import case_edges  # noqa: F401
 import case_locking  # noqa: F401
