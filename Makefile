@@ -8,7 +8,7 @@ export PORT DIR
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build run test test-lint test-rust test-redis test-fuzz test-crash test-phpt mutants test-mutants \
-	test-upstream test-bench test-e2e test-matrix soak fuzz bench bench-fpm clean
+	test-upstream test-bench test-e2e test-matrix test-packages install uninstall soak fuzz bench bench-fpm clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,13 @@ deps: ## Install what building, running and testing need and is missing
 
 build: ## Build the extension (target/release/libcloakroom.so) and the cloakroom command
 	@scripts/install-deps build
-	cargo build --release --workspace
+	$(if $(PHP_CONFIG),PHP="$$($(PHP_CONFIG) --php-binary)") cargo build --release --workspace
+
+install: ## Install what is built: make install PREFIX=/usr/local PHP_CONFIG=php-config DESTDIR=
+	@scripts/install-built
+
+uninstall: ## Remove what "make install" has put there
+	@scripts/install-built --uninstall
 
 run: ## Serve the demonstration application until Ctrl-C: make run PORT=8080 DIR=.run
 	@scripts/run-demo
@@ -57,8 +63,12 @@ test-bench: ## A short run of the benchmark that checks what it measures
 test-e2e: ## php-fpm and nginx with concurrent clients, kills, reloads and restarts
 	@scripts/test e2e
 
-test-matrix: ## PHP's tests on PHP 8.4 and on thread-safe debug builds, threads, valgrind (12 minutes at most)
+test-matrix: ## PHP's tests on PHP 8.4 and on thread-safe debug builds, threads, valgrind (15 minutes at most)
 	@scripts/test-matrix
+
+test-packages: ## Debian packages in a fresh Debian 12 and 13, PIE, make install, the release script's checks
+	@scripts/install-deps packages
+	@scripts/test packages
 
 soak: ## The crash tests in their long form: every single step; all .phpt under valgrind
 	@scripts/test soak

@@ -191,6 +191,14 @@ bool cloakroom_expand_path(const char *path, char *out)
 const size_t cloakroom_max_path = MAXPATHLEN;
 
 /*
+ * Releases that differ in nothing but their patch level, which load each other's extensions, have this function or lack
+ * it. Bound weakly, it is NULL in those that lack it, and with it the field that it looks at, the last of EG().
+ */
+#ifdef ZEND_HAS_OOM
+# pragma weak zend_handle_delayed_oom
+#endif
+
+/*
  * Whether memory_limit was reached inside the function of PHP that runs now. Some releases of PHP let such a function
  * go on and raise the fatal error when it returns; what it decodes or encodes until then may be incomplete. In the
  * others it is ended by a jump, and nobody can ask.
@@ -198,7 +206,7 @@ const size_t cloakroom_max_path = MAXPATHLEN;
 bool cloakroom_out_of_memory(void)
 {
 #ifdef ZEND_HAS_OOM
-	return EG(delayed_oom).state == ZEND_OOM_STATE_PENDING;
+	return zend_handle_delayed_oom != NULL && EG(delayed_oom).state == ZEND_OOM_STATE_PENDING;
 #else
 	return false;
 #endif
@@ -211,7 +219,7 @@ bool cloakroom_out_of_memory(void)
 void cloakroom_raise_out_of_memory(void)
 {
 #ifdef ZEND_HAS_OOM
-	if (EG(current_execute_data) == NULL) {
+	if (zend_handle_delayed_oom != NULL && EG(current_execute_data) == NULL) {
 		zend_handle_delayed_oom();
 	}
 #endif
