@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints name, version, licence and licence texts of the crates that are linked into the extension and the command.
 
-    packaging/third-party-licences
+    packaging/third-party-licences.py
 
 Crates that only run while building (procedural macros, build scripts) are left out: nothing of them is delivered. The
 crates must have been downloaded, as any build does.
