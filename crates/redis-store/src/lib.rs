@@ -1,5 +1,43 @@
-//! The Redis and Valkey store: sessions that several machines share. It knows nothing of PHP and nothing of session rules.
-#![forbid(unsafe_code)]
+//! The Redis and Valkey store: sessions that several machines share. It knows nothing of PHP and nothing of session
+//! rules. `docs/redis.md` says what is stored and why.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`address`] | what a `session.save_path` URL says |
+//! | [`error`] | [`Error`]: what can go wrong, in words for operators |
+//! | [`store`] | [`Store`]: one address and this process's connections to it |
+//! | `acquire` | lock and read in one round trip; waiting |
+//! | [`lease`] | [`Lease`]: commit, touch, destroy, release |
+//! | `key`, `record`, `script`, `scripts/*.lua` | what is on the server, under which names, and the steps that change it |
+//! | `request`, `link`, `connection`, `stream`, `tls` | how a round trip is made: within its time, repeated where that is safe |
+//! | `heartbeat`, `signals` | the thread that renews locks |
+//! | `counters`, `status` | what is counted, and the figures |
+#![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 pub mod address;
+pub mod error;
+pub mod lease;
+pub mod store;
+
+mod acquire;
+mod connection;
+mod counters;
+mod heartbeat;
+mod key;
+mod link;
+mod record;
+mod request;
+mod script;
+mod signals;
+mod status;
+mod stream;
+mod tls;
+
+pub use acquire::{Acquire, Mark};
+pub use address::Address;
+pub use counters::Counter;
+pub use error::{Error, Holder, Refusal};
+pub use key::Key;
+pub use lease::{Lease, MAX_PAYLOAD, Outcome, Over};
+pub use store::Store;

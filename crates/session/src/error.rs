@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Holder {
     /// Process id as the holder sees it (another pid namespace may number it differently).
     pub pid: u32,
+    /// Its machine; empty where that can only be this one.
+    pub host: String,
     /// How long it has held the lock.
     pub held: Duration,
     /// Its script, at most 95 bytes.
@@ -16,7 +18,11 @@ pub struct Holder {
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "process {} has held it for {:.1} s", self.pid, self.held.as_secs_f64())?;
+        write!(f, "process {}", self.pid)?;
+        if !self.host.is_empty() {
+            write!(f, " on {}", self.host)?;
+        }
+        write!(f, " has held it for {:.1} s", self.held.as_secs_f64())?;
         if self.script.is_empty() { Ok(()) } else { write!(f, " running {}", self.script) }
     }
 }
@@ -72,6 +78,16 @@ pub enum StoreError {
         location: String,
         /// What was found and where.
         what: String,
+    },
+    /// The lock expired and the session has moved on.
+    #[error(
+        "the session's lock expired, as the server heard nothing of this request for {} s, and another request has changed \
+         the session since; the changes of this one were not stored; raise cloakroom.lock_ttl",
+        .lock_ttl.as_secs()
+    )]
+    LockLost {
+        /// `cloakroom.lock_ttl`.
+        lock_ttl: Duration,
     },
     /// A writer without a lock replaced the payload since it was acquired: its length may be another, ask again.
     #[error("the session changed while it was read")]

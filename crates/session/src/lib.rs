@@ -10,6 +10,7 @@
 //! | [`merge`](mod@merge) | the three-way merge of encoded payloads |
 //! | [`inventory`] | [`Inventory`]: what tools see of a store |
 //! | [`local`] | the adapter of the local store |
+//! | [`redis`] | the adapter of the Redis and Valkey store |
 //! | [`moved`] | what a commit does whose session has moved on since it was read |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
@@ -33,6 +34,7 @@ pub mod local;
 pub mod merge;
 pub mod metrics;
 pub mod moved;
+pub mod redis;
 pub mod request;
 pub mod save_path;
 pub mod seam;

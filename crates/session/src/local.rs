@@ -164,7 +164,7 @@ fn translated(path: &Path, error: store::Error) -> StoreError {
 
 fn named(holder: store::Holder) -> Holder {
     let script = String::from_utf8_lossy(&holder.script).into_owned();
-    Holder { pid: holder.pid, held: holder.held, script }
+    Holder { pid: holder.pid, host: String::new(), held: holder.held, script }
 }
 
 fn local(key: &Key) -> store::Key {

@@ -56,6 +56,8 @@ pub struct Acquire<'a> {
     pub mode: LockMode,
     /// How long to wait for the lock; zero fails at once when it is taken.
     pub wait: Duration,
+    /// How long the lock outlives a holder that vanished, where a store cannot find that out otherwise.
+    pub lock_ttl: Duration,
     /// Fail at once when this many requests wait already; 0 = no limit.
     pub max_waiters: u32,
     /// Lifetime of the reservation that is made when the session does not exist yet.
@@ -95,6 +97,20 @@ pub trait Store: Send + Sync {
         finished: Option<Box<dyn Lease>>,
     ) -> Result<Box<dyn Lease>, StoreError>;
 
+    /// [`Store::acquire`] of a session that exists; `None` where it does not. Nothing is reserved or locked then.
+    ///
+    /// # Errors
+    /// As [`Store::acquire`].
+    fn acquire_existing(&self, key: &Key, how: &Acquire<'_>) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        if self.exists(key)? { self.acquire(key, how, None).map(Some) } else { Ok(None) }
+    }
+
+    /// Whether each call is a round trip to another machine, so that fewer calls are worth more than the least work in
+    /// each.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// The last committed payload, without any lock; `None` where the session does not exist. The mark is for
     /// [`Acquire::since`].
     ///
@@ -114,7 +130,8 @@ pub trait Store: Send + Sync {
     /// Only failures of the storage.
     fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError>;
 
-    /// Removes sessions past their lifetime and answers how many *this call* removed.
+    /// Removes sessions past their lifetime and answers how many *this call* removed: none where the storage removes
+    /// them by itself.
     ///
     /// # Errors
     /// Only failures of the storage.

@@ -23,6 +23,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const EXCLUSIVE: Acquire<'static> = Acquire {
     mode: LockMode::Exclusive,
     wait: Duration::ZERO,
+    lock_ttl: Duration::from_secs(10),
     max_waiters: 0,
     lifetime: HOUR,
     script: b"test",

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use cloakroom_session::seam::{Committed, End, Over};
-use cloakroom_session::{Acquire, Effort, Key, Store};
+use cloakroom_session::{Acquire, Key, Store};
 
 use crate::Open;
-use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, exists, key, put, stored, swap};
+use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, exists, key, stored, swap};
 
-const SHORT: Duration = Duration::from_secs(1);
+pub(crate) const SHORT: Duration = Duration::from_secs(1);
 
 /// What a lifetime may fall short of, where a store asks a clock that ticks every few milliseconds.
 const TICK: Duration = Duration::from_millis(20);
@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_millis(20);
 const LATE: Duration = Duration::from_secs(4);
 
 /// Waits until `key` is absent; panics where that is not in time.
-fn until_gone(store: &dyn Store, key: &Key, since: Instant) {
+pub(crate) fn until_gone(store: &dyn Store, key: &Key, since: Instant) {
     while exists(store, key) {
         assert!(since.elapsed() < SHORT + LATE, "the session outlived its lifetime");
         std::thread::sleep(Duration::from_millis(5));
@@ -32,7 +32,7 @@ fn until_short_ones_expired(store: &dyn Store) {
     until_gone(store, &clock, began);
 }
 
-trait Living {
+pub(crate) trait Living {
     fn living(self, lifetime: Duration) -> Self;
 }
 
@@ -119,52 +119,5 @@ pub(crate) fn a_touch_writes_what_vanished(open: Open<'_>) {
         until_gone(store, &key, began);
         assert_eq!(lease.touch(b"payload", LONG).expect("there is room"), Committed::Stored);
         assert_eq!(stored(store, &key).as_deref(), Some(&b"payload"[..]));
-    }
-}
-
-/// Makes `count` sessions that expire and five that do not; answers the latter when the former have expired.
-fn expired_and_living(store: &dyn Store, count: u32) -> Vec<Key> {
-    let keys: Vec<_> = (0..count).map(|number| key(store, &format!("short{number}"))).collect();
-    // Long enough that none expires while the others are made: a store may reclaim it for the next.
-    let lifetime = 2 * SHORT;
-    let began = Instant::now();
-    for key in &keys {
-        swap(store, key, &UNLOCKED.living(lifetime), b"payload");
-    }
-    let living: Vec<_> = (0..5).map(|number| key(store, &format!("long{number}"))).collect();
-    for key in &living {
-        put(store, key, b"payload");
-    }
-    for key in &keys {
-        until_gone(store, key, began);
-    }
-    living
-}
-
-pub(crate) fn collect_counts_what_it_removes(open: Open<'_>) {
-    let store = &*open();
-    assert_eq!(store.collect(Effort::All).expect("no failure"), 0);
-    let living = expired_and_living(store, 40);
-    assert_eq!(store.collect(Effort::All).expect("no failure"), 40);
-    assert_eq!(store.collect(Effort::All).expect("no failure"), 0);
-    for key in &living {
-        assert_eq!(stored(store, key).as_deref(), Some(&b"payload"[..]));
-    }
-}
-
-pub(crate) fn small_steps_remove_everything_in_the_end(open: Open<'_>) {
-    let store = &*open();
-    let living = expired_and_living(store, 40);
-    let mut removed = 0;
-    for _ in 0..100_000 {
-        removed += store.collect(Effort::Step).expect("no failure");
-        if removed == 40 {
-            break;
-        }
-    }
-    assert_eq!(removed, 40);
-    assert_eq!(store.collect(Effort::All).expect("no failure"), 0);
-    for key in &living {
-        assert!(exists(store, key));
     }
 }

@@ -6,7 +6,10 @@
 
 #[path = "../memory_store/mod.rs"]
 mod memory_store;
+#[path = "../redis_server/mod.rs"]
+mod redis_server;
 
+mod collecting;
 mod expiry;
 mod grace;
 mod incarnations;
@@ -24,11 +27,22 @@ use cloakroom_session::Store;
 /// Opens another handle of the store under test.
 type Open<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
 
-/// Runs every case on the store that `$with` opens, each on a fresh one. The cases of [`inventory`], which are for stores
-/// that tools can go through, are a list of their own.
+/// Runs every case on the store that `$with` opens, each on a fresh one. What is past its lifetime is removed by
+/// collecting, or by the storage itself. The cases of [`inventory`], which are for stores that tools can go through, are
+/// a list of their own.
 macro_rules! suite {
-    ($store:ident, $with:path) => {
+    ($store:ident, $with:path, collected) => {
+        suite! { $store, $with, {
+            collect_counts_what_it_removes,
+            small_steps_remove_everything_in_the_end,
+        } }
+    };
+    ($store:ident, $with:path, removed_by_the_storage) => {
+        suite! { $store, $with, { nothing_is_left_to_collect, } }
+    };
+    ($store:ident, $with:path, { $($collecting:ident,)* }) => {
         suite! { @ $store, $with,
+            collecting::{ $($collecting,)* }
             expiry::{
                 a_commit_gives_a_lifetime,
                 a_touch_extends_the_lifetime,
@@ -36,8 +50,6 @@ macro_rules! suite {
                 a_reservation_expires,
                 an_expired_session_starts_anew,
                 a_touch_writes_what_vanished,
-                collect_counts_what_it_removes,
-                small_steps_remove_everything_in_the_end,
             }
             grace::{
                 a_retired_session_is_read_and_not_written,
@@ -158,8 +170,23 @@ mod in_directory {
     }
 }
 
-suite!(memory, crate::in_memory::with);
-suite!(local, crate::in_directory::with);
+/// The Redis and Valkey store, on a server of its own.
+mod on_a_server {
+    use cloakroom_session::redis;
+
+    use super::Open;
+    use crate::redis_server::Server;
+
+    pub(crate) fn with(case: fn(Open<'_>)) {
+        let server = Server::start();
+        let url = server.url();
+        case(&|| redis::open(url.as_bytes()).unwrap_or_else(|error| panic!("{error}")));
+    }
+}
+
+suite!(memory, crate::in_memory::with, collected);
+suite!(local, crate::in_directory::with, collected);
+suite!(redis, crate::on_a_server::with, removed_by_the_storage);
 
 suite!(inventory of memory_inventory, crate::in_memory::with);
 suite!(inventory of local_inventory, crate::in_directory::with);

@@ -13,6 +13,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(3600);
 pub(crate) const EXCLUSIVE: Acquire<'static> = Acquire {
     mode: LockMode::Exclusive,
     wait: Duration::from_secs(20),
+    lock_ttl: Duration::from_secs(10),
     max_waiters: 0,
     lifetime: LONG,
     script: b"/srv/conformance.php",

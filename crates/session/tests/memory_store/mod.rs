@@ -161,9 +161,12 @@ impl State {
 
     fn holder(&self, key: &Key) -> Holder {
         match self.locks.get(&key.0).and_then(|lock| lock.owner.as_ref()) {
-            Some(owner) => {
-                Holder { pid: std::process::id(), held: owner.since.elapsed(), script: owner.script.clone() }
-            }
+            Some(owner) => Holder {
+                pid: std::process::id(),
+                host: String::new(),
+                held: owner.since.elapsed(),
+                script: owner.script.clone(),
+            },
             None => Holder::default(),
         }
     }

@@ -1,0 +1,288 @@
+//! Acquiring: lock and read in one round trip; waiting for the lock; and reading without it.
+//!
+//! A request that does not get the lock is put into the session's queue by the same script. It then sends two commands
+//! at once: a blocking pop on a name of its own, and the next attempt. Whoever unlocks gives the lock to the first of the
+//! queue and pushes to its name; the server then goes on with the attempt that it has already. Where nothing is pushed
+//! (the holder died, a waiter before this one died), the pop ends after a second at most, and the attempt finds out.
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use redis::cmd;
+
+use crate::counters::Counter;
+use crate::error::{Error, Holder};
+use crate::heartbeat::Process;
+use crate::key::{Key, Names, TAG};
+use crate::lease::{Lease, Nonce, Token};
+use crate::record::{Header, Unsound};
+use crate::request::{Reply, Request};
+use crate::script::{ACQUIRE, Verdict};
+use crate::store::Store;
+
+/// The longest sleep of a waiter before it looks at the lock itself.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// How much later than a lock expires, or a wait is over, the waiter looks.
+const SLACK: Duration = Duration::from_millis(2);
+
+/// The most bytes of a script's name that are kept.
+const SCRIPT: usize = 95;
+
+/// The most bytes of a host's name that are kept.
+const HOST: usize = 64;
+
+/// A point in the life of a session: see [`Acquire::since`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// 0 where there was no session.
+    pub incarnation: u64,
+    /// Its version.
+    pub version: u64,
+    /// The server's clock in microseconds: what was ended since has a greater number.
+    pub began: u64,
+}
+
+/// What [`Store::acquire`] is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Acquire<'a> {
+    /// Take the session's lock.
+    pub exclusive: bool,
+    /// How long the lock outlives a holder that vanished.
+    pub lock_ttl: Duration,
+    /// How long to wait for the lock.
+    pub wait: Duration,
+    /// Fail at once when this many wait; 0 = no limit.
+    pub max_waiters: u32,
+    /// Lifetime of the reservation.
+    pub lifetime: Duration,
+    /// The script that acquires.
+    pub script: &'a [u8],
+    /// Where the lease shall stand.
+    pub since: Option<Mark>,
+    /// Whether a session that does not exist is reserved.
+    pub reserve: bool,
+}
+
+impl Store {
+    /// Locks and reads the session. `None` only where there is none and `how` does not ask to reserve it; it is not
+    /// locked then.
+    ///
+    /// # Errors
+    /// [`Error::LockTimeout`], [`Error::TooManyWaiters`], [`Error::HeldHere`], what was found instead of a session, and
+    /// failures of the server.
+    pub fn acquire(self: &Arc<Self>, key: &Key, how: &Acquire<'_>) -> Result<Option<Lease>, Error> {
+        let names = self.names(key);
+        let process = Process::current();
+        if how.exclusive && process.holds(self, &names) {
+            return Err(Error::HeldHere);
+        }
+        let (token, nonce) = if how.exclusive { Token::draw()? } else { (Token::NONE, Nonce::draw()?) };
+        let Some(Answer { mut reply, clock, began }) = self.obtain(&names, how, &token, nonce)? else {
+            return Ok(None);
+        };
+        let value = reply.bytes()?;
+        let now = reply.number()?;
+        let is_new = reply.number()? != 0;
+        let ended = reply.number()? != 0;
+        let value = value.unwrap_or_default();
+        let mut lease = Lease::new(self, process, *key, names, token, nonce, how.lock_ttl, (now, clock));
+        if !ended {
+            let header = self.verified(key, &value).inspect_err(|_| lease.release())?;
+            lease.found(header, value);
+        }
+        lease.stand(how.since, began, is_new, ended);
+        self.count(Counter::Reads, 1);
+        self.count(Counter::Creates, u64::from(is_new));
+        Ok(Some(lease))
+    }
+
+    /// The last committed payload, without any lock, and where that is in the session's life.
+    ///
+    /// # Errors
+    /// What was found instead of a session, and failures of the server.
+    pub fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), Error> {
+        let names = self.names(key);
+        let how = Acquire {
+            exclusive: false,
+            lock_ttl: Duration::ZERO,
+            wait: Duration::ZERO,
+            max_waiters: 0,
+            lifetime: Duration::ZERO,
+            script: b"",
+            since: None,
+            reserve: false,
+        };
+        let arguments = Call::new(&how, &Token::NONE, Nonce::NONE).arguments();
+        let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
+        let mut reply = self.run(Request::script(&ACQUIRE, &names, &arguments))?;
+        match reply.verdict {
+            Verdict::Absent => {
+                reply.bytes()?;
+                Ok((None, Mark { incarnation: 0, version: 0, began: reply.number()? }))
+            }
+            Verdict::Done => {
+                let mut value = reply.bytes()?.ok_or_else(|| reply.unexpected())?;
+                let began = reply.number()?;
+                let Header { incarnation, version, .. } = self.verified(key, &value)?;
+                self.count(Counter::Reads, 1);
+                value.drain(..crate::record::HEADER);
+                Ok((Some(value), Mark { incarnation, version, began }))
+            }
+            Verdict::Foreign => Err(self.foreign()),
+            _ => Err(reply.unexpected()),
+        }
+    }
+
+    /// The header of a value that was read, whose payload is what was committed.
+    pub(crate) fn verified(&self, key: &Key, value: &[u8]) -> Result<Header, Error> {
+        Header::read(key, value).map_err(|unsound| match unsound {
+            Unsound::Foreign => self.foreign(),
+            Unsound::Damaged => {
+                self.count(Counter::Corrupt, 1);
+                Error::Damaged
+            }
+        })
+    }
+
+    /// Calls the script until it has the lock, or the wait is over.
+    fn obtain(&self, names: &Names, how: &Acquire<'_>, token: &Token, nonce: Nonce) -> Result<Option<Answer>, Error> {
+        let started = Instant::now();
+        let mut call = Call::new(how, token, nonce);
+        let mut sleep = None;
+        loop {
+            let arguments = call.arguments();
+            let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
+            let mut request = Request::script(&ACQUIRE, names, &arguments);
+            if let Some(sleep) = sleep {
+                let mut pop = cmd("BLPOP");
+                pop.arg(names.bell(token.as_bytes())).arg(Duration::as_secs_f64(&sleep));
+                request.after(&pop, sleep);
+            }
+            let mut reply = self.run(request)?;
+            let clock = Instant::now();
+            let waited = started.elapsed();
+            match reply.verdict {
+                Verdict::Done => {
+                    if sleep.is_some() {
+                        self.count_wait(waited);
+                    }
+                    return Ok(Some(Answer { reply, clock, began: call.began }));
+                }
+                Verdict::Absent => return Ok(None),
+                Verdict::Foreign => return Err(self.foreign()),
+                Verdict::Waiting => {
+                    let _holder = reply.bytes()?;
+                    let now = reply.number()?;
+                    // What ends after this is ended for this request too.
+                    if call.began == 0 {
+                        call.began = now;
+                    }
+                    let expires = Duration::from_millis(reply.number()?);
+                    let left = how.wait.saturating_sub(waited);
+                    let until_expiry = LONGEST_SLEEP.min(expires);
+                    let last = left <= until_expiry;
+                    call.attempt = if last { Attempt::Last } else { Attempt::Again };
+                    sleep = Some(until_expiry.min(left) + SLACK);
+                }
+                Verdict::Busy => {
+                    self.count_wait(waited);
+                    self.count(Counter::WaitTimeouts, 1);
+                    return Err(Error::LockTimeout { waited, holder: holder(&mut reply)? });
+                }
+                Verdict::Crowded => {
+                    let holder = holder(&mut reply)?;
+                    let waiting = u32::try_from(reply.number()?).unwrap_or(u32::MAX);
+                    return Err(Error::TooManyWaiters { waiting, holder });
+                }
+                Verdict::Ended | Verdict::Moved | Verdict::Lost => return Err(reply.unexpected()),
+            }
+        }
+    }
+}
+
+/// The script's last answer, when it came, and since when the request counts as begun (0: then).
+struct Answer {
+    reply: Reply,
+    clock: Instant,
+    began: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Attempt {
+    /// The only one: whoever does not get the lock leaves.
+    Only,
+    /// The first one: whoever does not get the lock queues.
+    First,
+    /// From the queue.
+    Again,
+    /// From the queue, and out of it in any case.
+    Last,
+}
+
+/// What changes and what stays from one call of the script to the next.
+struct Call<'a> {
+    how: &'a Acquire<'a>,
+    token: &'a Token,
+    nonce: Nonce,
+    attempt: Attempt,
+    began: u64,
+}
+
+impl<'a> Call<'a> {
+    fn new(how: &'a Acquire<'a>, token: &'a Token, nonce: Nonce) -> Self {
+        let attempt = if how.wait.is_zero() { Attempt::Only } else { Attempt::First };
+        Self { how, token, nonce, attempt, began: how.since.map_or(0, |mark| mark.began) }
+    }
+
+    fn arguments(&self) -> [Vec<u8>; 10] {
+        let Self { how, token, nonce, attempt, began } = self;
+        let text = |number: u128| number.to_string().into_bytes();
+        let attempt: &[u8] = match attempt {
+            Attempt::Only => b"only",
+            Attempt::First => b"first",
+            Attempt::Again => b"again",
+            Attempt::Last => b"last",
+        };
+        [
+            token.as_bytes().to_vec(),
+            nonce.to_bytes().to_vec(),
+            text(how.lifetime.as_millis().max(1)),
+            text(how.lifetime.as_secs().min(u32::MAX.into()).into()),
+            text(if how.exclusive { how.lock_ttl.as_millis().max(1) } else { 0 }),
+            attempt.to_vec(),
+            text(how.max_waiters.into()),
+            text((*began).into()),
+            if how.exclusive { description(how.script) } else { Vec::new() },
+            text(how.reserve.into()),
+        ]
+    }
+}
+
+/// What others are told of a holder: process id, length of the host's name, that name, the script.
+fn description(script: &[u8]) -> Vec<u8> {
+    static HOST_NAME: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let name = rustix::system::uname().nodename().to_bytes().to_vec();
+        name.into_iter().take(HOST).collect()
+    });
+    let host = &*HOST_NAME;
+    let length = u8::try_from(host.len()).unwrap_or(0);
+    let script = script.get(..SCRIPT).unwrap_or(script);
+    [&std::process::id().to_le_bytes()[..], &[length], host, script].concat()
+}
+
+/// The holder that a script answered: token, since when, and its description; then the server's clock.
+fn holder(reply: &mut Reply) -> Result<Holder, Error> {
+    let lock = reply.bytes()?.unwrap_or_default();
+    let now = reply.number()?;
+    let (since, rest) = lock.get(TAG..).and_then(<[u8]>::split_first_chunk).unwrap_or((&[0; 8], &[]));
+    let (pid, rest) = rest.split_first_chunk().unwrap_or((&[0; 4], &[]));
+    let (length, rest) = rest.split_first().unwrap_or((&0, &[]));
+    let (host, script) = rest.split_at_checked(usize::from(*length)).unwrap_or_default();
+    Ok(Holder {
+        pid: u32::from_le_bytes(*pid),
+        host: String::from_utf8_lossy(host).into_owned(),
+        held: Duration::from_micros(now.saturating_sub(u64::from_le_bytes(*since))),
+        script: script.to_vec(),
+    })
+}

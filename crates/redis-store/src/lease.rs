@@ -1,0 +1,381 @@
+//! [`Lease`]: one request's hold on one session. Its token decides who may unlock; incarnation and version decide, on the
+//! server, what a commit may replace.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+
+use crate::acquire::Mark;
+use crate::counters::Counter;
+use crate::error::Error;
+use crate::heartbeat::Process;
+use crate::key::{Key, Names, TAG, base64url};
+use crate::record::{Commit, HEADER, Header};
+use crate::request::{Reply, Request};
+use crate::script::{COMMIT, RELEASE, TOUCH, Verdict};
+use crate::store::Store;
+
+/// The most bytes one payload may have: 16 MiB.
+pub const MAX_PAYLOAD: usize = 16 << 20;
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Stored, or alive unchanged.
+    Stored,
+    /// The session was ended after the lease began; nothing was written.
+    Ended,
+    /// Another version is there than the one that was read; nothing was written. The lease goes on and now has that
+    /// version.
+    Moved,
+}
+
+/// What a write may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Whatever is there.
+    Anything,
+    /// Only what the lease has read.
+    WhatWasRead,
+}
+
+/// Who may unlock: a random text of its own for each lease, empty for one without a lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token(Option<[u8; TAG]>);
+
+/// A random number that tells a call from its repetition.
+#[derive(Clone, Copy)]
+pub(crate) struct Nonce(u64);
+
+impl Token {
+    /// That of a lease without a lock.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// A token that nobody else has, and a nonce.
+    pub(crate) fn draw() -> Result<(Self, Nonce), Error> {
+        let mut random = [0; 24];
+        fill(&mut random)?;
+        let (token, nonce) = random.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        let nonce = nonce.first_chunk().copied().unwrap_or_default();
+        Ok((Self(Some(base64url(token))), Nonce(u64::from_le_bytes(nonce))))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], <[u8; TAG]>::as_slice)
+    }
+}
+
+impl Nonce {
+    /// For a call that changes nothing.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// A number that nobody else has.
+    pub(crate) fn draw() -> Result<Self, Error> {
+        let mut random = [0; 8];
+        fill(&mut random)?;
+        Ok(Self(u64::from_le_bytes(random)))
+    }
+
+    /// The number of the next call of the same lease.
+    fn next(&mut self) -> Self {
+        self.0 = self.0.wrapping_add(1);
+        *self
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+}
+
+fn fill(random: &mut [u8]) -> Result<(), Error> {
+    SysRng.try_fill_bytes(random).map_err(|_| Error::NoEntropy)
+}
+
+/// One request's hold on one session. Dropping it releases it.
+pub struct Lease {
+    store: Arc<Store>,
+    process: Arc<Process>,
+    key: Key,
+    names: Names,
+    token: Token,
+    nonce: Nonce,
+    /// The server's clock in microseconds, and when it said so.
+    clock: (u64, Instant),
+    header: Header,
+    /// The whole value as it was read, header included.
+    value: Vec<u8>,
+    mark: Mark,
+    is_new: bool,
+    /// The session was ended after this lease's request began: nothing will be written.
+    ended: bool,
+    finished: bool,
+}
+
+impl Lease {
+    #[expect(clippy::too_many_arguments, reason = "each is a field, and there is one caller")]
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        process: Arc<Process>,
+        key: Key,
+        names: Names,
+        token: Token,
+        nonce: Nonce,
+        lock_ttl: Duration,
+        clock: (u64, Instant),
+    ) -> Self {
+        if token != Token::NONE {
+            process.hold(store, &names, token, lock_ttl);
+        }
+        Self {
+            store: Arc::clone(store),
+            process,
+            key,
+            names,
+            token,
+            nonce,
+            clock,
+            header: Header::default(),
+            value: Vec::new(),
+            mark: Mark { incarnation: 0, version: 0, began: clock.0 },
+            is_new: false,
+            ended: false,
+            finished: false,
+        }
+    }
+
+    /// Takes what is stored for what this lease has read.
+    pub(crate) fn found(&mut self, header: Header, value: Vec<u8>) {
+        self.header = header;
+        self.value = value;
+        self.mark = Mark { incarnation: header.incarnation, version: header.version, began: self.mark.began };
+    }
+
+    /// Puts the lease where its request stands in the life of the session: at `since`, or where it was found.
+    pub(crate) fn stand(&mut self, since: Option<Mark>, began: u64, is_new: bool, ended: bool) {
+        self.is_new = is_new;
+        self.ended = ended;
+        if began != 0 && !is_new {
+            self.mark.began = began;
+        }
+        if let Some(since) = since
+            && !is_new
+            && !ended
+        {
+            // From where nothing was, any version is one that was not read.
+            self.header.version = if since.incarnation == 0 { u64::MAX - 1 } else { since.version };
+            self.ended = since.incarnation != 0 && since.incarnation != self.header.incarnation;
+        }
+    }
+
+    /// The payload that was current when the lease was acquired.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.value.get(HEADER..).unwrap_or_default()
+    }
+
+    /// Whether the session did not exist before this lease reserved it.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The session as this lease read or wrote it last.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Writes the payload, extends the lifetime and unlocks.
+    ///
+    /// # Errors
+    /// [`Error::LockLost`], [`Error::TooLarge`], [`Error::Forked`], and failures of the server.
+    pub fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
+        if payload.len() > MAX_PAYLOAD {
+            self.release();
+            return Err(Error::TooLarge(payload.len()));
+        }
+        if !self.may_write()? {
+            return Ok(Outcome::Ended);
+        }
+        let outcome = self.write(payload, lifetime, over);
+        if !matches!(outcome, Ok(Outcome::Moved)) {
+            self.end_after(&outcome);
+        }
+        outcome
+    }
+
+    /// Extends the lifetime of the unchanged session and unlocks; writes `payload` where it vanished.
+    ///
+    /// # Errors
+    /// As [`Lease::commit`].
+    pub fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+        if !self.may_write()? {
+            return Ok(Outcome::Ended);
+        }
+        let outcome = self.extend(payload, lifetime);
+        self.end_after(&outcome);
+        outcome
+    }
+
+    /// Ends this incarnation of the session and unlocks; `true` where it lived.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], and failures of the server.
+    pub fn destroy(&mut self, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
+        if self.finished {
+            return Ok(false);
+        }
+        self.of_this_process()?;
+        if self.ended {
+            self.release();
+            return Ok(false);
+        }
+        let nonce = self.nonce.next();
+        let incarnation = self.header.incarnation.to_le_bytes();
+        let destroyed = self.store.end(&self.names, self.token.as_bytes(), &incarnation, tombstone, grace, nonce);
+        self.end_after(&destroyed);
+        destroyed
+    }
+
+    /// Unlocks without a change. Where the server cannot be reached the lock expires by itself.
+    pub fn release(&mut self) {
+        if std::mem::replace(&mut self.finished, true) || !self.process.is_current() {
+            return;
+        }
+        if self.token != Token::NONE {
+            self.process.let_go(&self.token);
+            let arguments = [self.token.as_bytes()];
+            let _expires_otherwise = self.store.run(Request::script(&RELEASE, &self.names, &arguments));
+        }
+    }
+
+    /// Whether there is anything that this lease may write.
+    fn may_write(&mut self) -> Result<bool, Error> {
+        if self.finished {
+            return Ok(false);
+        }
+        self.of_this_process()?;
+        if self.ended {
+            self.store.count(Counter::RefusedWrites, 1);
+            self.release();
+        }
+        Ok(!self.ended)
+    }
+
+    /// A forked child has a copy of its parent's lease, which it must not end.
+    fn of_this_process(&self) -> Result<(), Error> {
+        if self.process.is_current() { Ok(()) } else { Err(Error::Forked) }
+    }
+
+    /// The lease is at its end, and the lock is free, unless something failed on the way.
+    fn end_after<T>(&mut self, result: &Result<T, Error>) {
+        match result {
+            // A server that refused has not unlocked either.
+            Err(Error::Refused { .. } | Error::Unexpected { .. }) => self.release(),
+            _ => {
+                self.process.let_go(&self.token);
+                self.finished = true;
+            }
+        }
+    }
+
+    fn write(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
+        let nonce = u64::from_le_bytes(self.nonce.next().to_bytes());
+        let version = self.header.version + 1;
+        let commit = Commit {
+            header: Header { version, ..self.header },
+            used: self.second(),
+            lifetime: seconds(lifetime),
+            nonce,
+        };
+        let value = commit.value(&self.key, payload);
+        let milliseconds = lifetime.as_millis().max(1).to_string();
+        let arguments = [
+            self.token.as_bytes(),
+            if self.token == Token::NONE { b"0" } else { b"1" },
+            if over == Over::Anything { b"1" } else { b"0" },
+            milliseconds.as_bytes(),
+            &value,
+        ];
+        let mut reply = self.store.run(Request::script(&COMMIT, &self.names, &arguments))?;
+        match reply.verdict {
+            Verdict::Done => {
+                self.stored(&mut reply)?;
+                self.store.count(Counter::Writes, 1);
+                Ok(Outcome::Stored)
+            }
+            Verdict::Ended => Ok(self.refused()),
+            Verdict::Moved => {
+                let value = reply.bytes()?.unwrap_or_default();
+                let header = self.store.verified(&self.key, &value).inspect_err(|_| self.release())?;
+                self.found(header, value);
+                Ok(Outcome::Moved)
+            }
+            Verdict::Lost => {
+                self.store.count(Counter::LocksLost, 1);
+                Err(Error::LockLost)
+            }
+            Verdict::Foreign => Err(self.store.foreign()),
+            _ => Err(reply.unexpected()),
+        }
+    }
+
+    fn extend(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+        let incarnation = self.header.incarnation.to_le_bytes();
+        let milliseconds = lifetime.as_millis().max(1).to_string();
+        let in_seconds = seconds(lifetime).to_string();
+        let arguments = [self.token.as_bytes(), &incarnation, milliseconds.as_bytes(), in_seconds.as_bytes()];
+        let mut reply = self.store.run(Request::script(&TOUCH, &self.names, &arguments))?;
+        match reply.verdict {
+            Verdict::Done => {
+                self.stored(&mut reply)?;
+                self.store.count(Counter::Touches, 1);
+                Ok(Outcome::Stored)
+            }
+            Verdict::Absent => self.write(payload, lifetime, Over::Anything),
+            Verdict::Ended => Ok(self.refused()),
+            Verdict::Foreign => Err(self.store.foreign()),
+            _ => Err(reply.unexpected()),
+        }
+    }
+
+    /// Takes what the server says of a session that is stored.
+    fn stored(&mut self, reply: &mut Reply) -> Result<(), Error> {
+        let began = reply.number()?;
+        let version = reply.number()?;
+        self.store.count(Counter::Rewritten, reply.number()?);
+        self.header.version = version;
+        self.mark = Mark { incarnation: self.header.incarnation, version, began };
+        Ok(())
+    }
+
+    fn refused(&self) -> Outcome {
+        self.store.count(Counter::RefusedWrites, 1);
+        Outcome::Ended
+    }
+
+    /// The server's clock, in seconds since 1970.
+    fn second(&self) -> u32 {
+        let (microseconds, then) = self.clock;
+        let now = Duration::from_micros(microseconds) + then.elapsed();
+        u32::try_from(now.as_secs()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+fn seconds(lifetime: Duration) -> u32 {
+    u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX)
+}

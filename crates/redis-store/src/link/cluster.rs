@@ -1,0 +1,195 @@
+//! Who serves which slot of a cluster, and a connection to each that was needed so far.
+//!
+//! The map is asked for when it is first needed, corrected by what servers answer (MOVED), and thrown away when a server
+//! cannot be used: another one that is known, or one that the address names, then says who serves what.
+
+use redis::{Value, cmd};
+
+use crate::address::Endpoint;
+use crate::connection::{Connection, Dialer, Fault};
+use crate::error::{Error, Refusal};
+use crate::stream::Deadline;
+
+const SLOTS: usize = 16384;
+
+/// The servers of a cluster.
+pub(crate) struct Nodes {
+    nodes: Vec<Node>,
+    /// For each slot the place of its server in `nodes`; empty while not known.
+    slots: Vec<u16>,
+    /// In this many places of `nodes` are those that the address names.
+    seeds: usize,
+}
+
+struct Node {
+    endpoint: Endpoint,
+    connection: Option<Connection>,
+}
+
+/// The place of a slot that nobody serves.
+const NOBODY: u16 = u16::MAX;
+
+impl Nodes {
+    /// A cluster of which only `seeds` are known.
+    pub(crate) fn new(seeds: &[Endpoint]) -> Self {
+        let nodes = seeds.iter().map(|endpoint| Node { endpoint: endpoint.clone(), connection: None }).collect();
+        Self { nodes, slots: Vec::new(), seeds: seeds.len() }
+    }
+
+    /// A connection to who serves `slot` (any server where there is none), or to `asking`.
+    pub(crate) fn connection(
+        &mut self,
+        dialer: &Dialer,
+        slot: Option<u16>,
+        asking: Option<&Endpoint>,
+        deadline: Deadline,
+    ) -> Result<&mut Connection, Error> {
+        if self.slots.is_empty() {
+            self.learn(dialer, deadline)?;
+        }
+        let place = match asking {
+            Some(endpoint) => self.place_of(endpoint),
+            None => {
+                let place = self.slots.get(usize::from(slot.unwrap_or(0))).copied().unwrap_or(NOBODY);
+                if place == NOBODY {
+                    let at = dialer.address.location();
+                    return Err(Error::Refused { at, refusal: Refusal::ClusterDown });
+                }
+                usize::from(place)
+            }
+        };
+        self.connected(dialer, place, deadline)
+    }
+
+    fn connected(&mut self, dialer: &Dialer, place: usize, deadline: Deadline) -> Result<&mut Connection, Error> {
+        let unexpected = || Error::Unexpected { at: dialer.address.location() };
+        let node = self.nodes.get_mut(place).ok_or_else(unexpected)?;
+        node.connection.take_if(|connection| connection.is_stale());
+        if node.connection.is_none() {
+            node.connection = Some(dialer.connect(&node.endpoint, deadline)?);
+        }
+        node.connection.as_mut().ok_or_else(unexpected)
+    }
+
+    /// Asks one server after the other who serves what.
+    fn learn(&mut self, dialer: &Dialer, deadline: Deadline) -> Result<(), Error> {
+        let mut failure = Error::Unexpected { at: dialer.address.location() };
+        // Those met last first: the ones that the address names may be long gone.
+        for place in (0..self.nodes.len()).rev() {
+            let part = Deadline::after(deadline.left() / u32::try_from(place + 2).unwrap_or(2));
+            match self.ask_for_slots(dialer, place, part) {
+                Ok(ranges) => {
+                    self.take(ranges);
+                    return Ok(());
+                }
+                Err(error) => {
+                    if let Some(node) = self.nodes.get_mut(place) {
+                        node.connection = None;
+                    }
+                    failure = error;
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    fn ask_for_slots(
+        &mut self,
+        dialer: &Dialer,
+        place: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<(usize, usize, Endpoint)>, Error> {
+        let connection = self.connected(dialer, place, deadline)?;
+        let at = connection.endpoint().to_string();
+        let question = cmd("CLUSTER").arg("SLOTS").get_packed_command();
+        let answer = match connection.ask(&question, 1, deadline.or(dialer.address.timeout)) {
+            Ok(mut answers) => answers.pop(),
+            Err(Fault::Broken(reason)) => return Err(Error::Unreachable { at, reason }),
+            Err(Fault::TimedOut) => {
+                return Err(Error::Unreachable { at, reason: "it did not answer in time".to_owned() });
+            }
+        };
+        match answer {
+            Some(Value::Array(ranges)) if !ranges.is_empty() => {
+                let ranges = ranges.iter().map(|range| read_range(range, connection.endpoint()));
+                ranges.collect::<Option<_>>().ok_or(Error::Unexpected { at })
+            }
+            Some(Value::Array(_)) => Err(Error::Refused { at, refusal: Refusal::ClusterDown }),
+            Some(Value::ServerError(error)) => Err(connection.refused(&error)),
+            _ => Err(Error::Unexpected { at }),
+        }
+    }
+
+    fn take(&mut self, ranges: Vec<(usize, usize, Endpoint)>) {
+        let mut slots = vec![NOBODY; SLOTS];
+        for (first, last, endpoint) in ranges {
+            let place = u16::try_from(self.place_of(&endpoint)).unwrap_or(NOBODY);
+            if let Some(range) = slots.get_mut(first..=last) {
+                range.fill(place);
+            }
+        }
+        self.slots = slots;
+    }
+
+    /// The place of a server in `nodes`, which it gets where it has none.
+    fn place_of(&mut self, endpoint: &Endpoint) -> usize {
+        if let Some(place) = self.nodes.iter().position(|node| node.endpoint == *endpoint) {
+            return place;
+        }
+        self.nodes.push(Node { endpoint: endpoint.clone(), connection: None });
+        self.nodes.len() - 1
+    }
+
+    /// Corrects who serves `slot`.
+    pub(crate) fn moved(&mut self, slot: u16, endpoint: &Endpoint) -> bool {
+        let place = u16::try_from(self.place_of(endpoint)).unwrap_or(NOBODY);
+        self.slots.get_mut(usize::from(slot)).map(|known| *known = place).is_some()
+    }
+
+    /// Gives up the connection to who serves `slot`, and the map. Servers that are no longer needed go with it.
+    pub(crate) fn forget(&mut self, slot: Option<u16>) {
+        let place = self.slots.get(usize::from(slot.unwrap_or(0))).copied().unwrap_or(NOBODY);
+        if let Some(node) = self.nodes.get_mut(usize::from(place)) {
+            node.connection = None;
+        }
+        let seeds = self.seeds;
+        let mut at = 0;
+        self.nodes.retain(|node| {
+            at += 1;
+            at <= seeds || node.connection.is_some()
+        });
+        self.slots.clear();
+    }
+
+    /// A slot of each server that serves any.
+    pub(crate) fn slot_of_each(&mut self, dialer: &Dialer, deadline: Deadline) -> Result<Vec<u16>, Error> {
+        if self.slots.is_empty() {
+            self.learn(dialer, deadline)?;
+        }
+        let mut found: Vec<(u16, u16)> = Vec::new();
+        for (slot, place) in (0..).zip(&self.slots) {
+            if *place != NOBODY && found.iter().all(|(known, _)| known != place) {
+                found.push((*place, slot));
+            }
+        }
+        Ok(found.into_iter().map(|(_, slot)| slot).collect())
+    }
+}
+
+/// A range of slots and their master, from an answer of the server at `asked`.
+fn read_range(range: &Value, asked: &Endpoint) -> Option<(usize, usize, Endpoint)> {
+    let Value::Array(range) = range else { return None };
+    let (Value::Int(first), Value::Int(last), Value::Array(master)) = (range.first()?, range.get(1)?, range.get(2)?)
+    else {
+        return None;
+    };
+    let host = match (master.first()?, asked) {
+        (Value::BulkString(host), _) if !host.is_empty() && host != b"?" => String::from_utf8(host.clone()).ok()?,
+        // It does not know its own name: the one under which it was reached will do.
+        (_, Endpoint::Tcp { host, .. }) => host.clone(),
+        (_, Endpoint::Unix(_)) => return None,
+    };
+    let Value::Int(port) = master.get(1)? else { return None };
+    let endpoint = Endpoint::Tcp { host, port: u16::try_from(*port).ok()? };
+    Some((usize::try_from(*first).ok()?, usize::try_from(*last).ok()?, endpoint))
+}

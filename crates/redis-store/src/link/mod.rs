@@ -1,0 +1,203 @@
+//! A thread's way to the servers: connects, sends, and decides what may be sent again.
+//!
+//! | what happened | what follows |
+//! |---|---|
+//! | the server refused without doing anything, and that passes (fail-over, loading) | again until the time is over, where there are other servers to find |
+//! | it does not know the script | again, with the script |
+//! | the connection broke | again, once: every request is made so that a repetition changes nothing |
+//! | no answer in time | an error: the server may be at it still |
+//!
+//! All tries of one request together take no longer than the time to connect and the time of a command.
+
+mod cluster;
+mod sentinel;
+
+use std::thread;
+use std::time::Duration;
+
+use redis::Value;
+
+use self::cluster::Nodes;
+use crate::address::{Endpoint, Servers};
+use crate::connection::{Connection, Dialer, Fault};
+use crate::error::{Error, Refusal};
+use crate::request::{Form, Request};
+use crate::stream::Deadline;
+
+/// How long to wait before asking again who serves what.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The connections of one thread at a time.
+pub(crate) enum Link {
+    /// To the one server, or to the one that Sentinels name.
+    Single(Option<Connection>),
+    /// To those of a cluster.
+    Cluster(Nodes),
+}
+
+/// What follows from an answer.
+enum Next {
+    Take(Value),
+    /// The script is not known.
+    InFull,
+    /// The slot is served there.
+    Moved(u16, Endpoint),
+    /// The slot goes there, this key perhaps already.
+    Asking(Endpoint),
+    Refused(Error),
+}
+
+impl Link {
+    /// A link that has no connection yet.
+    pub(crate) fn new(dialer: &Dialer) -> Self {
+        match &dialer.address.servers {
+            Servers::One(_) | Servers::Sentinel { .. } => Self::Single(None),
+            Servers::Cluster(seeds) => Self::Cluster(Nodes::new(seeds)),
+        }
+    }
+
+    /// Carries out `request` and answers what its last command did.
+    pub(crate) fn ask(&mut self, dialer: &Dialer, request: &Request<'_>) -> Result<Value, Error> {
+        let (connect_timeout, timeout) = (dialer.address.connect_timeout, dialer.address.timeout);
+        let deadline = Deadline::after(connect_timeout + timeout + request.patience);
+        let changes_place = !matches!(dialer.address.servers, Servers::One(_));
+        let (mut form, mut asking, mut repeated) = (Form::ByHash, None, false);
+        loop {
+            let connection = match self.connection(dialer, request.slot, asking.as_ref(), deadline) {
+                Ok(connection) => connection,
+                Err(error) if changes_place && passes(&error) && deadline.left() > PAUSE => {
+                    self.forget(request.slot);
+                    asking = None;
+                    thread::sleep(PAUSE);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let (bytes, count) = if asking.is_some() { request.packed_asking(form) } else { request.packed(form) };
+            let outcome = match connection.ask(&bytes, count, deadline.or(timeout + request.patience)) {
+                Ok(mut answers) => Ok(next(answers.pop(), connection)),
+                Err(fault) => Err((fault, connection.endpoint().to_string())),
+            };
+            match outcome {
+                Ok(Next::Take(value)) => return Ok(value),
+                Ok(Next::InFull) if form == Form::ByHash => form = Form::InFull,
+                Ok(Next::Moved(slot, endpoint)) if self.moved(slot, &endpoint) => asking = None,
+                Ok(Next::Asking(endpoint)) if matches!(self, Self::Cluster(_)) => asking = Some(endpoint),
+                Ok(Next::Refused(error)) => {
+                    if !(changes_place && passes(&error) && deadline.left() > PAUSE) {
+                        return Err(error);
+                    }
+                    self.forget(request.slot);
+                    asking = None;
+                    thread::sleep(PAUSE);
+                }
+                Ok(Next::InFull | Next::Moved(..) | Next::Asking(_)) => {
+                    return Err(Error::Refused { at: dialer.address.location(), refusal: Refusal::Cluster });
+                }
+                Err((Fault::Broken(_), _)) if !repeated && !deadline.left().is_zero() => {
+                    repeated = true;
+                    asking = None;
+                    self.forget(request.slot);
+                }
+                Err((fault, at)) => {
+                    self.forget(request.slot);
+                    return Err(match fault {
+                        Fault::Broken(reason) => Error::Broken { at, reason },
+                        Fault::TimedOut => Error::TimedOut { at, limit: timeout },
+                    });
+                }
+            }
+        }
+    }
+
+    /// Does `request` on every server that keeps sessions, and answers what each of them did.
+    pub(crate) fn ask_all(
+        &mut self,
+        dialer: &Dialer,
+        request: &dyn Fn(Option<u16>) -> Request<'static>,
+    ) -> Result<Vec<Value>, Error> {
+        self.slots(dialer)?.into_iter().map(|slot| self.ask(dialer, &request(slot))).collect()
+    }
+
+    /// One slot of each server that keeps sessions, in a fixed order; `None` for the only one.
+    pub(crate) fn slots(&mut self, dialer: &Dialer) -> Result<Vec<Option<u16>>, Error> {
+        match self {
+            Self::Single(_) => Ok(vec![None]),
+            Self::Cluster(nodes) => {
+                let deadline = Deadline::after(dialer.address.connect_timeout + dialer.address.timeout);
+                Ok(nodes.slot_of_each(dialer, deadline)?.into_iter().map(Some).collect())
+            }
+        }
+    }
+
+    /// A connection to who serves `slot`, a new one where there is none that can be used.
+    fn connection(
+        &mut self,
+        dialer: &Dialer,
+        slot: Option<u16>,
+        asking: Option<&Endpoint>,
+        deadline: Deadline,
+    ) -> Result<&mut Connection, Error> {
+        match self {
+            Self::Cluster(nodes) => nodes.connection(dialer, slot, asking, deadline),
+            Self::Single(connection) => {
+                connection.take_if(|connection| connection.is_stale());
+                if connection.is_none() {
+                    let fresh = match &dialer.address.servers {
+                        Servers::One(endpoint) => dialer.connect(endpoint, deadline)?,
+                        Servers::Sentinel { .. } | Servers::Cluster(_) => sentinel::master(dialer, deadline)?,
+                    };
+                    *connection = Some(fresh);
+                }
+                connection.as_mut().ok_or(Error::Unexpected { at: dialer.address.location() })
+            }
+        }
+    }
+
+    /// Gives up the connection to who serves `slot`, and what is known about who that is.
+    fn forget(&mut self, slot: Option<u16>) {
+        match self {
+            Self::Single(connection) => *connection = None,
+            Self::Cluster(nodes) => nodes.forget(slot),
+        }
+    }
+
+    fn moved(&mut self, slot: u16, endpoint: &Endpoint) -> bool {
+        match self {
+            Self::Single(_) => false,
+            Self::Cluster(nodes) => nodes.moved(slot, endpoint),
+        }
+    }
+}
+
+/// Whether the same may succeed in a moment, on whoever has taken over by then.
+fn passes(error: &Error) -> bool {
+    match error {
+        Error::Refused { refusal, .. } => refusal.passes(),
+        Error::Unreachable { .. } => true,
+        _ => false,
+    }
+}
+
+fn next(answer: Option<Value>, connection: &Connection) -> Next {
+    let error = match answer {
+        Some(Value::ServerError(error)) => error,
+        answer => return Next::Take(answer.unwrap_or(Value::Nil)),
+    };
+    let to = |detail: &str| -> Option<(u16, Endpoint)> {
+        let (slot, to) = detail.split_once(' ')?;
+        let (host, port) = to.rsplit_once(':')?;
+        // Without a host it is the one that was asked, at another port.
+        let host = match (host.trim_matches(['[', ']']), connection.endpoint()) {
+            ("", Endpoint::Tcp { host, .. }) => host,
+            (host, _) => host,
+        };
+        Some((slot.parse().ok()?, Endpoint::Tcp { host: host.to_owned(), port: port.parse().ok()? }))
+    };
+    match (error.code(), to(error.details().unwrap_or_default())) {
+        ("NOSCRIPT", _) => Next::InFull,
+        ("MOVED", Some((slot, endpoint))) => Next::Moved(slot, endpoint),
+        ("ASK", Some((_, endpoint))) => Next::Asking(endpoint),
+        _ => Next::Refused(connection.refused(&error)),
+    }
+}

@@ -1,0 +1,79 @@
+//! The scripts that run on the server: each is one step of a session's life, whole or not at all.
+
+use std::sync::LazyLock;
+
+/// A script, and the hash by which servers know it.
+pub(crate) struct Script {
+    pub(crate) code: &'static str,
+    pub(crate) hash: String,
+}
+
+impl Script {
+    fn new(code: &'static str) -> Self {
+        Self { code, hash: redis::Script::new(code).get_hash().to_owned() }
+    }
+}
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident: $file:literal;)*) => {$(
+        $(#[$doc])*
+        pub(crate) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!(include_str!("scripts/common.lua"), include_str!($file))));
+    )*};
+}
+
+scripts! {
+    /// Lock, read, reserve; or queue.
+    ACQUIRE: "scripts/acquire.lua";
+    /// Write and unlock.
+    COMMIT: "scripts/commit.lua";
+    /// Extend the lifetime and unlock.
+    TOUCH: "scripts/touch.lua";
+    /// End and unlock.
+    DESTROY: "scripts/destroy.lua";
+    /// Unlock.
+    RELEASE: "scripts/release.lua";
+    /// Extend the lock.
+    RENEW: "scripts/renew.lua";
+}
+
+/// What a script's answer begins with, as `common.lua` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Done.
+    Done,
+    /// In the queue for the lock.
+    Waiting,
+    /// Somebody else has the lock.
+    Busy,
+    /// Too many wait.
+    Crowded,
+    /// There is no such session.
+    Absent,
+    /// The session was ended after the lease began.
+    Ended,
+    /// Something else stands in the place of the session.
+    Foreign,
+    /// Another version is there.
+    Moved,
+    /// Another version is there, and the lock is lost.
+    Lost,
+}
+
+impl Verdict {
+    /// The verdict of a number.
+    pub(crate) fn of(number: i64) -> Option<Self> {
+        Some(match number {
+            0 => Self::Done,
+            1 => Self::Waiting,
+            2 => Self::Busy,
+            3 => Self::Crowded,
+            4 => Self::Absent,
+            5 => Self::Ended,
+            6 => Self::Foreign,
+            7 => Self::Moved,
+            8 => Self::Lost,
+            _ => return None,
+        })
+    }
+}

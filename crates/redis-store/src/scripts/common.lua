@@ -1,0 +1,70 @@
+-- What all scripts begin with. KEYS: the session, its lock, its queue of waiters, its tombstone. ARGV[1]: the token of
+-- the lease, empty where it has no lock. A script answers an array that begins with one of these:
+local DONE, WAITING, BUSY, CROWDED, ABSENT, ENDED, FOREIGN, MOVED, LOST = 0, 1, 2, 3, 4, 5, 6, 7, 8
+
+local SESSION, LOCK, QUEUE, TOMBSTONE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local token = ARGV[1]
+-- Milliseconds that a waiter has to take the lock it was granted. Its next call is on the server already.
+local GRANT = 300
+local TOKEN, HEADER, MAGIC = 22, 56, 'CLK\1'
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+
+local function number(bytes, at)
+    return (struct.unpack('<I8', bytes, at))
+end
+
+local function packed(value)
+    return struct.pack('<I8', value)
+end
+
+-- Whether what stands in the place of a session is anything else: of another type (an error), too short, not ours.
+local function is_foreign(value)
+    return type(value) ~= 'string' or #value < HEADER or string.sub(value, 1, 4) ~= MAGIC
+end
+
+-- The beginning of the session, nil where there is none; and whether something foreign is there.
+local function header()
+    local bytes = redis.pcall('GETRANGE', SESSION, 0, HEADER - 1)
+    if bytes == '' and redis.call('EXISTS', SESSION) == 0 then
+        return nil, false
+    end
+    return bytes, is_foreign(bytes)
+end
+
+-- The number of the last end of this session, 0 where none is remembered.
+local function last_end()
+    local bytes = redis.call('GET', TOMBSTONE)
+    return bytes and number(bytes, 1) or 0
+end
+
+local function owns_lock()
+    if token == '' then
+        return false
+    end
+    local held = redis.call('GET', LOCK)
+    return held and string.sub(held, 1, TOKEN) == token
+end
+
+-- Gives the lock to whoever has waited longest and wakes that one; frees it where nobody waits.
+local function pass_on()
+    local entry = redis.call('LPOP', QUEUE)
+    if entry then
+        local waiter = string.sub(entry, 1, TOKEN)
+        local lock = waiter .. packed(now) .. string.sub(entry, TOKEN + 1)
+        if not redis.pcall('SET', LOCK, lock, 'PX', GRANT).err then
+            local bell = SESSION .. ':w:' .. waiter
+            redis.call('RPUSH', bell, '1')
+            redis.call('PEXPIRE', bell, 10 * GRANT)
+            return
+        end
+    end
+    redis.call('DEL', LOCK)
+end
+
+local function unlock()
+    if owns_lock() then
+        pass_on()
+    end
+end

@@ -1,0 +1,3 @@
+-- Unlocks a session.
+unlock()
+return { DONE }

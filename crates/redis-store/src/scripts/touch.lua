@@ -1,0 +1,19 @@
+-- Extends the lifetime of a session and unlocks it. One that vanished stays locked: the caller writes it.
+-- ARGV: token, incarnation, lifetime in ms and in s.
+local stored, foreign = header()
+if foreign then
+    unlock()
+    return { FOREIGN }
+end
+local incarnation = ARGV[2]
+if not stored and last_end() < number(incarnation, 1) then
+    return { ABSENT }
+end
+if not stored or string.byte(stored, 5) ~= 1 or string.sub(stored, 9, 16) ~= incarnation then
+    unlock()
+    return { ENDED }
+end
+redis.call('SETRANGE', SESSION, 28, struct.pack('<I4I4', math.floor(now / 1000000), tonumber(ARGV[4])))
+redis.call('PEXPIRE', SESSION, ARGV[3])
+unlock()
+return { DONE, now, number(stored, 17), 0 }

@@ -1,0 +1,198 @@
+//! [`Store`]: one address, the connections of this process to it, and what needs no lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+use redis::{Value, cmd};
+
+use crate::address::{Address, Servers};
+use crate::connection::Dialer;
+use crate::counters::{self, Counter, Counters};
+use crate::error::Error;
+use crate::key::{Key, Names};
+use crate::lease::Nonce;
+use crate::link::Link;
+use crate::request::{Reply, Request};
+use crate::script::{DESTROY, Verdict};
+
+/// A store on the servers of one address. Nothing is connected before the first request needs it.
+pub struct Store {
+    dialer: Dialer,
+    local: Mutex<Local>,
+}
+
+/// What belongs to one process.
+struct Local {
+    pid: u32,
+    /// Connections that no thread uses at the moment.
+    links: Vec<Link>,
+    counters: Counters,
+}
+
+impl Local {
+    fn new() -> Self {
+        Self { pid: std::process::id(), links: Vec::new(), counters: Counters::default() }
+    }
+}
+
+impl Store {
+    /// The store at `address`.
+    #[must_use]
+    pub fn new(address: Address) -> Arc<Self> {
+        Arc::new(Self { dialer: Dialer::new(address), local: Mutex::new(Local::new()) })
+    }
+
+    /// Where it is, without secrets.
+    #[must_use]
+    pub fn location(&self) -> String {
+        self.dialer.address.location()
+    }
+
+    /// Whether the session exists.
+    ///
+    /// # Errors
+    /// Failures of the server.
+    pub fn exists(&self, key: &Key) -> Result<bool, Error> {
+        let names = self.names(key);
+        let mut command = cmd("EXISTS");
+        command.arg(&names.session);
+        match self.ask(Request::command(command, Some(names.slot)))? {
+            Value::Int(found) => Ok(found != 0),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// Ends the session without holding its lease; `true` where there was one.
+    ///
+    /// # Errors
+    /// Failures of the server.
+    pub fn destroy(&self, key: &Key, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
+        self.end(&self.names(key), b"", &[], tombstone, grace, Nonce::draw()?)
+    }
+
+    /// Ends the `incarnation` of a session, or (empty) whichever there is, and unlocks it.
+    pub(crate) fn end(
+        &self,
+        names: &Names,
+        token: &[u8],
+        incarnation: &[u8],
+        tombstone: Duration,
+        grace: Duration,
+        nonce: Nonce,
+    ) -> Result<bool, Error> {
+        let (tombstone, grace) = (tombstone.as_millis().to_string(), grace.as_millis().to_string());
+        let nonce = nonce.to_bytes();
+        let arguments = [token, incarnation, tombstone.as_bytes(), grace.as_bytes(), &nonce];
+        let mut reply = self.run(Request::script(&DESTROY, names, &arguments))?;
+        match reply.verdict {
+            Verdict::Done => {
+                let was_there = reply.number()? != 0;
+                self.count(Counter::Destroys, u64::from(was_there));
+                Ok(was_there)
+            }
+            Verdict::Foreign => Err(self.foreign()),
+            _ => Err(reply.unexpected()),
+        }
+    }
+
+    /// The names of the session of `key`.
+    pub(crate) fn names(&self, key: &Key) -> Names {
+        Names::new(&self.dialer.address.prefix, key)
+    }
+
+    /// How connections are made.
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    /// Runs a script.
+    pub(crate) fn run(&self, request: Request<'_>) -> Result<Reply, Error> {
+        Reply::read(self.ask(request)?, &|| self.location())
+    }
+
+    /// Carries out a request on a connection that no other thread uses, and tells the server what was counted where it is
+    /// time for that.
+    pub(crate) fn ask(&self, mut request: Request<'_>) -> Result<Value, Error> {
+        let (mut link, counts) = {
+            let mut local = self.local();
+            // In a cluster the counters are on another server than most sessions.
+            let counts = if self.is_cluster() { None } else { local.counters.take(false) };
+            (local.links.pop(), counts)
+        };
+        let name = self.counters_name();
+        for command in counts.iter().flat_map(|counts| counters::commands(&name, counts)) {
+            request.after(&command, Duration::ZERO);
+        }
+        let link = link.get_or_insert_with(|| Link::new(&self.dialer));
+        let answer = link.ask(&self.dialer, &request);
+        let mut local = self.local();
+        if let (Some(counts), Err(_)) = (counts, &answer) {
+            local.counters.put_back(counts);
+        }
+        local.links.push(std::mem::replace(link, Link::new(&self.dialer)));
+        answer
+    }
+
+    /// Tells the server everything that was counted.
+    pub(crate) fn tell_counts(&self) -> Result<(), Error> {
+        let Some(counts) = self.local().counters.take(true) else { return Ok(()) };
+        let name = self.counters_name();
+        for command in counters::commands(&name, &counts) {
+            self.ask(Request::command(command, Some(self.counters_slot())))?;
+        }
+        Ok(())
+    }
+
+    /// Counts.
+    pub fn count(&self, counter: Counter, by: u64) {
+        self.local().counters.count(counter, by);
+    }
+
+    /// Counts a wait for a lock.
+    pub(crate) fn count_wait(&self, waited: Duration) {
+        self.local().counters.count_wait(waited);
+    }
+
+    /// The name of the hash of counters.
+    pub(crate) fn counters_name(&self) -> Vec<u8> {
+        format!("{}stats", self.dialer.address.prefix).into_bytes()
+    }
+
+    /// Its slot in a cluster.
+    pub(crate) fn counters_slot(&self) -> u16 {
+        crate::key::slot(&self.counters_name())
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.dialer.address.servers, Servers::Cluster(_))
+    }
+
+    /// The error for what is stored but no session, which is counted.
+    pub(crate) fn foreign(&self) -> Error {
+        self.count(Counter::Corrupt, 1);
+        Error::Foreign
+    }
+
+    pub(crate) fn unexpected(&self) -> Error {
+        Error::Unexpected { at: self.location() }
+    }
+
+    /// Takes a link, for requests to several servers.
+    pub(crate) fn with_link<T>(&self, work: impl FnOnce(&mut Link) -> T) -> T {
+        let mut link = self.local().links.pop().unwrap_or_else(|| Link::new(&self.dialer));
+        let result = work(&mut link);
+        self.local().links.push(link);
+        result
+    }
+
+    /// What belongs to this process. A forked child closes its copies of the parent's connections, of which the server
+    /// hears nothing, and counts from nothing.
+    fn local(&self) -> MutexGuard<'_, Local> {
+        let mut local = self.local.lock();
+        if local.pid != std::process::id() {
+            *local = Local::new();
+        }
+        local
+    }
+}

@@ -1,0 +1,220 @@
+//! The adapter of the Redis and Valkey store: [`cloakroom_redis_store`] behind the [`Store`] and [`Lease`] traits.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use cloakroom_redis_store as store;
+use parking_lot::Mutex;
+
+use crate::error::Holder;
+use crate::seam::{Committed, End, Mark, Over};
+use crate::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
+
+/// The stores of this process, each by its URL, so that all handles of one address share connections and know of each
+/// other's locks.
+static OPEN: Mutex<Vec<(Box<[u8]>, Weak<store::Store>)>> = Mutex::new(Vec::new());
+
+/// Opens the store of a `session.save_path` URL. Nothing is connected yet.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] with what is wrong with the URL, and where.
+pub fn open(url: &[u8]) -> Result<Arc<dyn Store>, StoreError> {
+    let mut open = OPEN.lock();
+    open.retain(|(_, store)| store.strong_count() > 0);
+    let known = open.iter().find(|(known, _)| **known == *url).and_then(|(_, store)| store.upgrade());
+    let store = match known {
+        Some(store) => store,
+        None => {
+            let address = store::Address::parse(url)
+                .map_err(|error| StoreError::Unavailable(format!("session.save_path: {error}")))?;
+            let store = store::Store::new(address);
+            open.push((url.into(), Arc::downgrade(&store)));
+            store
+        }
+    };
+    Ok(Arc::new(Remote(store)))
+}
+
+struct Remote(Arc<store::Store>);
+
+impl Remote {
+    fn error(&self, error: store::Error, limit: u32) -> StoreError {
+        translated(&self.0, error, limit)
+    }
+
+    fn lease(&self, key: &Key, how: &Acquire<'_>, reserve: bool) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        let request = store::Acquire {
+            exclusive: how.mode == LockMode::Exclusive,
+            lock_ttl: how.lock_ttl,
+            wait: how.wait,
+            max_waiters: how.max_waiters,
+            lifetime: how.lifetime,
+            script: how.script,
+            since: how.since.map(|Mark([incarnation, version, began])| store::Mark { incarnation, version, began }),
+            reserve,
+        };
+        let lease = self.0.acquire(&remote(key), &request).map_err(|error| self.error(error, how.max_waiters))?;
+        let boxed = |lease| Box::new(RemoteLease { lease, lock_ttl: how.lock_ttl }) as Box<dyn Lease>;
+        Ok(lease.map(boxed))
+    }
+}
+
+fn remote(key: &Key) -> store::Key {
+    let mut half = [0; 16];
+    half.copy_from_slice(key.0.split_at(16).0);
+    store::Key::from_bytes(half)
+}
+
+fn words(mark: store::Mark) -> Mark {
+    Mark([mark.incarnation, mark.version, mark.began])
+}
+
+fn named(holder: store::Holder) -> Holder {
+    let script = String::from_utf8_lossy(&holder.script).into_owned();
+    Holder { pid: holder.pid, host: holder.host, held: holder.held, script }
+}
+
+/// The error in terms of the seam.
+fn translated(store: &store::Store, error: store::Error, limit: u32) -> StoreError {
+    match error {
+        store::Error::LockTimeout { waited, holder } => StoreError::LockTimeout { waited, holder: named(holder) },
+        store::Error::TooManyWaiters { waiting, holder } => {
+            StoreError::TooManyWaiters { waiting, limit, holder: named(holder) }
+        }
+        store::Error::HeldHere => StoreError::HeldHere,
+        store::Error::TooLarge(found) => StoreError::TooLarge { found: found as u64, limit: store::MAX_PAYLOAD as u64 },
+        store::Error::Damaged | store::Error::Foreign => {
+            StoreError::Damaged { location: store.location(), what: error.to_string() }
+        }
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}
+
+impl Store for Remote {
+    fn key(&self, namespace: &Namespace, id: &SessionId<'_>) -> Key {
+        let mut bytes = [0; 32];
+        let key = store::Key::new(namespace.as_bytes(), id.as_bytes());
+        bytes.split_at_mut(16).0.copy_from_slice(&key.to_bytes());
+        Key(bytes)
+    }
+
+    fn acquire(
+        &self,
+        key: &Key,
+        how: &Acquire<'_>,
+        _finished: Option<Box<dyn Lease>>,
+    ) -> Result<Box<dyn Lease>, StoreError> {
+        let lease = self.lease(key, how, true)?;
+        lease.ok_or_else(|| self.error(store::Error::Unexpected { at: self.location() }, 0))
+    }
+
+    fn acquire_existing(&self, key: &Key, how: &Acquire<'_>) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        self.lease(key, how, false)
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {
+        let (payload, mark) = self.0.snapshot(&remote(key)).map_err(|error| self.error(error, 0))?;
+        Ok((payload, words(mark)))
+    }
+
+    fn exists(&self, key: &Key) -> Result<bool, StoreError> {
+        self.0.exists(&remote(key)).map_err(|error| self.error(error, 0))
+    }
+
+    fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError> {
+        self.0.destroy(&remote(key), end.tombstone, end.grace).map_err(|error| self.error(error, 0))
+    }
+
+    /// The server removes what is past its lifetime by itself.
+    fn collect(&self, _effort: Effort) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    fn status(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
+        self.0.status().map_err(|error| self.error(error, 0))
+    }
+
+    fn location(&self) -> String {
+        self.0.location()
+    }
+}
+
+struct RemoteLease {
+    lease: store::Lease,
+    lock_ttl: Duration,
+}
+
+impl RemoteLease {
+    fn error(&self, error: store::Error) -> StoreError {
+        match error {
+            store::Error::LockLost => StoreError::LockLost { lock_ttl: self.lock_ttl },
+            error => translated(self.lease.store(), error, 0),
+        }
+    }
+
+    fn committed(&self, outcome: Result<store::Outcome, store::Error>) -> Result<Committed, StoreError> {
+        match outcome {
+            Ok(store::Outcome::Stored) => Ok(Committed::Stored),
+            Ok(store::Outcome::Ended) => Ok(Committed::Ended),
+            Ok(store::Outcome::Moved) => Ok(Committed::Moved),
+            Err(error) => Err(self.error(error)),
+        }
+    }
+}
+
+impl Lease for RemoteLease {
+    fn payload_len(&self) -> usize {
+        self.lease.payload().len()
+    }
+
+    fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError> {
+        out.copy_from_slice(self.lease.payload());
+        Ok(())
+    }
+
+    fn is_new(&self) -> bool {
+        self.lease.is_new()
+    }
+
+    fn mark(&self) -> Mark {
+        words(self.lease.mark())
+    }
+
+    fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {
+        let over = match over {
+            Over::Anything => store::Over::Anything,
+            Over::WhatWasRead => store::Over::WhatWasRead,
+        };
+        let outcome = self.lease.commit(payload, lifetime, over);
+        self.committed(outcome)
+    }
+
+    fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
+        let outcome = self.lease.touch(payload, lifetime);
+        self.committed(outcome)
+    }
+
+    fn destroy(&mut self, end: End) -> Result<bool, StoreError> {
+        let destroyed = self.lease.destroy(end.tombstone, end.grace);
+        destroyed.map_err(|error| self.error(error))
+    }
+
+    fn count_merge(&self, conflicts: Option<u32>) {
+        let store = self.lease.store();
+        match conflicts {
+            Some(conflicts) => {
+                store.count(store::Counter::Merges, 1);
+                store.count(store::Counter::MergeConflicts, conflicts.into());
+            }
+            None => store.count(store::Counter::MergeFallbacks, 1),
+        }
+    }
+
+    fn release(&mut self) {
+        self.lease.release();
+    }
+}
