@@ -8,6 +8,7 @@ use_cloakroom(own_directory());
 $right = [
     'cloakroom.lock' => ['none', 'exclusive'],
     'cloakroom.lock_wait' => ['0', '86400', '5'],
+    'cloakroom.lock_ttl' => ['1', '3600'],
     'cloakroom.max_waiters' => ['4294967295', '0'],
     'cloakroom.grace' => ['0', '3600'],
     'cloakroom.tombstone' => ['0', '31536000'],
@@ -26,4 +27,4 @@ same('cloakroom.size is for php.ini only', false, ini_set('cloakroom.size', '64M
 same('cloakroom.namespace as well', false, ini_set('cloakroom.namespace', 'mine'));
 done();
 --EXPECT--
-13 claims hold
+15 claims hold

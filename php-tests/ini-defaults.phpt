@@ -8,6 +8,7 @@ use_cloakroom(own_directory());
 $expected = [
     'cloakroom.grace' => ['10', INI_ALL],
     'cloakroom.lock' => ['exclusive', INI_ALL],
+    'cloakroom.lock_ttl' => ['10', INI_ALL],
     'cloakroom.lock_wait' => ['30', INI_ALL],
     'cloakroom.max_waiters' => ['0', INI_ALL],
     'cloakroom.namespace' => ['', INI_PERDIR | INI_SYSTEM],
@@ -22,4 +23,4 @@ foreach ($expected as $name => [$default, $access]) {
 }
 done();
 --EXPECT--
-8 claims hold
+9 claims hold

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cloakroom_session::local::{self, Options};
-use cloakroom_session::{SavePath, Store, StoreError};
+use cloakroom_session::{SavePath, Store, StoreError, redis};
 
 use crate::php::{self, PathBuffer};
 use crate::warning;
@@ -20,33 +20,34 @@ const MOST: usize = 8;
 pub(crate) struct Stores(Vec<Attached>);
 
 struct Attached {
-    directory: Box<[u8]>,
+    place: Box<[u8]>,
     store: Arc<dyn Store>,
 }
 
 impl Stores {
-    /// The store in the absolute `directory`, which is created, with at most `size` bytes, where there is none.
-    pub(crate) fn attach(&mut self, directory: &[u8], size: u64) -> Result<&Arc<dyn Store>, StoreError> {
-        let known = self.0.iter().position(|attached| *attached.directory == *directory);
-        let place = match known {
-            Some(place) => place,
+    /// The store at `place`: an absolute directory, where one of at most `size` bytes is created if there is none, or the
+    /// address of a server.
+    pub(crate) fn attach(&mut self, place: &[u8], size: u64) -> Result<&Arc<dyn Store>, StoreError> {
+        let known = self.0.iter().position(|attached| *attached.place == *place);
+        let at = match known {
+            Some(at) => at,
             None => {
-                let store = open(directory, size, true)?;
+                let store = open(place, size, true)?;
                 self.0.truncate(MOST - 1);
-                self.0.push(Attached { directory: directory.into(), store });
+                self.0.push(Attached { place: place.into(), store });
                 self.0.len() - 1
             }
         };
-        self.0.swap(0, place);
+        self.0.swap(0, at);
         Ok(&self.0[0].store)
     }
 
-    /// The store in the absolute `directory` for somebody who only looks: nothing is created, and a store that was
-    /// opened for this is not kept.
-    pub(crate) fn look(&self, directory: &[u8], size: u64) -> Result<Arc<dyn Store>, StoreError> {
-        match self.0.iter().find(|attached| *attached.directory == *directory) {
+    /// The store at `place` for somebody who only looks: nothing is created, and a store that was opened for this is not
+    /// kept.
+    pub(crate) fn look(&self, place: &[u8], size: u64) -> Result<Arc<dyn Store>, StoreError> {
+        match self.0.iter().find(|attached| *attached.place == *place) {
             Some(attached) => Ok(Arc::clone(&attached.store)),
-            None => open(directory, size, false),
+            None => open(place, size, false),
         }
     }
 
@@ -56,19 +57,27 @@ impl Stores {
     }
 }
 
-fn open(directory: &[u8], size: u64, create: bool) -> Result<Arc<dyn Store>, StoreError> {
-    local::open(Path::new(OsStr::from_bytes(directory)), &Options { size, create })
+fn open(place: &[u8], size: u64, create: bool) -> Result<Arc<dyn Store>, StoreError> {
+    if !is_directory(place) {
+        return redis::open(place);
+    }
+    local::open(Path::new(OsStr::from_bytes(place)), &Options { size, create })
 }
 
-/// The directory that `save_path` means, absolute. `None` where it means none; PHP has then been told why.
+/// Whether a place is a directory, and not an address.
+pub(crate) fn is_directory(place: &[u8]) -> bool {
+    place.first() == Some(&b'/')
+}
+
+/// The place that `save_path` means: an absolute directory or the address of a server. `None` where it means none; PHP
+/// has then been told why.
 ///
 /// # Safety
 /// `save_path` is NULL or a C string that stays as it is as long as the answer is used.
-pub(crate) unsafe fn directory(save_path: *const c_char, room: &mut PathBuffer) -> Option<&[u8]> {
+pub(crate) unsafe fn place(save_path: *const c_char, room: &mut PathBuffer) -> Option<&[u8]> {
     // SAFETY: the caller vouches for the string.
     let value = unsafe { php::c_bytes(save_path) };
-    // Nothing but a directory begins with a slash.
-    if value.first() == Some(&b'/') {
+    if is_directory(value) {
         return Some(value);
     }
     let (meant, otherwise) = match guarded(|_| SavePath::parse(value)) {
@@ -82,6 +91,7 @@ pub(crate) unsafe fn directory(save_path: *const c_char, room: &mut PathBuffer) 
             php::expand_path(unsafe { CStr::from_ptr(save_path) }, room),
             "session.save_path is longer than a path may be",
         ),
+        Some(SavePath::Redis(_)) => return Some(value),
         None => {
             warning::raise();
             return None;

@@ -15,7 +15,7 @@ use cloakroom_session::id::MAX_ID;
 use cloakroom_session::moved::Origin;
 use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::Committed;
-use cloakroom_session::{Acquire, Effort, IdShape, Request, StoreError};
+use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Request, StoreError};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
 use crate::attach;
@@ -58,10 +58,10 @@ fn success_or_warning<T>(answer: Option<T>) -> c_int {
 unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_name: *const c_char) -> c_int {
     let mut room = MaybeUninit::uninit();
     // SAFETY: PHP passes a C string that lives longer than this call.
-    let Some(directory) = (unsafe { attach::directory(save_path, &mut room) }) else {
+    let Some(place) = (unsafe { attach::place(save_path, &mut room) }) else {
         return FAILURE;
     };
-    let Some(has_news) = open_on(Which::Native, directory) else {
+    let Some(has_news) = open_on(Which::Native, place) else {
         warning::raise();
         return FAILURE;
     };
@@ -73,10 +73,10 @@ unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_
     SUCCESS
 }
 
-/// Opens a handler on the store in `directory`. Answers whether the worker's message is news, to be raised as a warning.
-pub(crate) fn open_on(which: Which, directory: &[u8]) -> Option<bool> {
+/// Opens a handler on the store at `place`. Answers whether the worker's message is news, to be raised as a warning.
+pub(crate) fn open_on(which: Which, place: &[u8]) -> Option<bool> {
     guarded_on(which, |Handler { settings, request, stores, message, .. }| {
-        let store = stores.attach(directory, settings.size)?;
+        let store = stores.attach(place, settings.size)?;
         request.open(store, &settings.namespace);
         Ok::<_, StoreError>(message.set_news(&**store))
     })
@@ -354,7 +354,7 @@ pub(crate) fn id_drawn_by(draw: impl FnOnce(IdShape, &mut [u8; MAX_ID]) -> Optio
 unsafe extern "C" fn validate_id(_mod_data: ModData, key: *mut zend_string) -> c_int {
     // SAFETY: PHP passes a valid string that lives longer than this call.
     let id = unsafe { php::string_bytes(key) };
-    match guarded_infallible(|worker| worker.request.may_exist(id)) {
+    match may_exist_on(Which::Native, id, php::gc_maxlifetime()) {
         Some(false) => FAILURE,
         Some(true) => SUCCESS,
         None => {
@@ -363,4 +363,16 @@ unsafe extern "C" fn validate_id(_mod_data: ModData, key: *mut zend_string) -> c
             SUCCESS
         }
     }
+}
+
+/// Whether an id may be used; `None` after a panic.
+pub(crate) fn may_exist_on(which: Which, id: &[u8], lifetime: zend_long) -> Option<bool> {
+    let (caller, script) = (php::caller(), php::script());
+    guarded_on(which, |Handler { request, settings, lock, .. }| {
+        let lock = if caller == Caller::StartAndClose { Some(LockMode::None) } else { lock };
+        let how = settings.acquire(lock, lifetime, script);
+        // Elsewhere PHP asks about an id that it will not read.
+        let reads = matches!(caller, Caller::Start | Caller::StartAndClose | Caller::Engine);
+        Ok::<_, RequestError>(request.may_exist(id, reads.then_some(&how)))
+    })
 }

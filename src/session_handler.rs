@@ -141,10 +141,10 @@ unsafe extern "C" fn open(number: usize, path: *const zend_string) -> bool {
     // SAFETY: the caller vouches for the string, which holds no NUL byte but the one at its end.
     let given = unsafe { (&raw const (*path).val).cast() };
     // SAFETY: both buffers stay as they are below.
-    let Some(directory) = (unsafe { directory(number, given, &mut own, &mut room) }) else {
+    let Some(place) = (unsafe { place(number, given, &mut own, &mut room) }) else {
         return false;
     };
-    let opened = save_handler::open_on(Which::Object(number), directory);
+    let opened = save_handler::open_on(Which::Object(number), place);
     // What the object knew of single sessions says nothing about those that it now locks.
     let _forgotten = opened.and_then(|_| with(number, |object| object.standalone = Standalone::new()));
     warn_unless_silent(opened)
@@ -301,9 +301,11 @@ unsafe extern "C" fn validate_id(number: usize, id: *mut zend_string) -> bool {
     if !is_open(number) && !attach(number) {
         return true;
     }
-    let may_exist = with(number, |object| {
-        if object.request.is_open() { object.request.may_exist(id) } else { object.standalone.may_exist(id) }
-    });
+    let may_exist = if is_open(number) {
+        save_handler::may_exist_on(Which::Object(number), id, lifetime(number))
+    } else {
+        with(number, |object| object.standalone.may_exist(id))
+    };
     may_exist.unwrap_or(true)
 }
 
@@ -339,11 +341,11 @@ fn attach(number: usize) -> bool {
         Some(None) => {
             let (mut own, mut room) = (MaybeUninit::uninit(), MaybeUninit::uninit());
             // SAFETY: PHP's own string, which nothing changes during this call, as the buffers stay as they are.
-            let Some(directory) = (unsafe { directory(number, php::save_path(), &mut own, &mut room) }) else {
+            let Some(place) = (unsafe { place(number, php::save_path(), &mut own, &mut room) }) else {
                 return false;
             };
             guarded(|Worker { objects, settings, stores, message, .. }| {
-                let store = stores.attach(directory, settings.size)?;
+                let store = stores.attach(place, settings.size)?;
                 if let Ok(object) = objects.of(number) {
                     object.standalone.attach(store, &settings.namespace);
                 }
@@ -365,13 +367,13 @@ fn warn_unless_silent(attached: Option<bool>) -> bool {
     attached.is_some()
 }
 
-/// The directory that an object works in: that of its constructor, or else `otherwise`. A script may name only one that
-/// `open_basedir` lets it use; the value of `session.save_path` was checked when it was set. `None` where the directory
+/// The place that an object works at: that of its constructor, or else `otherwise`. A script may name only a directory that
+/// `open_basedir` lets it use; the value of `session.save_path` was checked when it was set. `None` where the place
 /// cannot be used; PHP has then been told why.
 ///
 /// # Safety
 /// `otherwise` is a C string that stays as it is as long as the answer is used.
-unsafe fn directory<'a>(
+unsafe fn place<'a>(
     number: usize,
     otherwise: *const c_char,
     own: &'a mut PathBuffer,
@@ -383,6 +385,6 @@ unsafe fn directory<'a>(
     // SAFETY: as above, and PHP's own setting.
     let is_setting = unsafe { php::c_bytes(php::save_path()) } == path.to_bytes();
     // SAFETY: as above.
-    let directory = unsafe { attach::directory(path.as_ptr(), room) }?;
-    (is_setting || path.is_empty() || php::may_open(path)).then_some(directory)
+    let place = unsafe { attach::place(path.as_ptr(), room) }?;
+    (is_setting || path.is_empty() || !attach::is_directory(place) || php::may_open(path)).then_some(place)
 }

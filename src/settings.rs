@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     script_lock: Option<LockMode>,
     /// `cloakroom.lock_wait`.
     lock_wait: Duration,
+    /// `cloakroom.lock_ttl`.
+    lock_ttl: Duration,
     /// `cloakroom.max_waiters`.
     max_waiters: u32,
     /// `cloakroom.tombstone`.
@@ -49,6 +51,7 @@ impl Default for Settings {
             lock: LockMode::Exclusive,
             script_lock: None,
             lock_wait: Duration::from_secs(30),
+            lock_ttl: Duration::from_secs(10),
             max_waiters: 0,
             tombstone: Duration::from_secs(3600),
             grace: Duration::from_secs(10),
@@ -73,6 +76,7 @@ impl Settings {
         Acquire {
             mode: lock.unwrap_or_else(|| self.lock()),
             wait: self.lock_wait,
+            lock_ttl: self.lock_ttl,
             max_waiters: self.max_waiters,
             lifetime: directives::lifetime(gc_maxlifetime),
             script,
@@ -98,10 +102,11 @@ const fn directive(
 /// In php.ini, in a pool of php-fpm, per directory or host; not by the script.
 const PER_DIRECTORY: IniEntryPermission = IniEntryPermission::PerDir.union(IniEntryPermission::System);
 
-static DIRECTIVES: IniEntryDefs<9> = IniEntryDefs::new([
+static DIRECTIVES: IniEntryDefs<10> = IniEntryDefs::new([
     directive(c"cloakroom.size", c"1G", IniEntryPermission::System, on_size),
     directive(c"cloakroom.lock", c"exclusive", IniEntryPermission::All, on_lock),
     directive(c"cloakroom.lock_wait", c"30", IniEntryPermission::All, on_lock_wait),
+    directive(c"cloakroom.lock_ttl", c"10", IniEntryPermission::All, on_lock_ttl),
     directive(c"cloakroom.max_waiters", c"0", IniEntryPermission::All, on_max_waiters),
     directive(c"cloakroom.namespace", c"", PER_DIRECTORY, on_namespace),
     directive(c"cloakroom.tombstone", c"3600", IniEntryPermission::All, on_tombstone),
@@ -146,6 +151,7 @@ on_modify! {
         settings.lock = if value.is_empty() && !by_script { LockMode::None } else { directives::lock(value)? }
     };
     on_lock_wait: |settings, value, _| settings.lock_wait = directives::lock_wait(value)?;
+    on_lock_ttl: |settings, value, _| settings.lock_ttl = directives::lock_ttl(value)?;
     on_max_waiters: |settings, value, _| settings.max_waiters = directives::max_waiters(value)?;
     on_namespace: |settings, value, _| settings.namespace = Namespace::parse(value)?;
     on_tombstone: |settings, value, _| settings.tombstone = directives::tombstone(value)?;

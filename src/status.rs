@@ -115,9 +115,9 @@ fn integer(figure: u64) -> i64 {
 fn ask<T: 'static>(question: impl FnOnce(&dyn Store, &Settings) -> Result<T, StoreError>) -> Option<BailoutGuard<T>> {
     let mut room = MaybeUninit::uninit();
     // SAFETY: PHP's own C string, which nothing changes during this call.
-    let directory = unsafe { attach::directory(php::save_path(), &mut room) }?;
+    let place = unsafe { attach::place(php::save_path(), &mut room) }?;
     let answer = guarded(|Worker { stores, settings, .. }| {
-        let store = stores.look(directory, settings.size)?;
+        let store = stores.look(place, settings.size)?;
         question(&*store, settings)
     });
     if answer.is_none() {

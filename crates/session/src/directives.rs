@@ -19,6 +19,10 @@ const MAX_TOMBSTONE: u64 = 31_536_000;
 /// should not be good for long.
 const MAX_GRACE: u64 = 3600;
 
+/// The most seconds `cloakroom.lock_ttl` may say: an hour. A lock is renewed while its request runs, so this only keeps
+/// others from a session whose request vanished.
+const MAX_LOCK_TTL: u64 = 3600;
+
 /// What is wrong with the value of a directive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidValue {
@@ -31,6 +35,9 @@ pub enum InvalidValue {
     /// Not a number of seconds, or too many.
     #[error("must be a whole number of seconds between 0 and {0}")]
     Seconds(u64),
+    /// Not a number of seconds, none, or too many.
+    #[error("must be a whole number of seconds between 1 and {MAX_LOCK_TTL}")]
+    LockTtl,
     /// Not a number of requests.
     #[error("must be a whole number between 0 (no limit) and {}", u32::MAX)]
     Waiters,
@@ -72,6 +79,17 @@ pub fn size(value: &[u8]) -> Result<u64, InvalidValue> {
 /// [`InvalidValue::Seconds`] for anything but whole seconds up to a day.
 pub fn lock_wait(value: &[u8]) -> Result<Duration, InvalidValue> {
     seconds(value, MAX_WAIT)
+}
+
+/// Reads `cloakroom.lock_ttl`.
+///
+/// # Errors
+/// [`InvalidValue::LockTtl`] for anything but whole seconds from one to an hour.
+pub fn lock_ttl(value: &[u8]) -> Result<Duration, InvalidValue> {
+    match seconds(value, MAX_LOCK_TTL) {
+        Ok(ttl) if !ttl.is_zero() => Ok(ttl),
+        _ => Err(InvalidValue::LockTtl),
+    }
 }
 
 /// Reads `cloakroom.tombstone`.
@@ -162,6 +180,11 @@ mod tests {
         assert_eq!(lock_wait(b"86401"), Err(InvalidValue::Seconds(86_400)));
         assert_eq!(tombstone(b"31536000"), Ok(Duration::from_secs(31_536_000)));
         assert_eq!(grace(b"0"), Ok(Duration::ZERO));
+        assert_eq!(lock_ttl(b"1"), Ok(Duration::from_secs(1)));
+        assert_eq!(lock_ttl(b"3600"), Ok(Duration::from_secs(3600)));
+        for bad in [&b"0"[..], b"3601", b"", b"1.5", b"-1"] {
+            assert_eq!(lock_ttl(bad), Err(InvalidValue::LockTtl));
+        }
         assert_eq!(grace(b"3601"), Err(InvalidValue::Seconds(3600)));
         assert_eq!(max_waiters(b"4294967295"), Ok(u32::MAX));
         assert_eq!(max_waiters(b"4294967296"), Err(InvalidValue::Waiters));

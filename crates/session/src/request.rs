@@ -21,6 +21,10 @@
 //!   lease of another id is released before, so that no request ever waits for one lock while it holds another;
 //! - calls after a close, or without an open, change nothing and say so.
 //!
+//! Where each call of the store is a round trip, the question of strict mode whether an id exists is answered by the
+//! acquire that would follow it ([`Request::may_exist`]): first call after the open, and only of a session that is there.
+//! What that acquire came to waits for the read.
+//!
 //! A lease without a lock, or one beside which somebody wrote without a lock, can find at its commit that the session
 //! has moved on since it was read. What was read, what is written and what is there now are then merged, save in
 //! [`LockMode::None`]; see [`crate::merge`].
@@ -90,6 +94,8 @@ enum Stage {
 struct Held {
     key: Key,
     mode: LockMode,
+    /// Acquired when the id was validated, and not read since.
+    early: bool,
     lease: Box<dyn Lease>,
 }
 
@@ -115,6 +121,10 @@ pub struct Request {
     origin: Option<Vec<u8>>,
     /// What a read without a lock found, until [`Request::finish_read`] takes it.
     found: Option<Vec<u8>>,
+    /// Nothing was asked for since the open.
+    untouched: bool,
+    /// Why an acquire failed that was made when the id was validated.
+    refused: Option<(Key, StoreError)>,
     keyed: Keyed,
 }
 
@@ -137,6 +147,8 @@ impl Request {
             finished: None,
             origin: None,
             found: None,
+            untouched: false,
+            refused: None,
             keyed: Keyed { length: 0, id: [0; MAX_ID], key: Key([0; 32]) },
         }
     }
@@ -152,17 +164,41 @@ impl Request {
             self.namespace = *namespace;
         }
         self.open = true;
+        self.untouched = true;
+        self.refused = None;
         self.found = None;
         self.stage = Stage::Idle;
     }
 
     /// Whether the session `id` may exist: `false` only where it is proven not to, as PHP then replaces the
-    /// browser's cookie. A failing store answers `true`; the read that follows will say what is wrong.
-    pub fn may_exist(&mut self, id: &[u8]) -> bool {
-        match self.key(id) {
-            Err(RequestError::Id(_)) => false,
-            Err(_) => true,
-            Ok(key) => self.holds(&key) || self.store().and_then(|store| Ok(store.exists(&key)?)).unwrap_or(true),
+    /// browser's cookie. A failing store answers `true`; the read that follows will say what is wrong. `to_read` is what
+    /// that read will acquire the session with, where one follows.
+    pub fn may_exist(&mut self, id: &[u8], to_read: Option<&Acquire<'_>>) -> bool {
+        let untouched = std::mem::replace(&mut self.untouched, false);
+        let key = match self.key(id) {
+            Err(RequestError::Id(_)) => return false,
+            Err(_) => return true,
+            Ok(key) => key,
+        };
+        if self.holds(&key) {
+            return true;
+        }
+        let Ok(store) = self.store().map(Arc::clone) else { return true };
+        match to_read {
+            Some(how) if untouched && self.held.is_none() && store.is_remote() => {
+                match store.acquire_existing(&key, how) {
+                    Ok(None) => false,
+                    Ok(Some(lease)) => {
+                        self.held = Some(Held { key, mode: how.mode, early: true, lease });
+                        true
+                    }
+                    Err(error) => {
+                        self.refused = Some((key, error));
+                        true
+                    }
+                }
+            }
+            _ => store.exists(&key).unwrap_or(true),
         }
     }
 
@@ -182,12 +218,15 @@ impl Request {
     pub fn begin_read(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
         self.begin();
         let key = self.key(id).inspect_err(|_| self.held = None)?;
+        self.not_refused(&key)?;
         // Without a lock others may have written meanwhile: what is read again is what is stored now.
         let held = match self.held.take() {
-            Some(held) if held.key == key && held.mode == LockMode::Exclusive => held,
+            Some(held) if held.key == key && (held.mode == LockMode::Exclusive || held.early) => {
+                Held { early: false, ..held }
+            }
             other => {
                 drop(other);
-                Held { key, mode: how.mode, lease: self.acquire(&key, how)? }
+                Held { key, mode: how.mode, early: false, lease: self.acquire(&key, how)? }
             }
         };
         let length = held.lease.payload_len();
@@ -204,6 +243,7 @@ impl Request {
     pub fn begin_snapshot(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
         self.begin();
         let key = self.key(id).inspect_err(|_| self.held = None)?;
+        self.not_refused(&key)?;
         let length = match self.held.take() {
             Some(held) if held.key == key && held.mode == LockMode::Exclusive => {
                 let length = held.lease.payload_len();
@@ -211,11 +251,16 @@ impl Request {
                 length
             }
             other => {
-                drop(other);
+                let early = other.filter(|held| held.key == key && held.early);
                 let store = self.store()?;
-                let found = match store.snapshot(&key)?.0 {
-                    Some(found) => found,
-                    None => reserve(store, &key, how)?,
+                let found = match early {
+                    Some(mut held) => read_whole(&mut *held.lease)?,
+                    // One call reads, or reserves what is not there.
+                    None if store.is_remote() => reserve(store, &key, how)?,
+                    None => match store.snapshot(&key)?.0 {
+                        Some(found) => found,
+                        None => reserve(store, &key, how)?,
+                    },
                 };
                 let length = found.len();
                 self.found = Some(found);
@@ -341,6 +386,7 @@ impl Request {
     pub fn close(&mut self) {
         self.release();
         self.found = None;
+        self.refused = None;
         self.stage = Stage::Idle;
         self.keyed.length = 0;
         self.origin = None;
@@ -349,9 +395,18 @@ impl Request {
 
     /// Where no read completes from here on, no write may follow.
     fn begin(&mut self) {
+        self.untouched = false;
         self.found = None;
         self.origin = None;
         self.stage = Stage::Lost;
+    }
+
+    /// The failure of an early acquire of this session, told now that it is read.
+    fn not_refused(&mut self, key: &Key) -> Result<(), StoreError> {
+        match self.refused.take() {
+            Some((refused, error)) if refused == *key => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn release(&mut self) {
@@ -422,7 +477,7 @@ impl Request {
     }
 }
 
-/// Draws an id that no session in `store` has.
+/// Draws an id that no session in `store` has, as far as that can be found out on this machine.
 pub(crate) fn draw_id<'a>(
     store: Option<&Arc<dyn Store>>,
     namespace: &Namespace,
@@ -431,7 +486,9 @@ pub(crate) fn draw_id<'a>(
 ) -> Result<SessionId<'a>, RequestError> {
     for _ in 0..MAX_DRAWS {
         let id = shape.draw(out)?;
-        let exists = store.is_some_and(|store| store.exists(&store.key(namespace, &id)).unwrap_or(false));
+        // A round trip is a high price for a question whose answer is known but for a chance below 2⁻⁶⁴.
+        let asked = store.filter(|store| !store.is_remote());
+        let exists = asked.is_some_and(|store| store.exists(&store.key(namespace, &id)).unwrap_or(false));
         if !exists {
             let length = id.as_bytes().len();
             return Ok(SessionId::parse(out.get(..length).unwrap_or_default())?);
@@ -453,7 +510,7 @@ pub(crate) fn touch_or_write(
     lease.touch(payload, lifetime)
 }
 
-/// Reserves a session that was just found absent. Another request may have been faster: its payload counts.
+/// Reserves a session that is not there, and reads one that is: another request may have been faster.
 fn reserve(store: &Arc<dyn Store>, key: &Key, how: &Acquire<'_>) -> Result<Vec<u8>, StoreError> {
     let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how }, None)?;
     read_whole(&mut *lease)

@@ -4,19 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-/// The schemes of the Redis and Valkey store.
-const REDIS_SCHEMES: [&str; 10] = [
-    "redis",
-    "rediss",
-    "valkey",
-    "valkeys",
-    "redis+unix",
-    "valkey+unix",
-    "redis-cluster",
-    "redis-clusters",
-    "redis-sentinel",
-    "redis-sentinels",
-];
+use cloakroom_redis_store::address::SCHEMES;
 
 /// Where sessions are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +13,8 @@ pub enum SavePath<'a> {
     Default,
     /// The local store in this directory, which may be relative.
     Directory(&'a Path),
+    /// The Redis or Valkey store at this address, which is not looked at yet.
+    Redis(&'a [u8]),
 }
 
 /// Why a `session.save_path` cannot be used. Says what to write instead; never quotes the path, which may hold a
@@ -34,14 +24,12 @@ pub enum InvalidSavePath {
     /// A NUL byte.
     #[error("session.save_path holds a NUL byte")]
     Nul,
-    /// An address of a Redis or Valkey server.
-    #[error(
-        "session.save_path is a Redis or Valkey address, and this version of Cloakroom has no store for those; \
-         set it to a directory"
-    )]
-    Redis,
     /// An address with a scheme nobody knows.
-    #[error("session.save_path has a scheme that Cloakroom does not know; set it to a directory")]
+    #[error(
+        "session.save_path has a scheme that Cloakroom does not know; set it to a directory, or to an address of a Redis or \
+         Valkey server: {}",
+        SCHEMES.map(|scheme| format!("{scheme}://")).join(" ")
+    )]
     Scheme,
     /// The `N;MODE;/path` form of the handler `files`.
     #[error(
@@ -64,8 +52,8 @@ impl<'a> SavePath<'a> {
             return Err(InvalidSavePath::Nul);
         }
         if let Some(scheme) = scheme(value) {
-            let redis = REDIS_SCHEMES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(scheme));
-            return Err(if redis { InvalidSavePath::Redis } else { InvalidSavePath::Scheme });
+            let known = SCHEMES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(scheme));
+            return if known { Ok(Self::Redis(value)) } else { Err(InvalidSavePath::Scheme) };
         }
         // A directory may have a semicolon in its name; what `files` takes for a depth is a number before the first.
         let before = value.split(|&byte| byte == b';').next().unwrap_or_default();
@@ -97,10 +85,10 @@ mod tests {
     }
 
     #[test]
-    fn redis_addresses_are_recognised_and_refused() {
-        for scheme in REDIS_SCHEMES {
+    fn redis_addresses_are_recognised() {
+        for scheme in SCHEMES {
             for address in [format!("{scheme}://localhost:6379"), format!("{}://h", scheme.to_uppercase())] {
-                assert_eq!(SavePath::parse(address.as_bytes()), Err(InvalidSavePath::Redis), "{address}");
+                assert_eq!(SavePath::parse(address.as_bytes()), Ok(SavePath::Redis(address.as_bytes())), "{address}");
             }
         }
         assert_eq!(SavePath::parse(b"tcp://localhost:6379"), Err(InvalidSavePath::Scheme));
@@ -112,7 +100,7 @@ mod tests {
         for path in [&b"2;/tmp"[..], b"2;0600;/tmp", b";/tmp", b"99999999999999999999;/tmp"] {
             assert_eq!(SavePath::parse(path), Err(InvalidSavePath::Depth));
         }
-        let error = SavePath::parse(b"rediss://user:hunter2@host").expect_err("refused");
+        let error = SavePath::parse(b"memcached://user:hunter2@host").expect_err("refused");
         assert!(!error.to_string().contains("hunter2"));
     }
 }

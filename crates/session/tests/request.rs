@@ -200,7 +200,7 @@ fn an_open_elsewhere_releases_the_lease() {
     read(&mut request, ID, &EXCLUSIVE);
     request.open(&elsewhere, &Namespace::EMPTY);
     assert!(is_free(&store, ID));
-    assert!(!request.may_exist(ID));
+    assert!(!request.may_exist(ID, None));
 }
 
 #[test]
@@ -290,9 +290,9 @@ fn a_snapshot_takes_no_lock_and_reserves_what_is_absent() {
     assert!(is_free(&store, ID));
 
     request.open(&store, &Namespace::EMPTY);
-    assert!(!request.may_exist(OTHER));
+    assert!(!request.may_exist(OTHER, None));
     assert_eq!(snapshot(&mut request, OTHER), b"");
-    assert!(request.may_exist(OTHER), "strict mode keeps the id from now on");
+    assert!(request.may_exist(OTHER, None), "strict mode keeps the id from now on");
     assert!(is_free(&store, OTHER));
 }
 
@@ -310,22 +310,22 @@ fn a_snapshot_of_what_is_held_reads_the_lease_and_keeps_it() {
 #[test]
 fn only_proven_absence_refuses_an_id() {
     let (store, mut request) = opened();
-    assert!(!request.may_exist(ID));
+    assert!(!request.may_exist(ID, None));
     put(&store, ID, b"");
-    assert!(request.may_exist(ID));
+    assert!(request.may_exist(ID, None));
     for impossible in [&b""[..], b"a b", b"a\0b", &[b'a'; 10_000]] {
-        assert!(!request.may_exist(impossible));
+        assert!(!request.may_exist(impossible, None));
     }
     read(&mut request, OTHER, &EXCLUSIVE);
-    assert!(request.may_exist(OTHER), "what is held exists");
+    assert!(request.may_exist(OTHER, None), "what is held exists");
 
     let faulty = Arc::new(Faulty::default());
     let (_, mut request) = opened_on(Arc::<Faulty>::clone(&faulty));
-    assert!(!request.may_exist(ID));
+    assert!(!request.may_exist(ID, None));
     faulty.unreachable.store(true, Ordering::Relaxed);
-    assert!(request.may_exist(ID), "who cannot ask does not know");
+    assert!(request.may_exist(ID, None), "who cannot ask does not know");
     request.close();
-    assert!(request.may_exist(ID));
+    assert!(request.may_exist(ID, None));
 }
 
 #[test]
@@ -402,7 +402,7 @@ fn new_ids_are_valid_and_unused() {
     let shape = IdShape::new(26, 5).expect("in bounds");
     let id = request.draw_id(shape, &mut buffer).expect("random bytes").as_bytes().to_vec();
     assert_eq!(id.len(), 26);
-    assert!(!request.may_exist(&id), "drawing reserves nothing");
+    assert!(!request.may_exist(&id, None), "drawing reserves nothing");
     assert_eq!(stored(&store, &id), None);
     assert!(Request::new().draw_id(shape, &mut buffer).is_ok(), "without a store there is nothing to collide with");
 
@@ -427,7 +427,7 @@ fn collect_reports_what_the_store_removed() {
     let (store, mut request) = opened();
     put(&store, ID, b"lives");
     assert_eq!(request.collect(Effort::All).expect("no failure"), 0);
-    assert!(request.may_exist(ID));
+    assert!(request.may_exist(ID, None));
 }
 
 /// A memory store that fails on demand.
