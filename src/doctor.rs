@@ -15,8 +15,8 @@ use ext_php_rs::types::ZendHashTable;
 use ext_php_rs::zend::BailoutGuard;
 
 use crate::php::{self, PathBuffer};
-use crate::warning;
 use crate::worker::{Worker, guarded};
+use crate::{attach, warning};
 
 /// Examines settings, place and store of the sessions of this process. Each finding has a level (ok, warn, bad), a subject,
 /// what was found and what to do.
@@ -54,7 +54,7 @@ pub(crate) fn function() -> FunctionBuilder<'static> {
     wrap_function!(doctor)
 }
 
-/// Where the sessions of this process are kept: an absolute directory. Else what to say of it.
+/// Where the sessions of this process are kept: an absolute directory or an address. Else what to say of it.
 fn place(room: &mut PathBuffer) -> Result<&[u8], Finding> {
     const SUBJECT: &str = "session.save_path";
     let path = php::save_path();
@@ -73,11 +73,15 @@ fn place(room: &mut PathBuffer) -> Result<&[u8], Finding> {
             php::expand_path(unsafe { CStr::from_ptr(path) }, room)
                 .ok_or_else(|| Finding::bad(SUBJECT, "it is longer than a path may be", "set it to a shorter one"))
         }
+        Ok(SavePath::Redis(_)) => Ok(value),
         Err(refusal) => Err(Finding::failure(SUBJECT, &refusal.to_string())),
     }
 }
 
 fn examine(Worker { stores, settings, .. }: &mut Worker, place: &[u8]) -> Vec<Finding> {
+    if !attach::is_directory(place) {
+        return doctor::remote(|| stores.look(place, settings.size));
+    }
     let directory = Path::new(OsStr::from_bytes(place));
     doctor::local(&Place::own(directory, settings.size), || stores.look(place, settings.size))
 }

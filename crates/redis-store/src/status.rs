@@ -16,13 +16,12 @@ const STEP: u64 = 1000;
 const SAMPLE: u64 = 20_000;
 
 /// What the servers' own `INFO` calls them, and what they are called here.
-const INFO: [(&str, &str); 6] = [
-    ("used_memory", "used_memory"),
-    ("maxmemory", "maxmemory"),
-    ("evicted_keys", "evictions"),
+const INFO: [(&str, &str); 5] = [
+    ("used_memory", "server_memory"),
+    ("maxmemory", "server_memory_limit"),
+    ("evicted_keys", "evicted_keys"),
     ("expired_keys", "expired_keys"),
-    ("connected_clients", "connected_clients"),
-    ("uptime_in_seconds", "uptime"),
+    ("connected_clients", "clients"),
 ];
 
 impl Store {

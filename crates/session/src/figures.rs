@@ -98,6 +98,21 @@ pub const FIGURES: &[Figure] = &[
     gauge("attached", "attached_processes", "Processes (in a thread-safe PHP, threads) that use the store now"),
     gauge("locked", "locked_sessions", "Sessions that a request holds the lock of now"),
     gauge("waiting", "waiting_requests", "Requests that wait for the lock of a session now"),
+    counter(
+        "rewritten",
+        "rewritten",
+        "Sessions that the server had lost while a request had them, and that the request wrote again",
+    ),
+    counter(
+        "locks_lost",
+        "locks_lost",
+        "Writes refused because the lock had expired and another request had changed the session",
+    ),
+    bytes("server_memory", "server_memory", "Memory that the servers use"),
+    bytes("server_memory_limit", "server_memory_limit", "Memory that the servers may use (maxmemory); 0 = no limit"),
+    counter("evicted_keys", "evicted_keys", "Keys that the servers dropped for want of memory"),
+    counter("expired_keys", "expired_keys", "Keys that the servers removed after their lifetime"),
+    gauge("clients", "server_clients", "Connections to the servers, of everybody"),
 ];
 
 /// The figure of this name.

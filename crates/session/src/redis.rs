@@ -26,7 +26,7 @@ pub fn open(url: &[u8]) -> Result<Arc<dyn Store>, StoreError> {
         Some(store) => store,
         None => {
             let address = store::Address::parse(url)
-                .map_err(|error| StoreError::Unavailable(format!("session.save_path: {error}")))?;
+                .map_err(|error| StoreError::Unavailable(format!("session.save_path cannot be understood: {error}")))?;
             let store = store::Store::new(address);
             open.push((url.into(), Arc::downgrade(&store)));
             store

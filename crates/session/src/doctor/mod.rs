@@ -97,6 +97,27 @@ pub fn local(place: &place::Place<'_>, open: impl FnOnce() -> Result<Arc<dyn Sto
     findings
 }
 
+/// Examines a store on servers: whether they answer, and whether they keep what they are given.
+pub fn remote(open: impl FnOnce() -> Result<Arc<dyn Store>, StoreError>) -> Vec<Finding> {
+    const SUBJECT: &str = "session servers";
+    let figures = match open().and_then(|store| Ok((store.location(), store.status()?))) {
+        Ok(figures) => figures,
+        Err(error) => return vec![Finding::failure(SUBJECT, &error.to_string())],
+    };
+    let (location, figures) = figures;
+    let figure = |name: &str| figures.iter().find(|(named, _)| *named == name).map_or(0, |(_, figure)| *figure);
+    let mut findings = vec![Finding::ok(SUBJECT, format!("{location} answers"))];
+    let evicted = figure("evicted_keys");
+    if evicted > 0 {
+        findings.push(Finding::warn(
+            SUBJECT,
+            format!("{evicted} keys were dropped for want of memory since the servers started, which may be sessions and locks"),
+            "raise maxmemory, or set maxmemory-policy to noeviction",
+        ));
+    }
+    findings
+}
+
 /// Bytes as people read them.
 fn size(bytes: u64) -> String {
     let mut amount = bytes as f64;
