@@ -12,7 +12,7 @@ mod stepping;
 fn main() -> std::process::ExitCode {
     let mut suite = harness::Suite::new("single_step");
     harness::tracer::stay_on_one_processor();
-    for case in stepping::operations::all() {
+    for case in stepping::operations::all().into_iter().chain(stepping::large::all()) {
         suite.case(case.name, || stepping::explore(&case));
     }
     // A rebuild is half a million steps; the short form does with one death before it.

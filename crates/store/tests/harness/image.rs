@@ -121,6 +121,8 @@ pub(crate) fn hot_ranges(len: usize) -> Vec<(usize, usize)> {
     ranges.extend((0..4).map(|i| (SHARDS + i * 4096, SHARDS + i * 4096 + 640)));
     ranges.extend((0..4).map(|i| (DIRECTORIES + i * (256 << 10), DIRECTORIES + i * (256 << 10) + 64)));
     ranges.extend((0..16).map(|i| (CHUNKS + i * CHUNK, CHUNKS + i * CHUNK + 4096)));
+    // In a store with larger payloads more chunks are in use: their bitmaps and the beginning of their first blocks.
+    ranges.extend((16..128).map(|i| (CHUNKS + i * CHUNK, CHUNKS + i * CHUNK + 320)));
     ranges.retain(|(_, to)| *to <= len);
     ranges
 }

@@ -3,8 +3,13 @@
 //! One run is traced step by step: which instruction, and at which steps the store file changed. A later run reaches
 //! any step of it quickly: a breakpoint at an instruction that is rare so far, then single steps. Children are forked
 //! from one parent, so their code lies at the same addresses.
+//!
+//! Two things are passed in one [`Leap`] instead of step by step, since they go through the bytes of a payload: an
+//! instruction that repeats itself, which copies bytes, and the rest of a function that has gone round a loop
+//! [`PATIENCE`] times, which is the checksum of a large payload. Kills inside of these are a sample: within the first
+//! rounds.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::path::Path;
 
@@ -14,12 +19,19 @@ use super::process::Child;
 const RIP: usize = 16 * 8;
 const RAX: usize = 10 * 8;
 const RSI: usize = 13 * 8;
+const RSP: usize = 19 * 8;
 /// The instruction `syscall`.
 const SYSCALL: u64 = 0x050f;
 /// Ptrace stops that one passage over a breakpoint costs, compared with a single step.
 const PASSAGE: usize = 4;
 /// Rounds of a loop that are quickly passed.
 const QUICK: u32 = 60;
+/// Rounds of a loop that are stepped through. Loops over the nodes of a small store have fewer.
+const PATIENCE: u32 = 5000;
+/// Words of the stack that are searched for the way out of a function.
+const FRAME: usize = 1024;
+/// Bytes of the largest function that loops over a payload.
+const FUNCTION: u64 = 64 << 10;
 /// Steps of later rounds that the long form takes.
 const LATER_ROUNDS: usize = 500;
 /// Longest trace: a child that runs longer has gone astray.
@@ -36,6 +48,17 @@ pub(crate) struct Trace {
     pub(crate) changes: Vec<usize>,
     /// The step that first waits on a futex, if any.
     pub(crate) first_wait: Option<usize>,
+    /// The steps that stand for many.
+    leaps: BTreeMap<usize, Leap>,
+}
+
+/// How a step goes on that stands for many.
+#[derive(Clone, Copy)]
+enum Leap {
+    /// An instruction that repeats itself, and the address after it.
+    Copy(u64),
+    /// The rest of a function, and the address to which it returns.
+    Function(u64),
 }
 
 impl Trace {
@@ -51,7 +74,7 @@ impl Trace {
         let mut points = BTreeSet::new();
         let Some(budget) = budget else {
             points.extend((0..total).filter(|step| self.is_quick(*step)));
-            points.extend((0..LATER_ROUNDS).map(|_| self.whole(random.below(total as u64) as usize)));
+            points.extend((0..LATER_ROUNDS).map(|_| random.below(total as u64) as usize));
             return points.into_iter().collect();
         };
         let mut changes: Vec<usize> = self.changes.iter().copied().filter(|step| self.is_quick(*step)).collect();
@@ -60,7 +83,7 @@ impl Trace {
             changes.swap_remove(at);
         }
         points.extend(changes);
-        points.extend((0..budget / 30).map(|_| self.whole(random.below(total as u64) as usize)));
+        points.extend((0..budget / 30).map(|_| random.below(total as u64) as usize));
         let strata = budget.saturating_sub(points.len()).max(1);
         for i in 0..40 * budget {
             if points.len() >= budget.min(total) {
@@ -75,15 +98,14 @@ impl Trace {
         points.into_iter().collect()
     }
 
-    /// Whether a step is reached without passing a loop many times, and is no repetition of one instruction.
+    /// Whether a step is reached without passing a loop many times.
     fn is_quick(&self, step: usize) -> bool {
-        self.ordinals.get(step).is_none_or(|rounds| *rounds <= QUICK) && self.whole(step) == step
+        self.ordinals.get(step).is_none_or(|rounds| *rounds <= QUICK)
     }
 
-    /// `step`, or the first step of the instruction that repeats itself there: a copy of bytes, reached slowly.
-    fn whole(&self, step: usize) -> usize {
-        let repeats = |step: usize| step > 0 && step < self.steps() && self.addresses[step] == self.addresses[step - 1];
-        (0..=step).rev().find(|step| !repeats(*step)).unwrap_or(0)
+    /// Whether the instruction at `step` copies bytes by repeating itself.
+    fn is_copy(&self, step: usize) -> bool {
+        matches!(self.leaps.get(&step), Some(Leap::Copy(_)))
     }
 
     /// The breakpoint by which step `to` is reached fastest from step `from`: its address, how often it is passed,
@@ -99,6 +121,10 @@ impl Trace {
                 break;
             }
             let address = self.addresses[step];
+            if self.is_copy(step) {
+                // Every round of it would stop there.
+                continue;
+            }
             let times = self.ordinals[step] - seen.get(&address).copied().unwrap_or(0);
             let cost = to - step + times as usize * PASSAGE;
             if cost < best.0 {
@@ -206,8 +232,8 @@ impl Traced {
     pub(crate) fn trace(&mut self, watch: &mut Watch, mut waits: impl FnMut()) -> Result<Trace, String> {
         let mut trace = Trace::default();
         let mut counts: HashMap<u64, u32> = HashMap::new();
+        let mut address = self.register(RIP);
         loop {
-            let address = self.register(RIP);
             let count = counts.entry(address).or_default();
             *count += 1;
             trace.addresses.push(address);
@@ -216,20 +242,33 @@ impl Traced {
                 trace.first_wait = Some(trace.addresses.len() - 1);
                 waits();
             }
-            let mut place = self.step();
-            if place == Place::Inside
-                && self.register(RIP) == address
+            let out = (*count == PATIENCE).then(|| self.way_out(address, &counts)).flatten();
+            let mut place = match out {
+                Some(out) => {
+                    trace.leaps.insert(trace.steps() - 1, Leap::Function(out));
+                    self.at += 1;
+                    self.run_to_breakpoint(out, 1)
+                }
+                None => self.step(),
+            };
+            let mut next = if place == Place::Inside { self.register(RIP) } else { 0 };
+            if next == address
                 && let Some(length) = self.repeated_length(address)
             {
-                // The rest of a copy of bytes counts as one step.
+                trace.leaps.insert(trace.steps() - 1, Leap::Copy(address + length));
                 place = self.run_to_breakpoint(address + length, 1);
+                next = address + length;
             }
             if watch.changed() {
                 trace.changes.push(trace.addresses.len());
+                if out.is_some() {
+                    return Err("a loop that changes more than a payload was not stepped through".to_owned());
+                }
             }
             if place == Place::Done {
                 return Ok(trace);
             }
+            address = next;
             if trace.steps() > MOST_STEPS {
                 return Err("the operation does not end".to_owned());
             }
@@ -245,6 +284,21 @@ impl Traced {
         }
     }
 
+    /// Where the function around `address`, which is executed now, returns to: the first word of the stack that lies
+    /// behind a call of it that was executed.
+    fn way_out(&self, address: u64, executed: &HashMap<u64, u32>) -> Option<u64> {
+        let stack = self.register(RSP);
+        (0..FRAME).map(|word| self.request(libc::PTRACE_PEEKDATA, stack as usize + 8 * word, 0)).find(|out| {
+            let call = out.wrapping_sub(5);
+            if !executed.contains_key(&call) {
+                return false;
+            }
+            let [code, distance @ .., _, _, _] = self.request(libc::PTRACE_PEEKTEXT, call as usize, 0).to_le_bytes();
+            let begin = out.wrapping_add_signed(i64::from(i32::from_le_bytes(distance)));
+            code == 0xe8 && executed.contains_key(&begin) && begin < address && address - begin < FUNCTION
+        })
+    }
+
     fn waits_on_futex(&self, address: u64) -> bool {
         self.request(libc::PTRACE_PEEKTEXT, address as usize, 0) & 0xffff == SYSCALL
             && self.register(RAX) == libc::SYS_futex as u64
@@ -253,19 +307,52 @@ impl Traced {
 
     /// Goes on to where `steps` instructions of the operation are executed, as `trace` shows them.
     pub(crate) fn run_to(&mut self, trace: &Trace, steps: usize) -> Place {
-        let shortcut = trace.shortcut(self.at, steps);
-        if let Some((address, times, _)) = shortcut
-            && self.run_to_breakpoint(address, times) == Place::Done
-        {
-            return Place::Done;
-        }
-        for _ in 0..shortcut.map_or(steps - self.at, |(_, _, left)| left) {
-            if self.step() == Place::Done {
+        let leaps = trace.leaps.range(self.at.min(steps)..steps);
+        for (step, leap) in leaps.filter(|(_, leap)| matches!(leap, Leap::Function(_))) {
+            if self.run_up_to(trace, *step) == Place::Done || self.step_over(Some(leap)) == Place::Done {
                 return Place::Done;
             }
         }
-        self.at = steps;
+        self.run_up_to(trace, steps)
+    }
+
+    /// [`Traced::run_to`] where no function is left in one leap before.
+    fn run_up_to(&mut self, trace: &Trace, steps: usize) -> Place {
+        if let Some((address, times, left)) = trace.shortcut(self.at, steps) {
+            if self.run_to_breakpoint(address, times) == Place::Done {
+                return Place::Done;
+            }
+            self.at = steps - left;
+        }
+        while self.at < steps {
+            if self.step_over(trace.leaps.get(&self.at)) == Place::Done {
+                return Place::Done;
+            }
+        }
         Place::Inside
+    }
+
+    /// Executes what is one step of a trace.
+    fn step_over(&mut self, leap: Option<&Leap>) -> Place {
+        match leap {
+            None => self.step(),
+            Some(Leap::Copy(out) | Leap::Function(out)) => {
+                self.at += 1;
+                self.run_to_breakpoint(*out, 1)
+            }
+        }
+    }
+
+    /// Where the next step copies bytes, executes the copying of as many as `rounds` of them.
+    pub(crate) fn begin_copy(&mut self, trace: &Trace, rounds: u64) {
+        if trace.is_copy(self.at) {
+            let address = self.register(RIP);
+            for _ in 0..rounds {
+                if self.go(libc::PTRACE_SINGLESTEP) == Place::Done || self.register(RIP) != address {
+                    break;
+                }
+            }
+        }
     }
 
     fn run_to_breakpoint(&mut self, address: u64, times: u32) -> Place {

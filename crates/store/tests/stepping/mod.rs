@@ -1,5 +1,6 @@
 //! Killing one operation at chosen steps, and judging what is left.
 
+pub(crate) mod large;
 pub(crate) mod operations;
 pub(crate) mod recovery;
 mod witness;
@@ -18,6 +19,9 @@ use witness::{Marker, Scene};
 const SAMPLE: usize = 150;
 /// Bytes that may be in use more than after an undisturbed run: bitmaps of chunks that are kept empty.
 const SLACK: u64 = 8 << 10;
+
+/// Rounds of a copy of bytes before which or in which a kill falls.
+const COPIED: u64 = 300;
 
 /// The points of an operation to test, by form.
 fn budget(sample: usize) -> Option<usize> {
@@ -117,6 +121,7 @@ impl<'a> Trial<'a> {
         let mut cast = Cast::enter(self, dir.path(), !self.case.alone && dice.is_multiple_of(2))?;
         let mut traced = cast.traced(self, dir.path())?;
         self.drive(&mut traced, &mut cast, point)?;
+        traced.begin_copy(&self.trace, dice / 64 % COPIED);
         traced.child.kill();
         cast.let_go(self.case.peer);
         let after = cast.judge(dice / 2 % 3)?;

@@ -99,7 +99,7 @@ pub(crate) fn scene(dir: &Path, len: Option<usize>, next: usize) -> Result<Scene
     Ok(scene)
 }
 
-fn populate(store: &Arc<Store>, len: Option<usize>, next: usize) -> Result<Scene, String> {
+pub(crate) fn populate(store: &Arc<Store>, len: Option<usize>, next: usize) -> Result<Scene, String> {
     let mut others = Vec::new();
     for (n, shard) in [(3, SHARD), (1, 2)] {
         for (i, id) in ids_in_shard(store, "other", shard, n).into_iter().enumerate() {
@@ -284,7 +284,7 @@ fn full_chunks(dir: &Path) -> Result<Scene, String> {
 
 /// Attaches as a worker that has worked before: with a seat. A newcomer clears dead seats beside its own; here it
 /// finds those that [`super::recovery`] puts before the one whose owner died.
-fn enter(stage: &Stage<'_>) -> Arc<Store> {
+pub(crate) fn enter(stage: &Stage<'_>) -> Arc<Store> {
     let store = attach_existing(stage.dir).expect("attach");
     store.exists(&store.key(b"", b"nobody")).expect("exists");
     store
@@ -390,7 +390,7 @@ fn collect(stage: &Stage<'_>) {
     (stage.mark)();
 }
 
-fn snapshot(stage: &Stage<'_>) {
+pub(crate) fn snapshot(stage: &Stage<'_>) {
     let store = enter(stage);
     let key = store.key(b"", stage.scene.victim.as_bytes());
     (stage.mark)();
