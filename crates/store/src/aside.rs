@@ -31,11 +31,12 @@ pub(crate) fn set_aside(damaged: &StoreFile, dir: &OwnedFd, what: &str) -> Resul
     let moved = |e: rustix::io::Errno| fail("set it aside as damaged", e.into());
     let name = damaged.path.file_name().map(Path::new).unwrap_or(Path::new(""));
     let saved = readable(damaged).map_err(|e| fail("look for sessions in it", e))?;
-    let aside = free_name(dir, name).map_err(moved)?;
+    let (aside, linked) = free_name(dir, name, damaged).map_err(moved)?;
     let kept = damaged.path.with_file_name(&aside);
     let (path, kept) = (damaged.path.display(), kept.display());
     let Some((constants, sessions)) = saved else {
-        renameat(dir, name, dir, &aside).map_err(moved)?;
+        // Renaming a file to another of its names does nothing.
+        if linked { unlinkat(dir, name, AtFlags::empty()) } else { renameat(dir, name, dir, &aside) }.map_err(moved)?;
         return Ok(format!(
             "the session store {path} was damaged ({what}); it is kept as {kept}, and a new store was begun: without the secret in its header the sessions in it cannot be read"
         ));
@@ -43,7 +44,7 @@ pub(crate) fn set_aside(damaged: &StoreFile, dir: &OwnedFd, what: &str) -> Resul
     let mut temporary = name.as_os_str().to_os_string();
     temporary.push(format!(".{}.new", damaged.inode));
     let copied = copy(damaged, dir, Path::new(&temporary), &constants)
-        .and_then(|()| Ok(linkat(dir, name, dir, &aside, AtFlags::empty())?))
+        .and_then(|()| if linked { Ok(()) } else { Ok(linkat(dir, name, dir, &aside, AtFlags::empty())?) })
         .and_then(|()| Ok(renameat(dir, &temporary, dir, name)?));
     if let Err(e) = copied {
         let _ = unlinkat(dir, &temporary, AtFlags::empty());
@@ -54,15 +55,17 @@ pub(crate) fn set_aside(damaged: &StoreFile, dir: &OwnedFd, what: &str) -> Resul
     ))
 }
 
-/// A name beside the store for a damaged file. Where as many as are kept are there, the oldest is removed for it.
-fn free_name(dir: &OwnedFd, name: &Path) -> rustix::io::Result<std::ffi::OsString> {
+/// A name beside the store for the damaged file, and whether it has that name already, from one who died in this work.
+/// Where as many files as are kept are there, the oldest is removed.
+fn free_name(dir: &OwnedFd, name: &Path, damaged: &StoreFile) -> rustix::io::Result<(std::ffi::OsString, bool)> {
     let mut oldest = None;
     for number in 1..=KEPT {
         let mut aside = name.as_os_str().to_os_string();
         aside.push(format!(".damaged-{number}"));
         match statat(dir, &aside, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(rustix::io::Errno::NOENT) => return Ok(aside),
+            Err(rustix::io::Errno::NOENT) => return Ok((aside, false)),
             Err(e) => return Err(e),
+            Ok(stat) if (stat.st_dev, stat.st_ino) == (damaged.device, damaged.inode) => return Ok((aside, true)),
             Ok(stat) => {
                 // The time at which it got this name; a write through a mapping need not show in the other times.
                 let age = (stat.st_ctime, stat.st_ctime_nsec);
@@ -74,7 +77,7 @@ fn free_name(dir: &OwnedFd, name: &Path) -> rustix::io::Result<std::ffi::OsStrin
     }
     let (_, aside) = oldest.ok_or(rustix::io::Errno::NOENT)?;
     unlinkat(dir, &aside, AtFlags::empty())?;
-    Ok(aside)
+    Ok((aside, false))
 }
 
 /// The constants of the damaged file and how many sessions prove them: the nodes' checksums hold only with the secret

@@ -1,8 +1,9 @@
 //! SIGKILL at every instruction. A child stops right before one operation, is stepped into it and killed; then those
 //! who live on, or the first to come after, must find every committed session, every lock free and no space lost.
 //!
-//! The long form (`CLOAKROOM_SOAK=1`) kills at every step, the short one at a sample: where the file had just changed
-//! and evenly between. What recovers from such a death is itself an operation, stepped and killed like the others.
+//! The long form (`CLOAKROOM_SOAK=1`) kills at every step, the short one at a sample: where the file had just changed or
+//! the kernel was called, and evenly between. What recovers from such a death is itself an operation, stepped and killed
+//! like the others. The cases run side by side, each processor taking the next one.
 
 mod harness;
 #[cfg(target_arch = "x86_64")]
@@ -10,15 +11,29 @@ mod stepping;
 
 #[cfg(target_arch = "x86_64")]
 fn main() -> std::process::ExitCode {
+    use stepping::{large, moving, operations, recovery};
+
     let mut suite = harness::Suite::new("single_step");
-    harness::tracer::stay_on_one_processor();
-    for case in stepping::operations::all().into_iter().chain(stepping::large::all()) {
-        suite.case(case.name, || stepping::explore(&case));
+    let (recoveries, kinds) = (recovery::all(), recovery::of_each_kind());
+    let names: Vec<String> = kinds.iter().map(|kind| format!("recovery: after a death in {}", kind.name)).collect();
+    let operations: Vec<_> = [moving::all(), large::all(), operations::all()].into_iter().flatten().collect();
+    let mut cases: Vec<(&str, Box<dyn Fn() -> harness::Checked>)> = Vec::new();
+    // What takes longest comes first.
+    cases.push(("migrate: a deleted store moves to a new file", Box::new(moving::explore_move)));
+    for case in recoveries.iter().rev() {
+        cases.push((case.name, Box::new(|| recovery::explore(case))));
     }
-    // A rebuild is half a million steps; the short form does with one death before it.
-    for case in stepping::recovery::all().iter().skip(usize::from(!harness::soak())) {
-        suite.case(case.name, || stepping::recovery::explore(case));
+    if harness::soak() {
+        for (case, name) in kinds.iter().zip(&names) {
+            cases.push((name, Box::new(|| recovery::explore(case))));
+        }
+    } else {
+        cases.push(("recovery: after a death in each kind of operation", Box::new(recovery::explore_each_kind)));
     }
+    for case in &operations {
+        cases.push((case.name, Box::new(|| stepping::explore(case))));
+    }
+    suite.side_by_side(&cases, harness::tracer::stay_on_one_processor);
     suite.finish()
 }
 

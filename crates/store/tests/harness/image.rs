@@ -12,7 +12,7 @@ const DEVICE: u64 = 176;
 const INODE: u64 = 184;
 
 /// The content of a store file: its length and the pages that are not all zero, in order.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Image {
     pub(crate) len: u64,
     pub(crate) pages: Vec<(u64, Box<[u8; PAGE]>)>,
@@ -21,7 +21,12 @@ pub(crate) struct Image {
 impl Image {
     /// The file of this user's store in `dir`.
     pub(crate) fn take(dir: &Path) -> Image {
-        let file = File::open(super::store_file(dir)).expect("the store file");
+        Image::of(&super::store_file(dir))
+    }
+
+    /// The file at `path`.
+    pub(crate) fn of(path: &Path) -> Image {
+        let file = File::open(path).expect("the store file");
         let len = file.metadata().expect("its length").len();
         let mut pages = Vec::new();
         let mut at = 0;
@@ -68,6 +73,13 @@ impl Image {
             file.write_all_at(&bytes[..end], *first).expect("pages of the store file");
         }
         (path, file)
+    }
+
+    /// Says in the header that the pages are those of the file at `path`.
+    pub(crate) fn name_file(&mut self, path: &Path) {
+        let stat = std::fs::metadata(path).expect("the file");
+        self.set(DEVICE, &stat.dev().to_le_bytes());
+        self.set(INODE, &stat.ino().to_le_bytes());
     }
 
     /// Forgets the boot under which the pages were right, as after a crash of the machine.

@@ -11,6 +11,7 @@ pub(crate) mod tracer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cloakroom_store::{Acquire, Options, Outcome, Over, Store};
@@ -70,6 +71,39 @@ impl Suite {
                 self.failed += 1;
                 println!("FAILED  {name}: {what} ({seconds:.1} s)");
             }
+        }
+    }
+
+    /// Runs cases side by side, as many at once as there are processors, each in order in a process of its own which
+    /// calls `begin` with its number first.
+    pub(crate) fn side_by_side(&mut self, cases: &[(&str, Box<dyn Fn() -> Checked + '_>)], begin: fn(usize)) {
+        let counts = process::shared_words(4);
+        let [next, totals @ ..] = counts else { return };
+        let lanes = std::thread::available_parallelism().map_or(1, |processors| processors.get().min(4));
+        let mut children: Vec<process::Child> = (0..lanes)
+            .map(|lane| {
+                process::Child::fork(|| {
+                    begin(lane);
+                    let mut own = Suite { filter: self.filter.clone(), passed: 0, failed: 0, skipped: 0, ..*self };
+                    while let Some((name, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                        own.case(name, case);
+                    }
+                    for (total, count) in totals.iter().zip([own.passed, own.failed, own.skipped]) {
+                        total.fetch_add(u64::from(count), Ordering::Relaxed);
+                    }
+                    0
+                })
+            })
+            .collect();
+        for child in &mut children {
+            let code = child.join();
+            if code != 0 {
+                println!("FAILED  a process that ran cases ended with code {code}");
+                self.failed += 1;
+            }
+        }
+        for (count, total) in [&mut self.passed, &mut self.failed, &mut self.skipped].into_iter().zip(totals) {
+            *count += total.load(Ordering::Relaxed) as u32;
         }
     }
 

@@ -9,7 +9,7 @@
 //! [`PATIENCE`] times, which is the checksum of a large payload. Kills inside of these are a sample: within the first
 //! rounds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::Path;
 
@@ -38,7 +38,7 @@ const LATER_ROUNDS: usize = 500;
 const MOST_STEPS: usize = 6_000_000;
 
 /// What an operation did, step by step.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Trace {
     /// Address of the instruction of each step.
     addresses: Vec<u64>,
@@ -46,6 +46,8 @@ pub(crate) struct Trace {
     ordinals: Vec<u32>,
     /// Numbers of executed instructions after which the file had just changed.
     pub(crate) changes: Vec<usize>,
+    /// Numbers of executed instructions before and after which a system call was made.
+    calls: Vec<usize>,
     /// The step that first waits on a futex, if any.
     pub(crate) first_wait: Option<usize>,
     /// The steps that stand for many.
@@ -66,7 +68,7 @@ impl Trace {
         self.addresses.len()
     }
 
-    /// The steps to test: those at which the file changed first of all, the rest spread evenly, nearly all of them
+    /// The steps to test: those at which the file changed or the kernel was called first of all, the rest spread evenly, nearly all of them
     /// where they are reached quickly: in the first rounds of a loop. Without a `budget` all steps, save that of the
     /// later rounds of a loop a sample must do.
     pub(crate) fn points(&self, budget: Option<usize>, random: &mut super::Random) -> Vec<usize> {
@@ -77,7 +79,8 @@ impl Trace {
             points.extend((0..LATER_ROUNDS).map(|_| random.below(total as u64) as usize));
             return points.into_iter().collect();
         };
-        let mut changes: Vec<usize> = self.changes.iter().copied().filter(|step| self.is_quick(*step)).collect();
+        let changes = self.changes.iter().chain(&self.calls);
+        let mut changes: Vec<usize> = changes.copied().filter(|step| self.is_quick(*step)).collect();
         while changes.len() > budget * 2 / 3 {
             let at = random.below(changes.len() as u64) as usize;
             changes.swap_remove(at);
@@ -135,12 +138,12 @@ impl Trace {
     }
 }
 
-/// Keeps this process and its children on one processor: a step then is a change of task, not a message to another
+/// Keeps this process and its children on one processor, number `lane` of those it may use: a step then is a change of task, not a message to another
 /// processor, and takes a third of the time.
-pub(crate) fn stay_on_one_processor() {
+pub(crate) fn stay_on_one_processor(lane: usize) {
     let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
     let choices: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
-    if let Some(cpu) = choices.get(std::process::id() as usize % choices.len().max(1)) {
+    if let Some(cpu) = choices.get(lane % choices.len().max(1)) {
         let mut one = rustix::thread::CpuSet::new();
         one.set(*cpu);
         // Without it the test is only slower.
@@ -232,15 +235,22 @@ impl Traced {
     pub(crate) fn trace(&mut self, watch: &mut Watch, mut waits: impl FnMut()) -> Result<Trace, String> {
         let mut trace = Trace::default();
         let mut counts: HashMap<u64, u32> = HashMap::new();
+        let mut calls = HashSet::new();
         let mut address = self.register(RIP);
         loop {
             let count = counts.entry(address).or_default();
             *count += 1;
             trace.addresses.push(address);
             trace.ordinals.push(*count);
-            if trace.first_wait.is_none() && *count == 1 && self.waits_on_futex(address) {
-                trace.first_wait = Some(trace.addresses.len() - 1);
-                waits();
+            if *count == 1 && self.calls_kernel(address) {
+                calls.insert(address);
+            }
+            if calls.contains(&address) {
+                if trace.first_wait.is_none() && self.waits_on_futex() {
+                    trace.first_wait = Some(trace.steps() - 1);
+                    waits();
+                }
+                trace.calls.extend([trace.steps() - 1, trace.steps()]);
             }
             let out = (*count == PATIENCE).then(|| self.way_out(address, &counts)).flatten();
             let mut place = match out {
@@ -299,10 +309,13 @@ impl Traced {
         })
     }
 
-    fn waits_on_futex(&self, address: u64) -> bool {
+    fn calls_kernel(&self, address: u64) -> bool {
         self.request(libc::PTRACE_PEEKTEXT, address as usize, 0) & 0xffff == SYSCALL
-            && self.register(RAX) == libc::SYS_futex as u64
-            && self.register(RSI) & 0x7f == 0
+    }
+
+    /// Whether the system call that is made now waits on a futex.
+    fn waits_on_futex(&self) -> bool {
+        self.register(RAX) == libc::SYS_futex as u64 && self.register(RSI) & 0x7f == 0
     }
 
     /// Goes on to where `steps` instructions of the operation are executed, as `trace` shows them.

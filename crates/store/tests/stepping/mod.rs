@@ -1,6 +1,7 @@
 //! Killing one operation at chosen steps, and judging what is left.
 
 pub(crate) mod large;
+pub(crate) mod moving;
 pub(crate) mod operations;
 pub(crate) mod recovery;
 mod witness;
@@ -61,6 +62,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) image: Image,
     pub(crate) scene: Scene,
     pub(crate) trace: Trace,
+    /// One who died in the same operation on the same deleted file before, and where.
+    predecessor: Option<(Trace, usize)>,
     /// Bytes in use after an undisturbed run and the end of all sessions.
     used: u64,
 }
@@ -72,14 +75,42 @@ const STRAYED: &str = "the operation waited before the point at which it waited 
 impl<'a> Trial<'a> {
     /// Traces the operation, and runs it undisturbed to see that it works and what it leaves.
     pub(crate) fn new(case: &'a Case, image: Image, scene: Scene) -> Result<Trial<'a>, String> {
-        let mut trial = Trial { case, image, scene, trace: Trace::default(), used: u64::MAX };
+        Trial::after(case, image, scene, None)
+    }
+
+    /// [`Trial::new`] where `predecessor` has died before.
+    fn after(
+        case: &'a Case,
+        image: Image,
+        scene: Scene,
+        predecessor: Option<(Trace, usize)>,
+    ) -> Result<Trial<'a>, String> {
+        let mut trial = Trial { case, image, scene, trace: Trace::default(), predecessor, used: u64::MAX };
+        trial.watch_undisturbed(true)?;
+        Ok(trial)
+    }
+
+    /// [`Trial::new`] without a trace of its own: the points of `trace` are passed by this operation, too, or its end is
+    /// reached first.
+    fn along(case: &'a Case, image: Image, scene: Scene, trace: Trace) -> Result<Trial<'a>, String> {
+        let mut trial = Trial { case, image, scene, trace, predecessor: None, used: u64::MAX };
+        trial.watch_undisturbed(false)?;
+        Ok(trial)
+    }
+
+    fn watch_undisturbed(&mut self, trace: bool) -> Result<(), String> {
+        let case = self.case;
         let dir = temporary();
-        let path = trial.image.write(dir.path());
-        trial.wipe_if_asked(dir.path());
-        let mut cast = Cast::enter(&trial, dir.path(), case.peer != Peer::None)?;
-        let mut traced = cast.traced(&trial, dir.path())?;
+        let path = self.image.write(dir.path());
+        self.wipe_if_asked(dir.path());
+        let mut cast = Cast::enter(self, dir.path(), case.peer != Peer::None || case.deleted)?;
         let mut watch = Watch::new(&path);
-        trial.trace = traced.trace(&mut watch, || cast.let_go(case.peer))?;
+        let mut traced = cast.traced(self, dir.path())?;
+        if trace {
+            self.trace = traced.trace(&mut watch, || cast.let_go(case.peer))?;
+        } else {
+            traced.run();
+        }
         drop(watch);
         traced.run();
         let code = traced.child.join();
@@ -87,9 +118,24 @@ impl<'a> Trial<'a> {
             return Err(format!("the undisturbed operation failed with code {code}"));
         }
         let after = cast.leave()?;
-        trial.used = in_thread(|| witness::finish(dir.path(), &trial.scene, after, 0, u64::MAX))?
+        self.used = in_thread(|| witness::finish(dir.path(), &self.scene, after, 0, u64::MAX))?
             .map_err(|e| format!("undisturbed: {e}"))?;
-        Ok(trial)
+        Ok(())
+    }
+
+    /// What must lie in the directory besides the store.
+    fn look_beside(&self, dir: &Path) -> Result<(), String> {
+        let paths = std::fs::read_dir(dir).expect("the directory").map(|entry| entry.expect("an entry").path());
+        let beside: Vec<_> = paths.filter(|path| *path != store_file(dir)).collect();
+        match (self.case.kept, beside.as_slice()) {
+            (None, []) => Ok(()),
+            (Some(name), [path]) if path.to_string_lossy().contains(name) => {
+                let mut as_written = self.image.clone();
+                as_written.name_file(path);
+                if Image::of(path) == as_written { Ok(()) } else { Err("the file set aside was changed".to_owned()) }
+            }
+            (_, files) => Err(format!("beside the store there are {} files", files.len())),
+        }
     }
 
     fn wipe_if_asked(&self, dir: &Path) {
@@ -100,8 +146,9 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Kills the operation after `point` instructions and judges what is left.
-    pub(crate) fn kill_at(&self, point: usize, dice: u64) -> Result<(), String> {
+    /// Kills the operation after `point` instructions and judges what is left. Whether it was killed before its end,
+    /// which it is unless the trace is that of another.
+    pub(crate) fn kill_at(&self, point: usize, dice: u64) -> Result<Place, String> {
         let mut result = self.try_kill_at(point, dice);
         for _ in 0..3 {
             if !matches!(&result, Err(e) if e == STRAYED) {
@@ -114,23 +161,24 @@ impl<'a> Trial<'a> {
         })
     }
 
-    fn try_kill_at(&self, point: usize, dice: u64) -> Result<(), String> {
+    fn try_kill_at(&self, point: usize, dice: u64) -> Result<Place, String> {
         let dir = temporary();
         self.image.write(dir.path());
         self.wipe_if_asked(dir.path());
-        let mut cast = Cast::enter(self, dir.path(), !self.case.alone && dice.is_multiple_of(2))?;
+        let mut cast = Cast::enter(self, dir.path(), self.case.deleted || !self.case.alone && dice.is_multiple_of(2))?;
         let mut traced = cast.traced(self, dir.path())?;
-        self.drive(&mut traced, &mut cast, point)?;
+        let place = self.drive(&mut traced, &mut cast, point)?;
         traced.begin_copy(&self.trace, dice / 64 % COPIED);
         traced.child.kill();
         cast.let_go(self.case.peer);
         let after = cast.judge(dice / 2 % 3)?;
         in_thread(|| witness::finish(dir.path(), &self.scene, after, dice / 2 % 6, self.used + SLACK))??;
-        Ok(())
+        self.look_beside(dir.path())?;
+        Ok(place)
     }
 
     /// Brings the child to `point`; the peer is told to go on where the traced child first waited.
-    fn drive(&self, traced: &mut Traced, cast: &mut Cast, point: usize) -> Result<(), String> {
+    fn drive(&self, traced: &mut Traced, cast: &mut Cast, point: usize) -> Result<Place, String> {
         let place = match self.trace.first_wait.filter(|wait| *wait <= point) {
             Some(wait) => match traced.run_to(&self.trace, wait) {
                 Place::Inside => {
@@ -147,7 +195,7 @@ impl<'a> Trial<'a> {
             }
             return Err(format!("the operation ended with code {}", traced.child.join()));
         }
-        Ok(())
+        Ok(place)
     }
 
     /// The file as the operation killed at `point` leaves it.
@@ -187,10 +235,22 @@ impl Cast {
         Ok(cast)
     }
 
-    /// Forks the traced process, and brings the waiter to wait behind it.
+    /// Forks the traced process, and brings the waiter to wait behind it. Where the file is deleted under them all, a
+    /// predecessor goes and dies first.
     fn traced(&mut self, trial: &Trial<'_>, dir: &Path) -> Result<Traced, String> {
         let scene = &trial.scene;
-        let traced = Traced::start(|mark| (trial.case.run)(&Stage { dir, scene, mark }))?;
+        let start = || Traced::start(|mark| (trial.case.run)(&Stage { dir, scene, mark }));
+        let predecessor = trial.predecessor.as_ref().map(|how| Ok::<_, String>((start()?, how))).transpose()?;
+        let traced = start()?;
+        if trial.case.deleted {
+            std::fs::remove_file(store_file(dir)).map_err(|e| e.to_string())?;
+        }
+        if let Some((mut predecessor, (trace, point))) = predecessor {
+            if predecessor.run_to(trace, *point) == Place::Done {
+                return Err("the first to move the store came to its end".to_owned());
+            }
+            predecessor.child.kill();
+        }
         if self.peer == Peer::Waiter
             && let Some(survivor) = &mut self.survivor
         {

@@ -33,6 +33,10 @@ pub(crate) struct Case {
     pub(crate) foreign: bool,
     /// Nobody else may be attached.
     pub(crate) alone: bool,
+    /// The file is deleted once everybody has it attached.
+    pub(crate) deleted: bool,
+    /// The file as it was must be kept beside the store, under a name with this in it.
+    pub(crate) kept: Option<&'static str>,
 }
 
 impl Case {
@@ -41,7 +45,7 @@ impl Case {
         setup: fn(&Path) -> Result<Scene, String>,
         run: fn(&Stage<'_>),
     ) -> Case {
-        Case { name, setup, run, peer: Peer::None, foreign: false, alone: false }
+        Case { name, setup, run, peer: Peer::None, foreign: false, alone: false, deleted: false, kept: None }
     }
 }
 
@@ -119,7 +123,7 @@ pub(crate) fn populate(store: &Arc<Store>, len: Option<usize>, next: usize) -> R
         // Absent, or reserved by the acquire.
         None => allowed.extend([None, Some(Vec::new())]),
     }
-    Ok(Scene { victim, allowed, next, others, losable: Vec::new(), retires: false })
+    Ok(Scene { victim, allowed, next, others, losable: Vec::new(), retires: false, makes: None })
 }
 
 fn first_of_shard(dir: &Path) -> Result<Scene, String> {
@@ -134,6 +138,7 @@ fn first_of_shard(dir: &Path) -> Result<Scene, String> {
         others: vec![(other, value(3, 700))],
         losable: Vec::new(),
         retires: false,
+        makes: None,
     })
 }
 
@@ -283,9 +288,11 @@ fn full_chunks(dir: &Path) -> Result<Scene, String> {
 }
 
 /// Attaches as a worker that has worked before: with a seat. A newcomer clears dead seats beside its own; here it
-/// finds those that [`super::recovery`] puts before the one whose owner died.
+/// finds those that [`super::recovery`] puts before the one whose owner died. It comes in a later second than those who
+/// made the template, however fast it is, so that the sweep of its second is its.
 pub(crate) fn enter(stage: &Stage<'_>) -> Arc<Store> {
     let store = attach_existing(stage.dir).expect("attach");
+    store.clock().skew(2, 2);
     store.exists(&store.key(b"", b"nobody")).expect("exists");
     store
 }

@@ -4,12 +4,16 @@
 use cloakroom_store::Options;
 
 use super::operations::{Case, Peer, SHARD, acquire, acquire_and_commit, commit, scene};
+use super::witness::Scene;
 use super::{Stage, Trial, template};
-use crate::harness::image::{SEAT_COUNT, seat_at};
+use crate::harness::image::{Image, SEAT_COUNT, seat_at};
+use crate::harness::tracer::{Place, Trace};
 use crate::harness::{Checked, Finding, Random, attach_existing, soak};
 
 /// Points of one recovery in the short form.
 const SAMPLE: usize = 150;
+/// Points of one recovery that is not traced itself.
+const PASSED: usize = 40;
 /// Points of one recovery in the long form: it takes hundreds of thousands of steps, nearly all of which look at free
 /// nodes.
 const LONG: usize = 5000;
@@ -17,7 +21,9 @@ const LONG: usize = 5000;
 /// Which death precedes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Death {
-    /// Anywhere inside the shard's lock where the file had just changed.
+    /// Anywhere the file had just changed.
+    Anywhere,
+    /// There, inside a shard's lock.
     InShard,
     /// With the session lock, and with space that is allocated and not published.
     Pending,
@@ -33,25 +39,38 @@ pub(crate) struct Recovery {
     second: Case,
 }
 
-/// All recoveries.
+/// The recoveries from a death in each kind of operation, by a process that writes.
+pub(crate) fn of_each_kind() -> Vec<Recovery> {
+    let wanted = [
+        ("update: larger", Death::InShard),
+        ("update: smaller", Death::InShard),
+        ("create: again after a logout", Death::InShard),
+        ("create: one that splits an index bucket", Death::InShard),
+        ("update: 100 KB to 140 KB in two blocks", Death::InShard),
+        ("update: of several megabytes to more", Death::InShard),
+        ("touch: with a step of the sweep", Death::InShard),
+        ("destroy", Death::InShard),
+        ("retire", Death::InShard),
+        ("collect: an expired session", Death::InShard),
+        ("create: in a full store, by eviction", Death::InShard),
+        ("grow", Death::Anywhere),
+        ("update: into a chunk that another shard empties", Death::InShard),
+    ];
+    let mut cases: Vec<Case> = super::large::all().into_iter().chain(super::operations::all()).collect();
+    let mut take = |name| cases.swap_remove(cases.iter().position(|case| case.name == name).expect("a case"));
+    let recovery = |(name, death)| Recovery { name, first: take(name), death, second: writes_again() };
+    wanted.into_iter().map(recovery).collect()
+}
+
+fn writes_again() -> Case {
+    Case::new("acquire", |_| Err("a recovery begins where another died".to_owned()), acquire_and_commit)
+}
+
+/// All recoveries that take another way than those [`of_each_kind`].
 pub(crate) fn all() -> Vec<Recovery> {
-    let small = Case::new("small update", |dir| scene(dir, Some(200), 3000), commit);
-    let create = Case::new("create", |dir| scene(dir, None, 900), acquire_and_commit);
     let large = |name| Case::new(name, |dir| scene(dir, Some(500), 9000), commit);
     let again = |name, run| Case::new(name, |_| Err("a recovery begins where another died".to_owned()), run);
     vec![
-        Recovery {
-            name: "recovery: of a shard, after a death in an update",
-            first: small,
-            death: Death::InShard,
-            second: again("acquire", acquire_and_commit),
-        },
-        Recovery {
-            name: "recovery: of a shard, after a death in a create",
-            first: create,
-            death: Death::InShard,
-            second: again("acquire", acquire_and_commit),
-        },
         Recovery {
             name: "recovery: of a session lock with unpublished space",
             first: large("large update"),
@@ -91,27 +110,13 @@ fn attach_alone(stage: &Stage<'_>) {
 
 /// Kills the first process at some points of its operation, and its recovery at the points of each.
 pub(crate) fn explore(recovery: &Recovery) -> Checked {
-    let (image, scene) = template(&recovery.first)?;
     let mut random = Random::new(recovery.name.len() as u64);
-    let first = Trial::new(&recovery.first, image, scene)?;
-    let deaths = deaths(&first, recovery.death, &mut random)?;
+    let first = first_trial(recovery)?;
+    let deaths = deaths(&first, recovery.death, if soak() { 8 } else { 1 }, &mut random)?;
     let (mut tested, mut possible) = (0, 0);
     for death in &deaths {
-        let mut image = first.killed(*death)?;
-        // Seats that say they are in use and hold nothing: all others, so that the dead one's must be taken, or as many
-        // as a newcomer clears in passing, so that the dead one's is found through what its owner held.
-        let seats: std::ops::Range<u64> = if recovery.death == Death::LastSeat { 1..4096 } else { 2..12 };
-        image.set(SEAT_COUNT, &(seats.end as u32).next_multiple_of(8).to_le_bytes());
-        seats.for_each(|seat| image.set(seat_at(seat), &1u32.to_le_bytes()));
-        let scene = super::witness::Scene {
-            victim: first.scene.victim.clone(),
-            allowed: first.scene.allowed.clone(),
-            next: first.scene.next.clone(),
-            others: first.scene.others.clone(),
-            losable: Vec::new(),
-            retires: false,
-        };
         let failed = |e| format!("first death after {death} instructions: {e}");
+        let (image, scene) = left_by(&first, recovery, *death)?;
         let second = Trial::new(&recovery.second, image, scene).map_err(failed)?;
         let budget = if soak() { LONG } else { SAMPLE };
         let points = second.trace.points(Some(budget), &mut random);
@@ -124,17 +129,72 @@ pub(crate) fn explore(recovery: &Recovery) -> Checked {
     Ok(Finding::Passed(format!("{tested} of {possible} points after {} deaths", deaths.len())))
 }
 
+/// The short form of the recoveries [`of_each_kind`]: that of one is traced, as it takes half a million steps, and the
+/// others are killed where they pass a point of that trace.
+pub(crate) fn explore_each_kind() -> Checked {
+    let mut random = Random::new(53);
+    let mut trace: Option<Trace> = None;
+    let (mut inside, mut after) = (0, 0);
+    let recoveries = of_each_kind();
+    for recovery in &recoveries {
+        let first = first_trial(recovery).map_err(|e| format!("{}: {e}", recovery.name))?;
+        let drawn = deaths(&first, recovery.death, 1, &mut random).map_err(|e| format!("{}: {e}", recovery.name))?;
+        let death = drawn.first().copied().unwrap_or(0);
+        let failed = |e| format!("{}: first death after {death} instructions: {e}", recovery.name);
+        let (image, scene) = left_by(&first, recovery, death).map_err(failed)?;
+        let second = match &trace {
+            Some(trace) => Trial::along(&recovery.second, image, scene, trace.clone()),
+            None => Trial::new(&recovery.second, image, scene),
+        };
+        let second = second.map_err(failed)?;
+        let before = inside;
+        for point in second.trace.points(Some(PASSED), &mut random) {
+            match second.kill_at(point, random.next()).map_err(failed)? {
+                Place::Inside => inside += 1,
+                Place::Done => after += 1,
+            }
+        }
+        trace.get_or_insert(second.trace);
+    }
+    let what = format!("{inside} deaths inside and {after} after the end, {} kinds", recoveries.len());
+    if inside < after { Err(format!("too few: {what}")) } else { Ok(Finding::Passed(what)) }
+}
+
+fn first_trial(recovery: &Recovery) -> Result<Trial<'_>, String> {
+    let (image, scene) = template(&recovery.first)?;
+    Trial::new(&recovery.first, image, scene)
+}
+
+/// What the first process leaves where it dies: the file, and what may be in it once another has written, or died while
+/// it tried to.
+fn left_by(first: &Trial<'_>, recovery: &Recovery, death: usize) -> Result<(Image, Scene), String> {
+    let mut image = first.killed(death)?;
+    // Seats that say they are in use and hold nothing: all others, so that the dead one's must be taken, or as many
+    // as a newcomer clears in passing, so that the dead one's is found through what its owner held.
+    let seats: std::ops::Range<u64> = if recovery.death == Death::LastSeat { 1..4096 } else { 2..12 };
+    image.set(SEAT_COUNT, &(seats.end as u32).next_multiple_of(8).to_le_bytes());
+    seats.for_each(|seat| image.set(seat_at(seat), &1u32.to_le_bytes()));
+    let mut scene = first.scene.clone();
+    if scene.allowed.contains(&None) {
+        // Reserved by one who acquired it.
+        scene.allowed.push(Some(Vec::new()));
+    }
+    scene.allowed.push(Some(scene.next.clone()));
+    Ok((image, scene))
+}
+
 /// The points at which the first process dies: where the file had just changed, and is as `death` asks.
-fn deaths(first: &Trial<'_>, death: Death, random: &mut Random) -> Result<Vec<usize>, String> {
+fn deaths(first: &Trial<'_>, death: Death, count: usize, random: &mut Random) -> Result<Vec<usize>, String> {
     let changes = &first.trace.changes;
     let mut chosen = Vec::new();
-    for _ in 0..if soak() { 8 } else { 1 } {
+    for _ in 0..count {
         let mut point = None;
         for _ in 0..1000 {
             let drawn = changes.get(random.below(changes.len() as u64) as usize).copied().unwrap_or(0);
             let image = first.killed(drawn)?;
             let fits = match death {
-                Death::InShard => image.shard_locked(SHARD),
+                Death::Anywhere => true,
+                Death::InShard => (0..4).any(|shard| image.shard_locked(shard)),
                 Death::Pending | Death::LastSeat => !image.shard_locked(SHARD) && image.has_pending(0),
             };
             if fits {

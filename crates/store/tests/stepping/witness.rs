@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Acquire, Error, Lease, Outcome, Over, Store};
+use cloakroom_store::{Acquire, Error, Inheritance, Lease, Options, Outcome, Over, Store};
 
-use crate::harness::{LIFE, attach_existing, exclusive, get, put, read, sound, value, waiting};
+use crate::harness::{LIFE, exclusive, get, put, read, sound, value, waiting};
 
 /// Longest time in which a dead owner's lock must be had: a look at its liveness every 20 ms, and a busy machine.
 const FREE_AGAIN: Duration = Duration::from_secs(3);
 
 /// The sessions of a template, and what the interrupted operation may have made of them.
+#[derive(Clone)]
 pub(crate) struct Scene {
     /// The session that the operation is about.
     pub(crate) victim: String,
@@ -25,6 +26,8 @@ pub(crate) struct Scene {
     pub(crate) losable: Vec<(String, Vec<u8>)>,
     /// Whether the victim may be retired: read, and written only after its grace was ended.
     pub(crate) retires: bool,
+    /// The capacity with which those who come later attach: who gives none makes no store and sets no file aside.
+    pub(crate) makes: Option<u64>,
 }
 
 /// Who wrote the victim after the kill.
@@ -58,6 +61,10 @@ impl Marker {
 }
 
 impl Scene {
+    pub(crate) fn attach(&self, dir: &Path) -> Result<Arc<Store>, String> {
+        Store::attach(dir, Options { capacity: self.makes, user: None }).map_err(|e| format!("cannot attach: {e}"))
+    }
+
     fn allows(&self, after: Marker, found: Option<&Vec<u8>>) -> Result<(), String> {
         let as_expected = match after {
             Marker::None => self.allowed.iter().any(|value| value.as_ref() == found),
@@ -129,7 +136,9 @@ fn inspect(store: &Arc<Store>, scene: &Scene, order: u64, after: Marker, me: Mar
 /// Attaches anew, inspects (or, in orders 3 and up, looks only through snapshots), ends all sessions and sees that
 /// at most `limit` bytes stay in use. Gives the bytes in use.
 pub(crate) fn finish(dir: &Path, scene: &Scene, after: Marker, order: u64, limit: u64) -> Result<u64, String> {
-    let store = attach_existing(dir)?;
+    // Who makes a store removes it with its last session; that is not the one that looks.
+    drop(scene.attach(dir)?);
+    let store = scene.attach(dir)?;
     if order < 3 {
         inspect(&store, scene, order, after, Marker::Waiter).map_err(|e| format!("newcomer: {e}"))?;
     } else {
@@ -169,10 +178,18 @@ pub(crate) fn serve<'a>(dir: &'a Path, scene: &'a Scene) -> impl FnMut(&str) -> 
         let mut words = command.split(' ');
         let verb = words.next().unwrap_or_default();
         if verb == "attach" {
-            store = Some(attach_existing(dir)?);
+            store = Some(scene.attach(dir)?);
             return Ok(String::new());
         }
-        let store = store.as_ref().ok_or("not attached")?;
+        let store = store.as_mut().ok_or("not attached")?;
+        if store.superseded() || !store.in_place() {
+            let (fresh, inheritance) = store.successor().map_err(|e| format!("no successor: {e}"))?;
+            if inheritance != Inheritance::Kept {
+                return Err(format!("the sessions of the deleted file: {inheritance:?}"));
+            }
+            *store = fresh;
+        }
+        let store: &Arc<Store> = store;
         let key = store.key(b"", scene.victim.as_bytes());
         match verb {
             "hold" => {

@@ -1,0 +1,143 @@
+//! Operations that change the file as a whole, to be killed like all others: another size, a file of another format or
+//! with a damaged header, and the move to a new file after the store's own was deleted in use.
+
+use std::path::Path;
+
+use cloakroom_store::{Inheritance, Options, Store};
+
+use super::operations::{self, Case, SHARD, enter};
+use super::witness::Scene;
+use super::{SAMPLE, Stage, Trial, budget, fresh, template};
+use crate::harness::{Checked, Finding, Random, ids_in_shard, put, soak, value};
+
+/// Offsets of the header's layout fingerprint and checksum.
+const LAYOUT: u64 = 12;
+const CHECK: u64 = 24;
+/// Bytes that the stores of this module may take.
+const CAPACITY: u64 = 16 << 20;
+
+/// All of them but the move, which [`explore_move`] kills.
+pub(crate) fn all() -> Vec<Case> {
+    let alone = |name, setup, run, kept| Case { alone: true, kept: Some(kept), ..Case::new(name, setup, run) };
+    vec![
+        Case::new(
+            "resize: to a larger store",
+            |dir| operations::scene(dir, Some(1000), 1000),
+            |stage| {
+                attach_with(stage, 4 * CAPACITY);
+            },
+        ),
+        Case::new(
+            "resize: to a smaller store",
+            |dir| operations::scene(dir, Some(1000), 1000),
+            |stage| {
+                attach_with(stage, CAPACITY / 2);
+            },
+        ),
+        alone("migrate: a file of another layout is set aside", other_layout, attach_alone, ".format-"),
+        alone("migrate: a damaged header, sessions carried over", damaged_header, attach_alone, ".damaged-1"),
+    ]
+}
+
+fn attach_with(stage: &Stage<'_>, capacity: u64) {
+    (stage.mark)();
+    let store = Store::attach(stage.dir, Options { capacity: Some(capacity), user: None }).expect("attach");
+    (stage.mark)();
+    drop(store);
+}
+
+fn attach_alone(stage: &Stage<'_>) {
+    attach_with(stage, CAPACITY);
+}
+
+/// Few sessions in one shard, so that their recovery takes few steps; those who attach may make stores.
+fn small_scene(dir: &Path) -> Result<Scene, String> {
+    let store = fresh(dir, CAPACITY >> 20);
+    let mut others = Vec::new();
+    for (i, id) in ids_in_shard(&store, "other", SHARD, 4).into_iter().enumerate() {
+        let content = value(100 + i as u64, [500, 20_000, 0, 150_000][i % 4]);
+        put(&store, &id, &content)?;
+        others.push((id, content));
+    }
+    let victim = ids_in_shard(&store, "victim", SHARD, 1).swap_remove(0);
+    put(&store, &victim, &value(1, 1000))?;
+    let allowed = vec![Some(value(1, 1000))];
+    let makes = Some(CAPACITY);
+    Ok(Scene { victim, allowed, next: Vec::new(), others, losable: Vec::new(), retires: false, makes })
+}
+
+/// A store whose header says another layout, and means it. Its sessions are kept in the file that is set aside.
+fn other_layout(dir: &Path) -> Result<Scene, String> {
+    let mut scene = small_scene(dir)?;
+    change_header(dir, LAYOUT, |layout| layout.iter_mut().for_each(|byte| *byte ^= 0x11));
+    let image = crate::harness::image::Image::take(dir);
+    let header = image.page(0);
+    let constants: Vec<u8> = header.iter().take(24).chain(header.iter().skip(128).take(32)).copied().collect();
+    let check = twox_hash::XxHash3_64::oneshot(&constants);
+    change_header(dir, CHECK, |bytes| bytes.copy_from_slice(&check.to_le_bytes()));
+    scene.allowed = vec![None];
+    scene.others.clear();
+    Ok(scene)
+}
+
+fn damaged_header(dir: &Path) -> Result<Scene, String> {
+    let scene = small_scene(dir)?;
+    change_header(dir, CHECK, |check| check.iter_mut().for_each(|byte| *byte ^= 0x11));
+    Ok(scene)
+}
+
+/// Changes the 4 or 8 bytes at `at` of the store's header.
+fn change_header(dir: &Path, at: u64, change: impl FnOnce(&mut [u8])) {
+    use std::os::unix::fs::FileExt;
+    let options = std::fs::File::options().read(true).write(true).open(crate::harness::store_file(dir));
+    let file = options.expect("the store file");
+    let mut bytes = [0; 8];
+    let field = &mut bytes[..if at == LAYOUT { 4 } else { 8 }];
+    file.read_exact_at(field, at).expect("its header");
+    change(field);
+    file.write_all_at(field, at).expect("its header");
+}
+
+/// The move of a deleted store, by a process that has worked before.
+fn the_move() -> Case {
+    Case { deleted: true, ..Case::new("the move of a deleted store", small_scene, succeed) }
+}
+
+fn succeed(stage: &Stage<'_>) {
+    let store = enter(stage);
+    (stage.mark)();
+    let (fresh, inheritance) = store.successor().expect("a successor");
+    (stage.mark)();
+    assert_eq!(inheritance, Inheritance::Kept);
+    drop(fresh);
+}
+
+/// Kills whoever moves a deleted store to a new file and recovers the copy; then whoever comes second, after another
+/// has died in the move or in that recovery.
+pub(crate) fn explore_move() -> Checked {
+    let case = the_move();
+    let (image, scene) = template(&case)?;
+    let mut random = Random::new(41);
+    let first = Trial::new(&case, image.clone(), scene.clone())?;
+    let points = first.trace.points(budget(SAMPLE), &mut random);
+    for point in &points {
+        first.kill_at(*point, random.next())?;
+    }
+    let what = format!("{} of {} points", points.len(), first.trace.steps() + 1);
+
+    let (mut tested, mut possible) = (0, 0);
+    let deaths = if soak() { 12 } else { 1 };
+    for _ in 0..deaths {
+        let point = points[random.below(points.len() as u64) as usize];
+        let failed = |e| format!("first death after {point} instructions: {e}");
+        let predecessor = Some((first.trace.clone(), point));
+        let second = Trial::after(&case, image.clone(), scene.clone(), predecessor).map_err(failed)?;
+        let points = second.trace.points(budget(SAMPLE / 2).or(Some(5000)), &mut random);
+        for point in &points {
+            second.kill_at(*point, random.next()).map_err(failed)?;
+        }
+        tested += points.len();
+        possible += second.trace.steps() + 1;
+    }
+    Ok(Finding::Passed(format!("{what}; who comes second: {tested} of {possible} points after {deaths} deaths")))
+}
