@@ -17,9 +17,9 @@ fn main() -> std::process::ExitCode {
     let (recoveries, kinds) = (recovery::all(), recovery::of_each_kind());
     let names: Vec<String> = kinds.iter().map(|kind| format!("recovery: after a death in {}", kind.name)).collect();
     let operations: Vec<_> = [moving::all(), large::all(), operations::all()].into_iter().flatten().collect();
-    let mut cases: Vec<(&str, Box<dyn Fn() -> harness::Checked>)> = Vec::new();
     // What takes longest comes first.
-    cases.push(("migrate: a deleted store moves to a new file", Box::new(moving::explore_move)));
+    let mut cases: Vec<harness::Named> =
+        vec![("migrate: a deleted store moves to a new file", Box::new(moving::explore_move))];
     for case in recoveries.iter().rev() {
         cases.push((case.name, Box::new(|| recovery::explore(case))));
     }

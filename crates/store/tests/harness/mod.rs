@@ -27,6 +27,9 @@ pub(crate) enum Finding {
 
 pub(crate) type Checked = Result<Finding, String>;
 
+/// A case by its name, to be run in a process of its own.
+pub(crate) type Named<'a> = (&'a str, Box<dyn Fn() -> Checked + 'a>);
+
 /// Runs cases one after the other in this process and counts.
 pub(crate) struct Suite {
     filter: Option<String>,
@@ -76,7 +79,7 @@ impl Suite {
 
     /// Runs cases side by side, as many at once as there are processors, each in order in a process of its own which
     /// calls `begin` with its number first.
-    pub(crate) fn side_by_side(&mut self, cases: &[(&str, Box<dyn Fn() -> Checked + '_>)], begin: fn(usize)) {
+    pub(crate) fn side_by_side(&mut self, cases: &[Named<'_>], begin: fn(usize)) {
         let counts = process::shared_words(4);
         let [next, totals @ ..] = counts else { return };
         let lanes = std::thread::available_parallelism().map_or(1, |processors| processors.get().min(4));

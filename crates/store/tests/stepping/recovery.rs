@@ -147,7 +147,6 @@ pub(crate) fn explore_each_kind() -> Checked {
             None => Trial::new(&recovery.second, image, scene),
         };
         let second = second.map_err(failed)?;
-        let before = inside;
         for point in second.trace.points(Some(PASSED), &mut random) {
             match second.kill_at(point, random.next()).map_err(failed)? {
                 Place::Inside => inside += 1,
