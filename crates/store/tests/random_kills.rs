@@ -2,8 +2,13 @@
 //!
 //! Every payload names its session and carries a counter that rises with each write, and its bytes follow from both.
 //! A worker notes in shared memory what it is about to write, then writes, then notes that it is acknowledged; so
-//! after any kill each session must hold what was acknowledged last or what was in flight, whole.
+//! after any kill each session must hold what was acknowledged last or what was in flight, whole. Before that, six
+//! workers that only count are killed ([`counters`]).
+//!
+//! Both take a minute together, or `CLOAKROOM_KILL_SECONDS`.
 
+#[path = "random_kills/counters.rs"]
+mod counters;
 mod harness;
 
 use std::sync::Arc;
@@ -65,7 +70,7 @@ fn name(session: u64) -> String {
 }
 
 /// The payload of write `number` to `session`: both numbers, then bytes that follow from them; 100 B to 60 KB.
-fn payload(session: u64, number: u64) -> Vec<u8> {
+pub(crate) fn payload(session: u64, number: u64) -> Vec<u8> {
     let mix = (session << 32 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
     let len = match mix % 8 {
         0 => 8000 + mix % 52_000,
@@ -80,7 +85,7 @@ fn payload(session: u64, number: u64) -> Vec<u8> {
 }
 
 /// The write that a payload comes from; an error where it is not whole. An empty one is a reservation.
-fn number_of(session: u64, bytes: &[u8]) -> Result<Option<u64>, String> {
+pub(crate) fn number_of(session: u64, bytes: &[u8]) -> Result<Option<u64>, String> {
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -196,7 +201,7 @@ fn inspect(store: &Arc<Store>, log: &Log) -> Result<(), String> {
     Ok(())
 }
 
-fn kills(target: u64, limit: Duration) -> Checked {
+fn kills(limit: Duration) -> Checked {
     let dir = harness::temporary();
     let log = Log { words: shared_words(SESSIONS as usize * 3 + 1) };
     let mut random = Random::new(1);
@@ -208,8 +213,8 @@ fn kills(target: u64, limit: Duration) -> Checked {
     harness::in_thread(|| drop(attach(dir.path(), 16)))?;
     let mut workers: Vec<Child> = (0..WORKERS).map(|_| start_worker()).collect();
     let start = Instant::now();
-    let mut done = 0;
-    while done < target && start.elapsed() < limit {
+    let mut done = 0u64;
+    while start.elapsed() < limit {
         // A pause of random length, not a synchronisation: the moment of the kill is to be arbitrary.
         std::thread::sleep(Duration::from_micros(random.below(24_000)));
         let at = random.below(WORKERS) as usize;
@@ -257,15 +262,22 @@ fn kills(target: u64, limit: Duration) -> Checked {
     })??;
     let operations = log.operations().load(Ordering::Relaxed);
     let what = format!("{done} kills, {operations} operations, {recoveries} recoveries");
-    if done < target / 2 || operations < done {
+    if done < 5 * limit.as_secs() || operations < done {
         return Err(format!("too little was done in {:.0} s: {what}", limit.as_secs_f64()));
     }
     Ok(Finding::Passed(what))
 }
 
+/// How long to kill.
+fn seconds() -> u64 {
+    let given = std::env::var("CLOAKROOM_KILL_SECONDS").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or(if soak() { 3600 } else { 60 })
+}
+
 fn main() -> std::process::ExitCode {
     let mut suite = Suite::new("random_kills");
-    let (target, limit) = if soak() { (50_000, 3600) } else { (2000, 90) };
-    suite.case("random kills", || kills(target, Duration::from_secs(limit)));
+    let limit = Duration::from_secs(seconds());
+    suite.case("random kills", || counters::kill(limit * 2 / 3));
+    suite.case("random kills in random operations", || kills(limit / 3));
     suite.finish()
 }
