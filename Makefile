@@ -4,6 +4,7 @@ PORT ?= 8080
 DIR ?=
 SECONDS ?= 60
 TARGETS ?=
+KILL_SECONDS ?=
 export PORT DIR
 
 .DEFAULT_GOAL := help
@@ -70,8 +71,8 @@ test-packages: ## Debian packages in a fresh Debian 12 and 13, PIE, make install
 	@scripts/install-deps packages
 	@scripts/test packages
 
-soak: ## The crash tests in their long form: every single step; all .phpt under valgrind
-	@scripts/test soak
+soak: ## The crash tests in their long form: make soak KILL_SECONDS=3600; all .phpt under valgrind
+	@CLOAKROOM_KILL_SECONDS=$(KILL_SECONDS) scripts/test soak
 
 fuzz: ## Generated input for the fuzz targets: make fuzz SECONDS=60 TARGETS=merge
 	@scripts/install-deps build
