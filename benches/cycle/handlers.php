@@ -21,6 +21,8 @@ final class Handler
         public readonly ?string $missing = null,
         /** Whether its sessions outlive the process. */
         public readonly bool $shared = true,
+        /** The only payload that it is measured with, or null: who is far away takes milliseconds for each cycle. */
+        public readonly ?int $payload = null,
     ) {
     }
 
@@ -62,10 +64,12 @@ function all_handlers(): array
     $tmpfs = (string) getenv('BENCH_TMPFS');
     $disk = (string) getenv('BENCH_DISK');
     $redis = (string) getenv('BENCH_REDIS');
+    $distant = (string) getenv('BENCH_REDIS_DISTANT');
     $memcached = (string) getenv('BENCH_MEMCACHED');
 
     $no_tmpfs = $tmpfs === '' ? 'no tmpfs with room was found' : null;
-    $no_redis = $redis === '' ? 'no redis-server or no phpredis extension' : null;
+    $no_server = $redis === '' ? 'no redis-server' : null;
+    $no_redis = $no_server ?? (getenv('BENCH_PHPREDIS') ? null : 'no phpredis extension');
     $no_memcached = $memcached === '' ? 'no memcached server or no memcached extension' : null;
 
     $handlers = [new Handler('floor', 'floor: keeps the bytes, no more', [$floor], ['session.save_handler' => 'floor'], shared: false)];
@@ -82,12 +86,20 @@ function all_handlers(): array
             'session.save_path' => "$place/files",
         ], $missing);
     }
-    foreach (['unlocked' => '0', 'locked' => '1'] as $kind => $locking) {
-        $handlers[] = new Handler("redis-$kind", $locking ? 'phpredis, locking on' : 'phpredis, no lock (default)', ['igbinary', 'redis'], [
-            'session.save_handler' => 'redis',
-            'session.save_path' => "unix://$redis?persistent=1",
-            'redis.session.locking_enabled' => $locking,
-        ], $no_redis);
+    // Each on the server itself and over a connection that adds a millisecond to every round trip.
+    foreach (['' => [$redis, null], '-distant' => [$distant, 1024]] as $place => [$address, $payload]) {
+        $label = $place === '' ? '' : ', 1 ms away';
+        $handlers[] = new Handler("cloakroom-redis$place", "cloakroom, Redis$label", [$cloakroom], [
+            'session.save_handler' => 'cloakroom',
+            'session.save_path' => ($place === '' ? 'redis+unix://' : 'redis://') . $address,
+        ], $no_server, payload: $payload);
+        foreach (['unlocked' => '0', 'locked' => '1'] as $kind => $locking) {
+            $handlers[] = new Handler("redis-$kind$place", ($locking ? 'phpredis, locking on' : 'phpredis, no lock (default)') . $label, ['igbinary', 'redis'], [
+                'session.save_handler' => 'redis',
+                'session.save_path' => ($place === '' ? 'unix://' : 'tcp://') . "$address?persistent=1",
+                'redis.session.locking_enabled' => $locking,
+            ], $no_redis, payload: $payload);
+        }
     }
     $handlers[] = new Handler('memcached', 'php-memcached, locks (default)', ['igbinary', 'msgpack', 'memcached'], [
         'session.save_handler' => 'memcached',

@@ -68,6 +68,10 @@ final class Report
                 $targets[] = verdict($times >= $wanted) . ": at least $wanted times faster than {$rows[$name]->handler->label} (" . ratio($times) . ')';
             }
         }
+        if (isset($rows['cloakroom-redis'], $rows['redis-locked'])) {
+            $times = $rows['redis-locked']->median() / $rows['cloakroom-redis']->median();
+            $targets[] = verdict($times >= 2) . ': on Redis at least 2 times faster than phpredis, locking on (' . ratio($times) . ')';
+        }
 
         return $targets;
     }
@@ -82,9 +86,14 @@ final class Report
         $losses = [];
         $compared = false;
         foreach ($this->results as $bytes => $rows) {
-            foreach (['cloakroom-tmpfs', 'cloakroom-disk'] as $ours) {
+            foreach (['cloakroom-tmpfs', 'cloakroom-disk', 'cloakroom-redis', 'cloakroom-redis-distant'] as $ours) {
                 foreach ($rows as $name => $other) {
                     if (!isset($rows[$ours]) || $name === 'floor' || str_starts_with($name, 'cloakroom')) {
+                        continue;
+                    }
+                    // A server that several machines share is compared with such a server, at the same distance.
+                    $remote = str_starts_with($ours, 'cloakroom-redis');
+                    if ($remote && (str_starts_with($name, 'files') || str_ends_with($name, '-distant') !== str_ends_with($ours, '-distant'))) {
                         continue;
                     }
                     $compared = true;

@@ -91,7 +91,7 @@ function machine_facts(): array
         'PHP' => PHP_VERSION . (PHP_ZTS ? ' ZTS' : ' NTS') . (PHP_DEBUG ? ' debug' : ''),
         'disk' => getenv('BENCH_DISK_TYPE'),
     ];
-    foreach (['phpredis' => 'BENCH_REDIS_VERSION', 'memcached' => 'BENCH_MEMCACHED_VERSION'] as $name => $variable) {
+    foreach (['Redis' => 'BENCH_REDIS_VERSION', 'memcached' => 'BENCH_MEMCACHED_VERSION'] as $name => $variable) {
         if ((string) getenv($variable) !== '') {
             $facts[$name] = getenv($variable);
         }
@@ -123,8 +123,9 @@ if (!$handlers) {
 }
 
 $results = $failures = [];
+$with = fn (int $bytes) => array_values(array_filter($handlers, fn (Handler $handler) => in_array($handler->payload, [null, $bytes], true)));
 foreach ($payloads as $bytes) {
-    foreach ($handlers as $handler) {
+    foreach ($with($bytes) as $handler) {
         $results[$bytes][$handler->name] = new Figures($handler);
     }
 }
@@ -145,14 +146,16 @@ for ($round = 1; $round <= $rounds; $round++) {
     foreach ($payloads as $bytes) {
         progress("round $round of $rounds, " . size_label($bytes));
         // Each round begins with another handler, and every other round runs backwards.
-        $order = [...array_slice($handlers, $round % count($handlers)), ...array_slice($handlers, 0, $round % count($handlers))];
+        $these = $with($bytes);
+        $begin = $these ? $round % count($these) : 0;
+        $order = [...array_slice($these, $begin), ...array_slice($these, 0, $begin)];
         foreach ($round % 2 ? $order : array_reverse($order) as $handler) {
             $attempt($handler, $bytes, $seconds);
         }
     }
 }
 foreach ($payloads as $bytes) {
-    foreach ($handlers as $handler) {
+    foreach ($with($bytes) as $handler) {
         $handler->shared && $attempt($handler, $bytes, 0);
     }
 }
@@ -162,9 +165,9 @@ foreach ($failures as $name => $problem) {
     fwrite(STDERR, "FAILED $name: $problem\n");
 }
 if (isset($options['check'])) {
-    $all = count($payloads) * count($handlers);
+    $all = array_sum(array_map(count(...), $results));
     foreach ($payloads as $bytes) {
-        foreach ($handlers as $handler) {
+        foreach ($with($bytes) as $handler) {
             $name = "$handler->label, " . size_label($bytes);
             isset($failures[$name]) || print("ok: $name: every session counted every cycle\n");
         }

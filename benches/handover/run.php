@@ -77,7 +77,7 @@ function locking_handlers(string $session): array
         'session.save_path' => getenv('BENCH_SCRATCH') . "/floor-$session",
     ]);
 
-    return array_column([$floor, $handlers['cloakroom-tmpfs'], $handlers['files-tmpfs'], $polling(2), $polling(20), $handlers['memcached']], null, 'name');
+    return array_column([$floor, $handlers['cloakroom-tmpfs'], $handlers['files-tmpfs'], $handlers['cloakroom-redis'], $polling(2), $polling(20), $handlers['memcached']], null, 'name');
 }
 
 /** @return list<Contest> */
