@@ -189,7 +189,8 @@ impl Refusal {
             () if says("OOM") => Self::OutOfMemory,
             () if says("MISCONF") => Self::CannotSave,
             () if says("WRONGTYPE") => Self::WrongType,
-            () if says("NOAUTH") => Self::NoAuth,
+            // What has many arguments is refused by its form already, before there is a password.
+            () if says("NOAUTH") || detail.contains("unauthenticated") => Self::NoAuth,
             () if says("WRONGPASS")
                 || detail.contains("without any password configured")
                 || detail.contains("invalid password") =>
@@ -238,6 +239,7 @@ mod tests {
             of("ERR AUTH <password> called without any password configured for the default user."),
             Refusal::WrongPassword
         );
+        assert_eq!(of("ERR Protocol error: unauthenticated multibulk length"), Refusal::NoAuth);
         assert_eq!(of("ERR DB index is out of range"), Refusal::NoDatabase);
         assert_eq!(of("ERR something else"), Refusal::Other("ERR something else".to_owned()));
     }

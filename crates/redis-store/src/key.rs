@@ -126,7 +126,7 @@ mod tests {
         let names = Names::new("app:", &key);
         let text = |name: &[u8]| String::from_utf8(name.to_vec()).expect("text");
         let session = text(&names.session);
-        assert!(session.starts_with("app:{") && session.ends_with('}') && session.len() == 29);
+        assert!(session.starts_with("app:{") && session.ends_with('}') && session.len() == 28);
         for (name, ending) in [(&names.lock, ":l"), (&names.queue, ":q"), (&names.tombstone, ":t")] {
             assert_eq!(text(name), format!("{session}{ending}"));
             assert!(!text(name).contains("secret"));

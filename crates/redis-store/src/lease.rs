@@ -278,8 +278,10 @@ impl Lease {
     /// The lease is at its end, and the lock is free, unless something failed on the way.
     fn end_after<T>(&mut self, result: &Result<T, Error>) {
         match result {
-            // A server that refused has not unlocked either.
-            Err(Error::Refused { .. } | Error::Unexpected { .. }) => self.release(),
+            // A server that refused has not unlocked either. One that takes no writes at the moment would refuse that as
+            // well, and a fail-over that was waited for in vain is not waited for twice.
+            Err(Error::Refused { refusal, .. }) if !refusal.passes() => self.release(),
+            Err(Error::Unexpected { .. }) => self.release(),
             _ => {
                 self.process.let_go(&self.token);
                 self.finished = true;
@@ -291,10 +293,9 @@ impl Lease {
         let nonce = u64::from_le_bytes(self.nonce.next().to_bytes());
         let version = self.header.version + 1;
         let commit = Commit {
-            header: Header { version, ..self.header },
+            header: Header { version, nonce, ..self.header },
             used: self.second(),
             lifetime: seconds(lifetime),
-            nonce,
         };
         let value = commit.value(&self.key, payload);
         let milliseconds = lifetime.as_millis().max(1).to_string();
@@ -304,11 +305,13 @@ impl Lease {
             if over == Over::Anything { b"1" } else { b"0" },
             milliseconds.as_bytes(),
             &value,
+            &self.header.nonce.to_le_bytes(),
         ];
         let mut reply = self.store.run(Request::script(&COMMIT, &self.names, &arguments))?;
         match reply.verdict {
             Verdict::Done => {
                 self.stored(&mut reply)?;
+                self.header.nonce = nonce;
                 self.store.count(Counter::Writes, 1);
                 Ok(Outcome::Stored)
             }

@@ -32,6 +32,9 @@ pub(crate) struct Header {
     pub(crate) version: u64,
     /// When it began, in seconds since 1970.
     pub(crate) created: u32,
+    /// The random number of that commit. After a fail-over to a server that lacked the last commits a version can come
+    /// again, with another content.
+    pub(crate) nonce: u64,
 }
 
 /// Why a value is not a session.
@@ -45,14 +48,12 @@ pub(crate) enum Unsound {
 
 /// What a commit writes beside the payload.
 pub(crate) struct Commit {
-    /// The header that the value gets, version included.
+    /// The header that the value gets, version and number included.
     pub(crate) header: Header,
     /// Seconds since 1970.
     pub(crate) used: u32,
     /// Seconds.
     pub(crate) lifetime: u32,
-    /// Tells this commit from all others.
-    pub(crate) nonce: u64,
 }
 
 impl Header {
@@ -61,7 +62,12 @@ impl Header {
         let (Some(payload), Some(&MAGIC)) = (value.get(HEADER..), value.first_chunk()) else {
             return Err(Unsound::Foreign);
         };
-        let header = Self { incarnation: word(value, 8), version: word(value, 16), created: half_word(value, 24) };
+        let header = Self {
+            incarnation: word(value, 8),
+            version: word(value, 16),
+            created: half_word(value, 24),
+            nonce: word(value, 48),
+        };
         let sound = half_word(value, 36) as usize == payload.len()
             && word(value, 40) == checksum(key, header.incarnation, payload);
         if sound { Ok(header) } else { Err(Unsound::Damaged) }
@@ -71,7 +77,7 @@ impl Header {
 impl Commit {
     /// The whole value that stores `payload` under `key`.
     pub(crate) fn value(&self, key: &Key, payload: &[u8]) -> Vec<u8> {
-        let Self { header, used, lifetime, nonce } = self;
+        let Self { header, used, lifetime } = self;
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         let mut value = Vec::with_capacity(HEADER + payload.len());
         value.extend_from_slice(&MAGIC);
@@ -82,7 +88,7 @@ impl Commit {
             value.extend_from_slice(&field.to_le_bytes());
         }
         value.extend_from_slice(&checksum(key, header.incarnation, payload).to_le_bytes());
-        value.extend_from_slice(&nonce.to_le_bytes());
+        value.extend_from_slice(&header.nonce.to_le_bytes());
         value.extend_from_slice(payload);
         value
     }
@@ -108,8 +114,8 @@ mod tests {
 
     fn value(payload: &[u8]) -> (Key, Vec<u8>) {
         let key = Key::new(b"", b"id");
-        let header = Header { incarnation: 1_700_000_000_000_001, version: 7, created: 1_700_000_000 };
-        let commit = Commit { header, used: 1_700_000_001, lifetime: 1440, nonce: 99 };
+        let header = Header { incarnation: 1_700_000_000_000_001, version: 7, created: 1_700_000_000, nonce: 99 };
+        let commit = Commit { header, used: 1_700_000_001, lifetime: 1440 };
         (key, commit.value(&key, payload))
     }
 

@@ -62,6 +62,8 @@ impl Link {
         let deadline = Deadline::after(connect_timeout + timeout + request.patience);
         let changes_place = !matches!(dialer.address.servers, Servers::One(_));
         let (mut form, mut asking, mut repeated) = (Form::ByHash, None, false);
+        // What a server said before the time was over explains more than that it was.
+        let mut said = None;
         loop {
             let connection = match self.connection(dialer, request.slot, asking.as_ref(), deadline) {
                 Ok(connection) => connection,
@@ -71,7 +73,7 @@ impl Link {
                     thread::sleep(PAUSE);
                     continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(said.unwrap_or(error)),
             };
             let (bytes, count) = if asking.is_some() { request.packed_asking(form) } else { request.packed(form) };
             let outcome = match connection.ask(&bytes, count, deadline.or(timeout + request.patience)) {
@@ -87,7 +89,11 @@ impl Link {
                     if !(changes_place && passes(&error) && deadline.left() > PAUSE) {
                         return Err(error);
                     }
-                    self.forget(request.slot);
+                    // A slot on its way needs time, not another server.
+                    if !matches!(error, Error::Refused { refusal: Refusal::TryAgain, .. }) {
+                        self.forget(request.slot);
+                    }
+                    said = Some(error);
                     asking = None;
                     thread::sleep(PAUSE);
                 }
@@ -101,10 +107,10 @@ impl Link {
                 }
                 Err((fault, at)) => {
                     self.forget(request.slot);
-                    return Err(match fault {
+                    return Err(said.unwrap_or(match fault {
                         Fault::Broken(reason) => Error::Broken { at, reason },
                         Fault::TimedOut => Error::TimedOut { at, limit: timeout },
-                    });
+                    }));
                 }
             }
         }

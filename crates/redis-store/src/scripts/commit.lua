@@ -1,7 +1,7 @@
 -- Writes a session and unlocks it.
 -- ARGV: token, whether the lease wants the lock, whether it may replace any version, lifetime in ms, the whole value with
--- the version after the one that the lease has read.
-local exclusive, over_anything, value = ARGV[2] == '1', ARGV[3] == '1', ARGV[5]
+-- the version after the one that the lease has read, number of the commit that wrote what the lease has read.
+local exclusive, over_anything, value, read = ARGV[2] == '1', ARGV[3] == '1', ARGV[5], ARGV[6]
 local version = number(value, 17)
 local stored, foreign = header()
 local vanished, corrected = 0, nil
@@ -27,7 +27,7 @@ else
         return { DONE, now, number(stored, 17), 0 }
     end
     local current = number(stored, 17)
-    if current ~= version - 1 then
+    if current ~= version - 1 or string.sub(stored, 49, HEADER) ~= read then
         if exclusive and not owns_lock() then
             return { LOST }
         end

@@ -25,16 +25,17 @@ if stored then
 elseif incarnation ~= '' then
     ended = math.max(ended, number(incarnation, 1))
 end
-if tombstone > 0 then
-    redis.call('SET', TOMBSTONE, packed(ended) .. nonce .. string.char(mine and 1 or 0), 'PX', tombstone)
-end
+-- What needs no memory comes first: after it a server that is out of memory lets the rest pass, so that people can log
+-- out there too.
 if mine and grace > 0 then
+    local left = redis.call('PTTL', SESSION)
+    redis.call('PEXPIRE', SESSION, left < 1 and grace or math.min(left, grace))
     redis.call('SETRANGE', SESSION, 4, '\2')
-    if redis.call('PTTL', SESSION) > grace then
-        redis.call('PEXPIRE', SESSION, grace)
-    end
 else
     redis.call('DEL', SESSION)
+end
+if tombstone > 0 then
+    redis.call('SET', TOMBSTONE, packed(ended) .. nonce .. string.char(mine and 1 or 0), 'PX', tombstone)
 end
 unlock()
 return { DONE, mine and 1 or 0 }
