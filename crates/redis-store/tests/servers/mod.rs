@@ -10,6 +10,7 @@
 //! | `sentinel.rs` | a master, two replicas and three Sentinels |
 //! | `proxy.rs` | a way to a server that delays, breaks off and counts round trips |
 //! | `players.rs` | other processes that work on the store on command |
+//! | `sessions.rs` | sessions of the store under test, and the bound on time |
 //! | `suite.rs` | cases, how they run and are counted |
 //!
 //! Other test binaries use it by `#[path = "…/servers/mod.rs"] mod servers;`.
@@ -17,9 +18,11 @@
 
 pub(crate) mod certificates;
 pub(crate) mod cluster;
+pub(crate) mod players;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod sentinel;
+pub(crate) mod sessions;
 pub(crate) mod suite;
 
 use std::net::TcpListener;

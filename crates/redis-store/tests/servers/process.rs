@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub(crate) struct Server {
     arguments: Vec<String>,
     admin: Option<(String, String)>,
     child: Option<Child>,
+    paused: AtomicBool,
 }
 
 /// How to start a server, beyond what all servers of the tests have in common.
@@ -74,7 +76,8 @@ impl Server {
             arguments.push("--sentinel".to_owned());
         }
         let admin = settings.admin.clone();
-        let mut server = Server { engine, port, dir: dir.to_owned(), arguments, admin, child: None };
+        let mut server =
+            Server { engine, port, dir: dir.to_owned(), arguments, admin, child: None, paused: AtomicBool::new(false) };
         server.run()?;
         Ok(server)
     }
@@ -93,6 +96,7 @@ impl Server {
             self.ask::<String>(&["PING"]).ok().map(|_| Ok(()))
         });
         self.child = Some(child);
+        self.paused.store(false, Ordering::Relaxed);
         answers.and_then(|answer| answer).map_err(|error| {
             self.kill();
             let log = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
@@ -116,12 +120,14 @@ impl Server {
 
     /// Stops the server: it keeps its connections and answers nobody.
     pub(crate) fn pause(&self) {
+        self.paused.store(true, Ordering::Relaxed);
         self.signal(Signal::STOP);
     }
 
     /// Lets a stopped server go on.
     pub(crate) fn resume(&self) {
         self.signal(Signal::CONT);
+        self.paused.store(false, Ordering::Relaxed);
     }
 
     fn signal(&self, signal: Signal) {
@@ -147,6 +153,9 @@ impl Server {
 
     /// A connection of the tests' own, over the socket.
     pub(crate) fn connection(&self) -> redis::RedisResult<redis::Connection> {
+        if self.paused.load(Ordering::Relaxed) {
+            return Err((redis::ErrorKind::Io, "the server is stopped").into());
+        }
         let mut settings = redis::RedisConnectionInfo::default();
         if let Some((user, password)) = &self.admin {
             settings = settings.set_username(user).set_password(password);

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What happens to what passes.
+/// What happens to what passes. Introductions of new connections (CLIENT SETINFO) are never cut or lost, so that what is
+/// hit is what a client wanted to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Weather {
     /// All passes.
@@ -104,6 +105,8 @@ struct Ends {
     server: UnixStream,
     /// Whether the client spoke last.
     asked: AtomicBool,
+    /// Whether what it said was its introduction.
+    introduced: AtomicBool,
 }
 
 impl Ends {
@@ -116,24 +119,26 @@ impl Ends {
 
 impl Shared {
     fn serve(self: &Arc<Self>, client: TcpStream, server: UnixStream) {
-        let ends = Arc::new(Ends { client, server, asked: AtomicBool::new(false) });
+        let ends = Arc::new(Ends { client, server, asked: AtomicBool::new(false), introduced: AtomicBool::new(false) });
         let (shared, there) = (Arc::clone(self), Arc::clone(&ends));
         std::thread::spawn(move || {
-            pump(&there.client, &there.server, || shared.request(&there));
+            pump(&there.client, &there.server, |bytes| shared.request(&there, bytes));
             there.close();
         });
         let (shared, back) = (Arc::clone(self), ends);
         std::thread::spawn(move || {
-            pump(&back.server, &back.client, || shared.answer(&back));
+            pump(&back.server, &back.client, |_| shared.answer(&back));
             back.close();
         });
     }
 
-    fn request(&self, ends: &Ends) -> Fate {
+    fn request(&self, ends: &Ends, bytes: &[u8]) -> Fate {
+        let introduces = bytes.windows(7).any(|word| word == b"SETINFO");
+        ends.introduced.store(introduces, Ordering::Relaxed);
         ends.asked.store(true, Ordering::Relaxed);
         let mut weather = self.weather.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *weather {
-            Weather::Lost { times } if *times > 0 => {
+            Weather::Lost { times } if *times > 0 && !introduces => {
                 *times -= 1;
                 Fate::Break { after: 0 }
             }
@@ -144,6 +149,7 @@ impl Shared {
 
     fn answer(&self, ends: &Ends) -> Fate {
         let begins = ends.asked.swap(false, Ordering::Relaxed);
+        let hits = begins && !ends.introduced.load(Ordering::Relaxed);
         if begins {
             self.round_trips.fetch_add(1, Ordering::Relaxed);
         }
@@ -155,7 +161,7 @@ impl Shared {
                 std::thread::sleep(delay);
                 Fate::Pass
             }
-            Weather::Cut { after, times } if begins && *times > 0 => {
+            Weather::Cut { after, times } if hits && *times > 0 => {
                 *times -= 1;
                 Fate::Break { after: *after }
             }
@@ -166,11 +172,11 @@ impl Shared {
 }
 
 /// Carries what `from` says to `to` until one of them ends or `fate` breaks the connection.
-fn pump(mut from: impl Read, mut to: impl Write, mut fate: impl FnMut() -> Fate) {
+fn pump(mut from: impl Read, mut to: impl Write, mut fate: impl FnMut(&[u8]) -> Fate) {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let Ok(len @ 1..) = from.read(&mut buffer) else { return };
-        match fate() {
+        match fate(&buffer[..len]) {
             Fate::Pass => {
                 if to.write_all(&buffer[..len]).is_err() {
                     return;

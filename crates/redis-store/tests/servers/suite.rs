@@ -6,6 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::Engine;
+use super::sessions::SLOW;
+
+/// How often a measurement that took too long is made, until it does not.
+const ATTEMPTS: u32 = 4;
 
 /// What a case found: a line for people, or what is wrong.
 pub(crate) type Checked = Result<String, String>;
@@ -71,10 +75,23 @@ fn work_off(runs: Vec<(Case, Engine)>, threads: usize) -> usize {
 /// Runs one case; whether it passed. A panic is a failure of that case only.
 fn tell(case: Case, engine: Engine) -> bool {
     let start = Instant::now();
-    let found = std::panic::catch_unwind(|| (case.run)(engine)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        Err(format!("panicked: {}", text.or_else(|| panic.downcast_ref().copied()).unwrap_or("without a message")))
-    });
+    let once = || {
+        std::panic::catch_unwind(|| (case.run)(engine)).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            Err(format!("panicked: {}", text.or_else(|| panic.downcast_ref().copied()).unwrap_or("without a message")))
+        })
+    };
+    let mut found = once();
+    // What others do on the machine can make any measurement too long; the bound itself stays.
+    for _ in 1..ATTEMPTS {
+        match &found {
+            Err(what) if case.alone && what.contains(SLOW) => {
+                println!("again   {} on {}: {what}", case.name, engine.name());
+                found = once();
+            }
+            _ => break,
+        }
+    }
     let (word, what) = match &found {
         Ok(what) => ("ok     ", what),
         Err(what) => ("FAILED ", what),

@@ -1,0 +1,231 @@
+//! Sentinel: who is master is found out, with passwords and without, and followed when it changes under requests.
+
+mod servers;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cloakroom_redis_store::{Acquire, Over};
+use servers::players::{self, Player};
+use servers::sentinel::{Passwords, SERVICE, Watched};
+use servers::sessions::{
+    LIFE, acquire, count_up, exclusive, holds, key, name_of, number, open, refused, says, stored, unlocked, within,
+    write,
+};
+use servers::suite::{Case, Checked, case, run, timed};
+use servers::{Engine, temporary, wait_for};
+
+const LIMIT: Duration = Duration::from_millis(600);
+const OPTIONS: &str = "connect_timeout=0.3&timeout=0.3";
+/// Enough for a fail-over.
+const PATIENT: &str = "connect_timeout=1&timeout=15";
+
+const CASES: &[Case] = &[
+    case("servers and Sentinels with passwords", passwords),
+    case("some Sentinels are silent", silent_sentinels),
+    case("the master changes during requests", planned),
+    case("the master dies while requests have sessions", master_dies),
+    timed("short timeouts are kept while there is no master", times),
+];
+
+fn main() -> ExitCode {
+    players::attend().unwrap_or_else(|| run(CASES))
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+fn passwords(engine: Engine) -> Checked {
+    let dir = temporary();
+    let both = Passwords { servers: Some("hunter2"), sentinels: Some("hunter3") };
+    let watched = Watched::start(engine, dir.path(), both)?;
+    let place = watched.url().split("//").nth(1).unwrap_or_default().to_owned();
+    let scheme = format!("{}-sentinel://", engine.name());
+    let url = format!("{scheme}:hunter2@{place}?sentinel_password=hunter3");
+    let store = open(&url)?;
+    write(&store, "s", b"payload")?;
+    holds(&store, "s", Some(b"payload"))?;
+    let told = |url: String, part: &str| {
+        let said = refused(part, acquire(&open(&url)?, "s", &exclusive()))?;
+        if said.contains("hunter") { Err(format!("a password is shown: {said}")) } else { says(&said, &[part]) }
+    };
+    told(format!("{scheme}:hunter2@{place}"), "it asks for a password")?;
+    told(format!("{scheme}:hunter2@{place}?sentinel_password=hunter4"), "user or password is wrong")?;
+    told(format!("{scheme}:hunter4@{place}?sentinel_password=hunter3"), "user or password is wrong")?;
+    told(format!("{scheme}{place}?sentinel_password=hunter3"), "it asks for a password")?;
+    let elsewhere = place.replace(SERVICE, "others");
+    told(format!("{scheme}:hunter2@{elsewhere}?sentinel_password=hunter3"), "it knows no service of this name")?;
+    Ok("of either kind".to_owned())
+}
+
+fn silent_sentinels(engine: Engine) -> Checked {
+    let dir = temporary();
+    let mut watched = Watched::start(engine, dir.path(), Passwords::default())?;
+    // The first of the two in the address says nothing: the second one is asked within the same time.
+    watched.sentinels[0].pause();
+    let store = open(&format!("{}?connect_timeout=0.5&timeout=0.5", watched.url()))?;
+    write(&store, "s", b"payload")?;
+    watched.sentinels[0].resume();
+    watched.sentinels[0].kill();
+    let store = open(&watched.url())?;
+    holds(&store, "s", Some(b"payload"))?;
+    // Who has a connection needs no Sentinel.
+    watched.sentinels[1].kill();
+    holds(&store, "s", Some(b"payload"))?;
+    let said = refused("acquire", acquire(&open(&watched.url())?, "s", &unlocked()))?;
+    says(&said, &["cannot be reached"])?;
+    Ok(said)
+}
+
+/// One request after the other counts up while the Sentinels change the master twice. Each either counts or says clearly
+/// that it did not; a number that was read is never smaller than one that was stored before, but for what the old master
+/// did not hand on in time.
+fn planned(engine: Engine) -> Checked {
+    let dir = temporary();
+    let watched = Watched::start(engine, dir.path(), Passwords::default())?;
+    let store = open(&format!("{}?{PATIENT}", watched.url()))?;
+    let over = AtomicBool::new(false);
+    let how = Acquire { lock_ttl: Duration::from_secs(1), ..exclusive() };
+    let (changes, (counts, failures, drops)) = std::thread::scope(|scope| {
+        let counting = scope.spawn(|| {
+            let (mut counts, mut failures, mut drops, mut last) = (0_u64, Vec::new(), 0, 0);
+            while !over.load(Ordering::Relaxed) {
+                match count_up(&store, "s", &how) {
+                    Ok(next) => {
+                        counts += 1;
+                        drops += u32::from(next <= last);
+                        last = next;
+                    }
+                    Err(error) => failures.push(error.to_string()),
+                }
+            }
+            (counts, failures, drops)
+        });
+        let changed = (|| {
+            let mut changes = Vec::new();
+            for _ in 0..2 {
+                let before = watched.wait_for_master()?;
+                watched.wait_for_replicas(2)?;
+                watched.fail_over()?;
+                let limit = Duration::from_secs(30);
+                let other = || watched.master().filter(|master| *master != before);
+                changes.push(wait_for("there is another master", limit, other)?);
+                watched.wait_for_replicas(2)?;
+            }
+            Ok::<_, String>(changes)
+        })();
+        over.store(true, Ordering::Relaxed);
+        Ok::<_, String>((changed?, counting.join().expect("no panic")))
+    })?;
+    let allowed = ["cannot be reached", "refused", "broke twice", "did not answer", "lock was lost"];
+    if let Some(odd) = failures.iter().find(|said| !allowed.iter().any(|part| said.contains(part))) {
+        return Err(format!("a request was told: {odd}"));
+    }
+    if drops > 2 {
+        return Err(format!("{drops} times an older number replaced a newer one, with two changes of the master"));
+    }
+    let (payload, _) = store.snapshot(&key("s")).map_err(text)?;
+    let stored = payload.as_deref().map_or(0, number);
+    if counts < 100 || stored == 0 {
+        return Err(format!("only {counts} requests counted, up to {stored}"));
+    }
+    Ok(format!(
+        "masters {changes:?}: {counts} requests counted to {stored}, {} failed, {drops} steps back",
+        failures.len()
+    ))
+}
+
+fn master_dies(engine: Engine) -> Checked {
+    let dir = temporary();
+    let mut watched = Watched::start(engine, dir.path(), Passwords::default())?;
+    let url = format!("{}?{PATIENT}", watched.url());
+    let store = open(&url)?;
+    for id in ["lands", "overtaken", "ended"] {
+        write(&store, id, b"before")?;
+    }
+    let mut players = Vec::new();
+    for id in ["lands", "overtaken", "ended"] {
+        let mut player = Player::start(&url)?;
+        player.ask(&format!("hold {id}"))?;
+        players.push(player);
+    }
+    let master = watched.wait_for_master()?;
+    let mut connection = watched.servers[master].connection().map_err(text)?;
+    redis::cmd("SET").arg("all").arg("told").exec(&mut connection).map_err(text)?;
+    let replicas: u64 = redis::cmd("WAIT").arg(2).arg(5000).query(&mut connection).map_err(text)?;
+    if replicas != 2 {
+        return Err(format!("{replicas} replicas have everything"));
+    }
+    // It does not die but stops, which is the harder case: its connections stay, and it comes back as a master.
+    watched.servers[master].pause();
+    let start = Instant::now();
+    let fresh = open(&url)?;
+    let found = |seconds| {
+        wait_for("another master is found", Duration::from_secs(seconds), || {
+            watched.master().filter(|found| *found != master)
+        })
+    };
+    let successor = found(30)?;
+    holds(&fresh, "lands", Some(b"before"))?;
+    for id in ["overtaken", "ended"] {
+        watched.servers[successor].ask::<u64>(&["DEL", &format!("{}:l", name_of(id))])?;
+    }
+    write(&fresh, "overtaken", b"newer")?;
+    fresh.destroy(&key("ended"), LIFE, Duration::ZERO).map_err(text)?;
+    let took = start.elapsed();
+    watched.servers[master].resume();
+    wait_for("the old master follows the new one", Duration::from_secs(30), || {
+        (watched.servers[master].info("role").as_deref() == Ok("slave")).then_some(())
+    })?;
+
+    // Their connections are those to the old master.
+    players[0].ask("write after")?;
+    let refusal = players[1].ask("write older");
+    says(&refusal.expect_err("an older write"), &["lock was lost", "another request has changed the session"])?;
+    let refusal = players[2].ask("write revived");
+    says(&refusal.expect_err("a write to a session that was ended"), &["Ended"])?;
+    for (id, expected) in [("lands", Some(&b"after"[..])), ("overtaken", Some(b"newer")), ("ended", None)] {
+        holds(&fresh, id, expected)?;
+        holds(&store, id, expected)?;
+    }
+
+    // This one dies for good, under a commit.
+    watched.wait_for_replicas(2)?;
+    let mut lease = acquire(&store, "lands", &exclusive()).map_err(text)?;
+    watched.servers[successor].kill();
+    stored(lease.commit(b"at last", LIFE, Over::Anything))?;
+    holds(&fresh, "lands", Some(b"at last"))?;
+    Ok(format!("requests went on {took:.1?} after the master had stopped"))
+}
+
+fn times(engine: Engine) -> Checked {
+    let dir = temporary();
+    let mut watched = Watched::start(engine, dir.path(), Passwords::default())?;
+    let store = open(&format!("{}?{OPTIONS}", watched.url()))?;
+    let hasty = Acquire { lock_ttl: Duration::from_secs(1), wait: Duration::ZERO, ..exclusive() };
+    write(&store, "s", b"before")?;
+    let mut lease = acquire(&store, "s", &hasty).map_err(text)?;
+    let master = watched.wait_for_master()?;
+    watched.servers[master].kill();
+    let commit = within("commit", LIMIT, || lease.commit(b"lost", LIFE, Over::Anything));
+    within("release", LIMIT, move || drop(lease))?;
+    let said = refused("commit", commit?)?;
+    says(&said, &["cannot be reached"])?;
+    let served = wait_for("requests are served again", Duration::from_secs(30), || {
+        match within("acquire", LIMIT, || acquire(&store, "s", &hasty)) {
+            Ok(Ok(lease)) => Some(Ok(lease)),
+            Ok(Err(_)) => None,
+            Err(slow) => Some(Err(slow)),
+        }
+    })?;
+    drop(served?);
+    for sentinel in &mut watched.sentinels {
+        sentinel.pause();
+    }
+    let unknown = open(&format!("{}?{OPTIONS}", watched.url()))?;
+    let outcome = within("acquire", LIMIT, || acquire(&unknown, "s", &hasty))?;
+    says(&refused("acquire", outcome)?, &["cannot be reached"])?;
+    Ok(said)
+}
