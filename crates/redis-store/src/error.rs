@@ -132,6 +132,9 @@ pub enum Refusal {
     /// MASTERDOWN
     #[error("it is a replica that has lost its master")]
     MasterDown,
+    /// NOREPLICAS
+    #[error("it takes no writes because fewer replicas follow it than min-replicas-to-write asks for")]
+    NoReplicas,
     /// OOM
     #[error(
         "it is out of memory and evicts nothing (maxmemory-policy noeviction); raise maxmemory, or shorten session.gc_maxlifetime"
@@ -186,6 +189,7 @@ impl Refusal {
             () if says("CLUSTERDOWN") => Self::ClusterDown,
             () if says("TRYAGAIN") => Self::TryAgain,
             () if says("MASTERDOWN") => Self::MasterDown,
+            () if says("NOREPLICAS") => Self::NoReplicas,
             () if says("OOM") => Self::OutOfMemory,
             () if says("MISCONF") => Self::CannotSave,
             () if says("WRONGTYPE") => Self::WrongType,
@@ -208,7 +212,13 @@ impl Refusal {
     pub(crate) fn passes(&self) -> bool {
         matches!(
             self,
-            Self::ReadOnly | Self::Loading | Self::ClusterDown | Self::TryAgain | Self::MasterDown | Self::NoMaster
+            Self::ReadOnly
+                | Self::Loading
+                | Self::ClusterDown
+                | Self::TryAgain
+                | Self::MasterDown
+                | Self::NoMaster
+                | Self::NoReplicas
         )
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use redis::Value;
 
 use self::cluster::Nodes;
+use self::sentinel::Watched;
 use crate::address::{Endpoint, Servers};
 use crate::connection::{Connection, Dialer, Fault};
 use crate::error::{Error, Refusal};
@@ -29,8 +30,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// The connections of one thread at a time.
 pub(crate) enum Link {
-    /// To the one server, or to the one that Sentinels name.
-    Single(Option<Connection>),
+    /// To the one server.
+    Single(Endpoint, Option<Connection>),
+    /// To the one that Sentinels name.
+    Watched(Box<Watched>),
     /// To those of a cluster.
     Cluster(Nodes),
 }
@@ -51,7 +54,8 @@ impl Link {
     /// A link that has no connection yet.
     pub(crate) fn new(dialer: &Dialer) -> Self {
         match &dialer.address.servers {
-            Servers::One(_) | Servers::Sentinel { .. } => Self::Single(None),
+            Servers::One(server) => Self::Single(server.clone(), None),
+            Servers::Sentinel { .. } => Self::Watched(Box::new(Watched::new())),
             Servers::Cluster(seeds) => Self::Cluster(Nodes::new(seeds)),
         }
     }
@@ -128,7 +132,7 @@ impl Link {
     /// One slot of each server that keeps sessions, in a fixed order; `None` for the only one.
     pub(crate) fn slots(&mut self, dialer: &Dialer) -> Result<Vec<Option<u16>>, Error> {
         match self {
-            Self::Single(_) => Ok(vec![None]),
+            Self::Single(..) | Self::Watched(_) => Ok(vec![None]),
             Self::Cluster(nodes) => {
                 let deadline = Deadline::after(dialer.address.connect_timeout + dialer.address.timeout);
                 Ok(nodes.slot_of_each(dialer, deadline)?.into_iter().map(Some).collect())
@@ -146,14 +150,11 @@ impl Link {
     ) -> Result<&mut Connection, Error> {
         match self {
             Self::Cluster(nodes) => nodes.connection(dialer, slot, asking, deadline),
-            Self::Single(connection) => {
+            Self::Watched(watched) => watched.connection(dialer, deadline),
+            Self::Single(server, connection) => {
                 connection.take_if(|connection| connection.is_stale());
                 if connection.is_none() {
-                    let fresh = match &dialer.address.servers {
-                        Servers::One(endpoint) => dialer.connect(endpoint, deadline)?,
-                        Servers::Sentinel { .. } | Servers::Cluster(_) => sentinel::master(dialer, deadline)?,
-                    };
-                    *connection = Some(fresh);
+                    *connection = Some(dialer.connect(server, deadline)?);
                 }
                 connection.as_mut().ok_or(Error::Unexpected { at: dialer.address.location() })
             }
@@ -163,14 +164,15 @@ impl Link {
     /// Gives up the connection to who serves `slot`, and what is known about who that is.
     fn forget(&mut self, slot: Option<u16>) {
         match self {
-            Self::Single(connection) => *connection = None,
+            Self::Single(_, connection) => *connection = None,
+            Self::Watched(watched) => watched.forget(),
             Self::Cluster(nodes) => nodes.forget(slot),
         }
     }
 
     fn moved(&mut self, slot: u16, endpoint: &Endpoint) -> bool {
         match self {
-            Self::Single(_) => false,
+            Self::Single(..) | Self::Watched(_) => false,
             Self::Cluster(nodes) => nodes.moved(slot, endpoint),
         }
     }
