@@ -12,6 +12,7 @@ import case_locking  # noqa: F401
 import case_make_run  # noqa: F401
 import case_modes  # noqa: F401
 import case_numbers  # noqa: F401
+import case_redis  # noqa: F401
 import case_restart  # noqa: F401
 import case_trouble  # noqa: F401
 from checks import run_cases

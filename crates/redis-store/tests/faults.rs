@@ -6,7 +6,7 @@ mod servers;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloakroom_redis_store::{Counter, Outcome, Over};
+use cloakroom_redis_store::{Acquire, Counter, Outcome, Over};
 use servers::process::{Server, Settings};
 use servers::proxy::{Proxy, Weather};
 use servers::sessions::{
@@ -29,6 +29,7 @@ const CASES: &[Case] = &[
     timed("the server is a replica, or becomes one", replica),
     timed("the server is out of memory", out_of_memory),
     timed("the server is stopped", stopped),
+    timed("the server is stopped, or dies, while a request waits for the lock", trouble_while_waiting),
     timed("the server accepts and says nothing", silent),
     case("an answer breaks off", cut_answers),
     case("something else is stored under our names", foreign),
@@ -221,10 +222,53 @@ fn stopped(engine: Engine) -> Checked {
         other => return Err(format!("afterwards it holds {other:?}")),
     }
     // The locks of the requests that gave up while the server slept run out by themselves.
-    let how = cloakroom_redis_store::Acquire { wait: Duration::from_secs(15), ..exclusive() };
+    let how = Acquire { wait: Duration::from_secs(15), ..exclusive() };
     let mut lease = acquire(&store, "s", &how).map_err(|error| format!("afterwards: {error}"))?;
     stored(lease.commit(b"after", LIFE, Over::Anything))?;
     Ok(text)
+}
+
+fn trouble_while_waiting(engine: Engine) -> Checked {
+    const WAIT: Duration = Duration::from_millis(500);
+    let Site { mut server, store, _dir } = site(engine)?;
+    let lease = acquire(&store, "s", &exclusive()).map_err(|error| error.to_string())?;
+    let how = Acquire { wait: WAIT, ..exclusive() };
+    // This thread has the lock, so that only others can wait.
+    let waits = |trouble: &mut dyn FnMut(&mut Server) -> Result<(), String>, server: &mut Server| {
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| within("acquire", WAIT + LIMIT, || acquire(&store, "s", &how).map(drop)));
+            let queue = format!("{}:q", name_of("s"));
+            let queued = wait_for("the waiter is in the queue", Duration::from_secs(5), || {
+                (server.ask::<u64>(&["LLEN", &queue]) == Ok(1)).then_some(())
+            });
+            queued.and_then(|()| trouble(server))?;
+            refused("acquire", waiting.join().expect("no panic")?)
+        })
+    };
+    let locked = waits(&mut |_| Ok(()), &mut server)?;
+    says(&locked, &["the session is locked"])?;
+    let stopped = waits(
+        &mut |server| {
+            server.pause();
+            Ok(())
+        },
+        &mut server,
+    )?;
+    says(&stopped, &["did not answer within"])?;
+    server.resume();
+    server.ask::<String>(&["PING"])?;
+    // The waiter that gave up may be in the queue still; it is not waited for.
+    server.ask::<u64>(&["DEL", &format!("{}:q", name_of("s"))])?;
+    let killed = waits(
+        &mut |server| {
+            server.kill();
+            Ok(())
+        },
+        &mut server,
+    )?;
+    says(&killed, &["cannot be reached"])?;
+    within("release", LIMIT, move || drop(lease))?;
+    Ok(stopped)
 }
 
 fn silent(engine: Engine) -> Checked {
