@@ -1,0 +1,266 @@
+//! The file that `export` makes and `import` reads. `docs/export-format.md` draws it byte by byte.
+
+use std::io::{self, BufRead, Read, Write};
+
+use cloakroom_session::Key;
+use cloakroom_session::inventory::{Entry, KeyOrigin};
+use cloakroom_session::seam::MAX_PAYLOAD;
+use twox_hash::XxHash3_64;
+use zstd::stream::{read::Decoder, write::Encoder};
+
+use crate::failure::Refusal;
+
+const MAGIC: [u8; 8] = *b"CLKRMEX\n";
+/// Version of the format.
+const VERSION: u32 = 1;
+/// Keys are made as the local store makes them.
+const LOCAL_KEYS: u32 = 1;
+const HEADER: usize = 64;
+/// Bytes of a record in front of the payload.
+const FIXED: usize = 32 + 3 * 8 + 4;
+/// The flag of a session that was asked for again after the request that began it.
+const RETURNED: u32 = 1;
+/// Seed of the end's checksum: no record has this number.
+const END: u64 = u64::MAX;
+/// Sessions resemble each other, so that little effort takes most of what they share.
+const LEVEL: i32 = 3;
+
+/// A session as it is in the file.
+pub(crate) struct Record {
+    pub(crate) key: Key,
+    pub(crate) created: u64,
+    pub(crate) expires: u64,
+    pub(crate) returned: bool,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Writes an export, session by session.
+pub(crate) struct Writer<W: Write> {
+    out: Encoder<'static, W>,
+    count: u64,
+}
+
+impl<W: Write> Writer<W> {
+    pub(crate) fn begin(mut out: W, origin: KeyOrigin, now: u64) -> io::Result<Self> {
+        let KeyOrigin::LocalSecret(secret) = origin;
+        let mut header = Vec::with_capacity(HEADER);
+        header.extend_from_slice(&MAGIC);
+        header.extend_from_slice(&VERSION.to_le_bytes());
+        header.extend_from_slice(&LOCAL_KEYS.to_le_bytes());
+        header.extend_from_slice(&now.to_le_bytes());
+        header.extend_from_slice(&secret);
+        header.extend_from_slice(&XxHash3_64::oneshot(&header).to_le_bytes());
+        out.write_all(&header)?;
+        Ok(Self { out: Encoder::new(out, LEVEL)?, count: 0 })
+    }
+
+    pub(crate) fn add(&mut self, entry: &Entry, payload: &[u8]) -> io::Result<()> {
+        let mut body = Vec::with_capacity(FIXED + payload.len());
+        body.extend_from_slice(&entry.key.0);
+        for time in [entry.created, entry.used, entry.expires] {
+            body.extend_from_slice(&time.to_le_bytes());
+        }
+        body.extend_from_slice(&if entry.returned { RETURNED } else { 0 }.to_le_bytes());
+        body.extend_from_slice(payload);
+        self.record(&body, self.count)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Writes the end, without which a file counts as cut short.
+    pub(crate) fn finish(mut self) -> io::Result<W> {
+        let count = self.count.to_le_bytes();
+        self.out.write_all(&0u32.to_le_bytes())?;
+        self.out.write_all(&XxHash3_64::oneshot_with_seed(END, &count).to_le_bytes())?;
+        self.out.write_all(&count)?;
+        self.out.finish()
+    }
+
+    fn record(&mut self, body: &[u8], number: u64) -> io::Result<()> {
+        let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+        self.out.write_all(&length.to_le_bytes())?;
+        self.out.write_all(&XxHash3_64::oneshot_with_seed(number, body).to_le_bytes())?;
+        self.out.write_all(body)
+    }
+}
+
+/// Reads an export, session by session.
+pub(crate) struct Reader<R: BufRead> {
+    input: Decoder<'static, R>,
+    pub(crate) origin: KeyOrigin,
+    count: u64,
+    ended: bool,
+}
+
+impl<R: BufRead> Reader<R> {
+    pub(crate) fn begin(mut input: R) -> anyhow::Result<Self> {
+        let mut header = [0; HEADER];
+        input.read_exact(&mut header).map_err(|error| cut_short(error, "its header is cut short"))?;
+        let mut fields = Fields(&header);
+        if fields.take::<8>() != MAGIC {
+            return Err(Refusal::Damaged("it does not begin as an export of sessions does".to_owned()).into());
+        }
+        let (version, kind) = (u32::from_le_bytes(fields.take()), u32::from_le_bytes(fields.take()));
+        if version != VERSION || kind != LOCAL_KEYS {
+            return Err(Refusal::OtherVersion(format!(
+                "it is of version {version}, with keys of kind {kind}; this command reads version {VERSION} with keys of kind \
+                 {LOCAL_KEYS}"
+            ))
+            .into());
+        }
+        let _exported: [u8; 8] = fields.take();
+        let secret = fields.take();
+        let (covered, check) = header.split_at(HEADER - 8);
+        if XxHash3_64::oneshot(covered).to_le_bytes() != check {
+            return Err(Refusal::Damaged("the checksum of its header does not match".to_owned()).into());
+        }
+        let input = Decoder::with_buffer(input)?;
+        Ok(Self { input, origin: KeyOrigin::LocalSecret(secret), count: 0, ended: false })
+    }
+
+    /// The next session; `None` behind the last one, when the end has been found to be right.
+    pub(crate) fn next(&mut self) -> anyhow::Result<Option<Record>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let mut head = [0; 12];
+        self.fill(&mut head)?;
+        let mut fields = Fields(&head);
+        let (length, check) = (u32::from_le_bytes(fields.take()) as usize, u64::from_le_bytes(fields.take()));
+        if length == 0 {
+            let mut count = [0; 8];
+            self.fill(&mut count)?;
+            let right = XxHash3_64::oneshot_with_seed(END, &count) == check && count == self.count.to_le_bytes();
+            let behind =
+                self.input.read(&mut [0]).map_err(|error| cut_short(error, "what follows its end is damaged"))?;
+            if !right || behind > 0 {
+                return Err(self.damaged("its end does not fit to what stands before it"));
+            }
+            self.ended = true;
+            return Ok(None);
+        }
+        if !(FIXED..=FIXED + MAX_PAYLOAD).contains(&length) {
+            return Err(self.damaged("it has a length that no session has"));
+        }
+        let mut body = vec![0; length];
+        self.fill(&mut body)?;
+        if XxHash3_64::oneshot_with_seed(self.count, &body) != check {
+            return Err(self.damaged("its checksum does not match"));
+        }
+        self.count += 1;
+        let mut fields = Fields(&body);
+        let key = Key(fields.take());
+        let [created, _used, expires] = [(); 3].map(|()| u64::from_le_bytes(fields.take()));
+        let returned = u32::from_le_bytes(fields.take()) & RETURNED != 0;
+        Ok(Some(Record { key, created, expires, returned, payload: fields.0.to_vec() }))
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> anyhow::Result<()> {
+        self.input.read_exact(bytes).map_err(|error| {
+            let session = self.count + 1;
+            cut_short(error, &format!("it is damaged or cut short at session {session}"))
+        })
+    }
+
+    fn damaged(&self, what: &str) -> anyhow::Error {
+        Refusal::Damaged(format!("session {}: {what}", self.count + 1)).into()
+    }
+}
+
+/// A failure of the file system stays one; what the bytes themselves are to blame for is damage.
+fn cut_short(error: io::Error, what: &str) -> anyhow::Error {
+    if error.raw_os_error().is_some() {
+        return error.into();
+    }
+    Refusal::Damaged(format!("{what} ({error})")).into()
+}
+
+/// Fields of fixed length, one after the other.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    /// The next field; zeros where the bytes are too few, which callers have made sure they are not.
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (field, rest) = self.0.split_first_chunk().unwrap_or((&[0; N], &[]));
+        self.0 = rest;
+        *field
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(count: u8) -> Vec<u8> {
+        let mut writer = Writer::begin(Vec::new(), KeyOrigin::LocalSecret([9; 32]), 1000).expect("memory");
+        for i in 0..count {
+            let entry = Entry {
+                key: Key([i; 32]),
+                incarnation: 1,
+                version: 1,
+                created: 10,
+                used: 20,
+                expires: 30,
+                size: 0,
+                reserved: false,
+                returned: i % 2 == 1,
+                locked: false,
+                retired: false,
+            };
+            writer.add(&entry, &vec![i; usize::from(i) * 10]).expect("memory");
+        }
+        writer.finish().expect("memory")
+    }
+
+    fn read(bytes: &[u8]) -> anyhow::Result<Vec<Record>> {
+        let mut reader = Reader::begin(bytes)?;
+        let mut records = Vec::new();
+        while let Some(record) = reader.next()? {
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let bytes = sample(20);
+        let reader = Reader::begin(&bytes[..]).expect("a header");
+        assert!(reader.origin == KeyOrigin::LocalSecret([9; 32]));
+        let records = read(&bytes).expect("whole");
+        assert_eq!(records.len(), 20);
+        for (i, record) in (0..).zip(&records) {
+            assert!(record.key == Key([i; 32]) && record.payload == vec![i; usize::from(i) * 10]);
+            assert_eq!((record.created, record.expires, record.returned), (10, 30, i % 2 == 1));
+        }
+        assert!(read(&sample(0)).expect("whole").is_empty());
+    }
+
+    #[test]
+    fn damage_anywhere_is_found() {
+        let bytes = sample(3);
+        for cut in 0..bytes.len() {
+            assert!(read(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            // What zstd itself does not look at, such as the size it announces, may pass if the sessions are right.
+            if let Ok(records) = read(&damaged) {
+                assert!(at >= HEADER && records.len() == 3, "changed at {at}");
+            }
+        }
+        let mut doubled = bytes.clone();
+        doubled.extend_from_slice(&bytes);
+        assert!(read(&doubled).is_err());
+    }
+
+    #[test]
+    fn another_version_is_told_from_damage() {
+        let mut bytes = sample(1);
+        bytes[8] = 2;
+        let code = |bytes: &[u8]| read(bytes).map(drop).map_err(|error| crate::failure::code(&error));
+        assert_eq!(code(&bytes), Err(crate::failure::Code::OtherVersion));
+        bytes[0] = 0;
+        assert_eq!(code(&bytes), Err(crate::failure::Code::Damaged));
+    }
+}

@@ -1,0 +1,109 @@
+//! `cloakroom import`: taking in the sessions of an exported file. The file is verified from beginning to end before
+//! anything is changed.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use cloakroom_session::inventory::{KeyOrigin, Restore, Restored};
+use cloakroom_session::{Store, local};
+use cloakroom_store::Options;
+use serde_json::json;
+
+use crate::archive::Reader;
+use crate::arguments::Place;
+use crate::failure::Code;
+use crate::selection::now;
+use crate::terminal::{print, print_json, progress};
+
+/// What became of the sessions of the file.
+#[derive(Default)]
+struct Tally {
+    imported: u64,
+    /// Were there already.
+    present: u64,
+    /// Were destroyed at the destination.
+    ended: u64,
+    /// Have expired since they were exported.
+    expired: u64,
+}
+
+pub(super) fn run(place: &Place, file: &Path, size: Option<u64>, dry_run: bool, as_json: bool) -> Result<Code> {
+    place.refuse_addresses()?;
+    let unreadable = || format!("cannot import {}", file.display());
+    let (origin, sessions) = verify(file).with_context(unreadable)?;
+    if dry_run {
+        return report(as_json, &json!({ "sessions": sessions }), &format!("{sessions} sessions, all whole\n"));
+    }
+    let KeyOrigin::LocalSecret(secret) = origin;
+    let options = Options { capacity: size, user: place.user()? };
+    let attached = cloakroom_store::Store::attach_with_secret(&place.store, options, &secret)
+        .with_context(|| format!("cannot import into the store in {}", place.store.display()))?;
+    let mut tally = Tally::default();
+    let restored = restore(file, &*local::adapt(Arc::clone(&attached)), sessions, &mut tally);
+    let Tally { imported, present, ended, expired } = tally;
+    restored
+        .with_context(unreadable)
+        .with_context(|| format!("{imported} sessions were imported, then this happened"))?;
+    let figures = json!({ "imported": imported, "present": present, "ended": ended, "expired": expired });
+    let mut text = format!("{imported} of {sessions} sessions were imported\n");
+    for (number, why) in [
+        (present, "were there already and stayed as they are"),
+        (ended, "were destroyed here and stay destroyed"),
+        (expired, "have expired since they were exported"),
+    ] {
+        if number > 0 {
+            text.push_str(&format!("{number} {why}\n"));
+        }
+    }
+    report(as_json, &figures, &text)
+}
+
+fn report(as_json: bool, figures: &serde_json::Value, text: &str) -> Result<Code> {
+    if as_json {
+        print_json(figures)?;
+    } else {
+        print(text)?;
+    }
+    Ok(Code::Done)
+}
+
+fn open(file: &Path) -> Result<Reader<BufReader<File>>> {
+    Reader::begin(BufReader::new(File::open(file)?))
+}
+
+/// Reads all of the file; how its keys were made, and the number of sessions.
+fn verify(file: &Path) -> Result<(KeyOrigin, u64)> {
+    let mut reader = open(file)?;
+    let mut sessions = 0;
+    while reader.next()?.is_some() {
+        sessions += 1;
+    }
+    Ok((reader.origin, sessions))
+}
+
+fn restore(file: &Path, store: &dyn Store, sessions: u64, tally: &mut Tally) -> Result<()> {
+    let inventory = store.inventory().context("the store takes nothing in")?;
+    let mut reader = open(file)?;
+    let bar = progress(sessions, "sessions");
+    while let Some(record) = reader.next()? {
+        bar.inc(1);
+        let lifetime = Duration::from_secs(record.expires.saturating_sub(now()));
+        if lifetime.is_zero() {
+            tally.expired += 1;
+            continue;
+        }
+        let session =
+            Restored { payload: &record.payload, created: record.created, lifetime, returned: record.returned };
+        match inventory.restore(&record.key, &session)? {
+            Restore::Stored => tally.imported += 1,
+            Restore::Exists => tally.present += 1,
+            Restore::Ended => tally.ended += 1,
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
