@@ -12,6 +12,7 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use crate::escape::is_harmless;
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const HEADER: Style = Style::new().bold();
 

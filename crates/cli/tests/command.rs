@@ -157,14 +157,14 @@ fn doctor_says_what_to_change() {
     let output = stage.run("doctor", &["--php-ini", ini.path().to_str().expect("a plain path"), "--json"]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let weight_of = |text: &str| {
-        let findings = found["findings"].as_array().expect("a list");
-        let finding =
-            findings.iter().find(|finding| finding["text"].as_str().is_some_and(|found| found.contains(text)));
-        finding.unwrap_or_else(|| panic!("{text} in {found}"))["weight"].clone()
+    let finding = |subject: &str| {
+        let findings = found.as_array().expect("a list");
+        findings.iter().find(|finding| finding["subject"] == subject).unwrap_or_else(|| panic!("{subject} in {found}"))
     };
-    assert_eq!(weight_of("can be attached"), "good");
-    assert_eq!(weight_of("session.use_strict_mode is off"), "problem");
+    assert_eq!(finding("store")["level"], "ok");
+    assert_eq!(finding("directory")["level"], "ok");
+    assert_eq!(finding("session.use_strict_mode")["level"], "bad");
+    assert!(finding("session.use_strict_mode")["advice"].as_str().is_some_and(|advice| !advice.is_empty()));
     let text = String::from_utf8(stage.run("doctor", &["--php", "/nowhere/php"]).stdout).expect("UTF-8");
-    assert!(text.contains("note     PHP's settings were not looked at"), "{text}");
+    assert!(text.contains("warn  PHP: its settings are unknown"), "{text}");
 }
