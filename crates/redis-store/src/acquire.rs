@@ -267,7 +267,8 @@ fn description(script: &[u8]) -> Vec<u8> {
     });
     let host = &*HOST_NAME;
     let length = u8::try_from(host.len()).unwrap_or(0);
-    let script = script.get(..SCRIPT).unwrap_or(script);
+    // The end of a path tells more than its beginning.
+    let script = script.get(script.len().saturating_sub(SCRIPT)..).unwrap_or(script);
     [&std::process::id().to_le_bytes()[..], &[length], host, script].concat()
 }
 

@@ -83,12 +83,13 @@ pub(crate) const NAMES: [&str; 22] = [
 /// Counts that the server has not been told.
 pub(crate) struct Counters {
     counts: [u64; NAMES.len()],
-    told: Instant,
+    /// `None` before the first time, for which there is no waiting: the process may be gone before a second is over.
+    told: Option<Instant>,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { counts: [0; NAMES.len()], told: Instant::now() }
+        Self { counts: [0; NAMES.len()], told: None }
     }
 }
 
@@ -112,11 +113,11 @@ impl Counters {
 
     /// Takes the counts to be told, where it is time for that or `now` asks for it.
     pub(crate) fn take(&mut self, now: bool) -> Option<[u64; NAMES.len()]> {
-        let due = now || self.told.elapsed() >= INTERVAL;
+        let due = now || self.told.is_none_or(|told| told.elapsed() >= INTERVAL);
         if !due || self.counts.iter().all(|count| *count == 0) {
             return None;
         }
-        self.told = Instant::now();
+        self.told = Some(Instant::now());
         Some(std::mem::replace(&mut self.counts, [0; NAMES.len()]))
     }
 

@@ -18,11 +18,10 @@ pub struct Holder {
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "process {}", self.pid)?;
+        write!(f, "process {} has held it for {:.1} s", self.pid, self.held.as_secs_f64())?;
         if !self.host.is_empty() {
             write!(f, " on {}", self.host)?;
         }
-        write!(f, " has held it for {:.1} s", self.held.as_secs_f64())?;
         if self.script.is_empty() { Ok(()) } else { write!(f, " running {}", self.script) }
     }
 }
