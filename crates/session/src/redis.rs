@@ -12,7 +12,12 @@ use crate::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, 
 
 /// The stores of this process, each by its URL, so that all handles of one address share connections and know of each
 /// other's locks.
-static OPEN: Mutex<Vec<(Box<[u8]>, Weak<store::Store>)>> = Mutex::new(Vec::new());
+static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
+
+struct Open {
+    url: Box<[u8]>,
+    store: Weak<store::Store>,
+}
 
 /// Opens the store of a `session.save_path` URL. Nothing is connected yet.
 ///
@@ -20,15 +25,15 @@ static OPEN: Mutex<Vec<(Box<[u8]>, Weak<store::Store>)>> = Mutex::new(Vec::new()
 /// [`StoreError::Unavailable`] with what is wrong with the URL, and where.
 pub fn open(url: &[u8]) -> Result<Arc<dyn Store>, StoreError> {
     let mut open = OPEN.lock();
-    open.retain(|(_, store)| store.strong_count() > 0);
-    let known = open.iter().find(|(known, _)| **known == *url).and_then(|(_, store)| store.upgrade());
+    open.retain(|known| known.store.strong_count() > 0);
+    let known = open.iter().find(|known| *known.url == *url).and_then(|known| known.store.upgrade());
     let store = match known {
         Some(store) => store,
         None => {
             let address = store::Address::parse(url)
                 .map_err(|error| StoreError::Unavailable(format!("session.save_path cannot be understood: {error}")))?;
             let store = store::Store::new(address);
-            open.push((url.into(), Arc::downgrade(&store)));
+            open.push(Open { url: url.into(), store: Arc::downgrade(&store) });
             store
         }
     };
