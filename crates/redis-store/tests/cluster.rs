@@ -177,16 +177,6 @@ fn slot_moves_under_a_waiter(engine: Engine) -> Checked {
     Ok(format!("it had the lock {waited:.0?} after it became free"))
 }
 
-/// Waits until the replica has all that the master was told.
-fn replicated(server: &Server, id: &str) -> Result<(), String> {
-    // The write that WAIT waits for must be one of this connection.
-    let mut connection = server.connection().map_err(text)?;
-    let name = format!("{{{}}}", name_of(id).split(['{', '}']).nth(1).unwrap_or_default());
-    redis::cmd("SET").arg(&name).arg(1).arg("PX").arg(1).exec(&mut connection).map_err(text)?;
-    let replicas: u64 = redis::cmd("WAIT").arg(1).arg(5000).query(&mut connection).map_err(text)?;
-    if replicas >= 1 { Ok(()) } else { Err("no replica followed".to_owned()) }
-}
-
 fn master_dies(engine: Engine) -> Checked {
     let dir = temporary();
     let mut cluster = Cluster::start(engine, dir.path())?;
@@ -210,7 +200,7 @@ fn master_dies(engine: Engine) -> Checked {
         players.push(player);
     }
     let master = cluster.master_of(slot)?;
-    replicated(&cluster.members[master], lands)?;
+    cluster.members[master].wait_for_copies(&format!("{}:x", name_of(lands)), 1)?;
     cluster.members[master].kill();
     let start = Instant::now();
 
@@ -288,7 +278,7 @@ fn times_without_master(engine: Engine) -> Checked {
     write(&store, "s", b"before")?;
     let mut lease = acquire(&store, "s", &hasty()).map_err(text)?;
     let master = cluster.master_of(slot)?;
-    replicated(&cluster.members[master], "s")?;
+    cluster.members[master].wait_for_copies(&format!("{}:x", name_of("s")), 1)?;
     cluster.members[master].kill();
     let commit = within("commit", LIMIT, || lease.commit(b"lost", LIFE, Over::Anything));
     within("release", LIMIT, move || drop(lease))?;

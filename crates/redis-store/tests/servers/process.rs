@@ -177,6 +177,22 @@ impl Server {
         command.query(&mut connection).map_err(|error| format!("{}: {error}", words.join(" ")))
     }
 
+    /// Waits until so many replicas have all that this server was told so far. `key` is one that it serves and that may be
+    /// written.
+    pub(crate) fn wait_for_copies(&self, key: &str, replicas: u64) -> Result<(), String> {
+        let text = |error: redis::RedisError| error.to_string();
+        let mut connection = self.connection().map_err(text)?;
+        // WAIT looks at what its own connection wrote, and so at all before that.
+        redis::cmd("SET").arg(key).arg(1).arg("PX").arg(1).exec(&mut connection).map_err(text)?;
+        let limit = PATIENCE.as_millis() as u64 / 2;
+        let copies: u64 = redis::cmd("WAIT").arg(replicas).arg(limit).query(&mut connection).map_err(text)?;
+        if copies >= replicas {
+            Ok(())
+        } else {
+            Err(format!("{copies} replicas have everything instead of {replicas}"))
+        }
+    }
+
     /// One field of `INFO`.
     pub(crate) fn info(&self, field: &str) -> Result<String, String> {
         let info: String = self.ask(&["INFO", "everything"])?;
