@@ -37,8 +37,9 @@ const HOST: usize = 64;
 pub struct Mark {
     /// 0 where there was no session.
     pub incarnation: u64,
-    /// Its version.
-    pub version: u64,
+    /// The random number of the commit that made it what it was. A version would not do: after a fail-over it can come
+    /// again, with another content.
+    pub commit: u64,
     /// The server's clock in microseconds: what was ended since has a greater number.
     pub began: u64,
 }
@@ -119,15 +120,15 @@ impl Store {
         match reply.verdict {
             Verdict::Absent => {
                 reply.bytes()?;
-                Ok((None, Mark { incarnation: 0, version: 0, began: reply.number()? }))
+                Ok((None, Mark { incarnation: 0, commit: 0, began: reply.number()? }))
             }
             Verdict::Done => {
                 let mut value = reply.bytes()?.ok_or_else(|| reply.unexpected())?;
                 let began = reply.number()?;
-                let Header { incarnation, version, .. } = self.verified(key, &value)?;
+                let Header { incarnation, nonce, .. } = self.verified(key, &value)?;
                 self.count(Counter::Reads, 1);
                 value.drain(..crate::record::HEADER);
-                Ok((Some(value), Mark { incarnation, version, began }))
+                Ok((Some(value), Mark { incarnation, commit: nonce, began }))
             }
             Verdict::Foreign => Err(self.foreign()),
             _ => Err(reply.unexpected()),

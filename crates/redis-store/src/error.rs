@@ -40,7 +40,7 @@ pub enum Error {
     #[error("this thread holds the session's lock already")]
     HeldHere,
     /// The lock was lost and the session has moved on.
-    #[error("the session's lock was lost and another request has changed the session")]
+    #[error("the session's lock was lost, and what is stored is no longer what was read")]
     LockLost,
     /// The payload is too large.
     #[error("a session may have at most {} bytes", crate::MAX_PAYLOAD)]

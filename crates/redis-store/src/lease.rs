@@ -41,6 +41,9 @@ pub enum Over {
     WhatWasRead,
 }
 
+/// A version that no session gets to: what is there is not what was read.
+const NOT_READ: u64 = u64::MAX - 1;
+
 /// Who may unlock: a random text of its own for each lease, empty for one without a lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token(Option<[u8; TAG]>);
@@ -138,7 +141,7 @@ impl Lease {
             clock,
             header: Header::default(),
             value: Vec::new(),
-            mark: Mark { incarnation: 0, version: 0, began: clock.0 },
+            mark: Mark { incarnation: 0, commit: 0, began: clock.0 },
             is_new: false,
             ended: false,
             finished: false,
@@ -149,7 +152,7 @@ impl Lease {
     pub(crate) fn found(&mut self, header: Header, value: Vec<u8>) {
         self.header = header;
         self.value = value;
-        self.mark = Mark { incarnation: header.incarnation, version: header.version, began: self.mark.began };
+        self.mark = Mark { incarnation: header.incarnation, commit: header.nonce, began: self.mark.began };
     }
 
     /// Puts the lease where its request stands in the life of the session: at `since`, or where it was found.
@@ -163,8 +166,9 @@ impl Lease {
             && !is_new
             && !ended
         {
-            // From where nothing was, any version is one that was not read.
-            self.header.version = if since.incarnation == 0 { u64::MAX - 1 } else { since.version };
+            if since.incarnation == 0 || since.commit != self.header.nonce {
+                self.header.version = NOT_READ;
+            }
             self.ended = since.incarnation != 0 && since.incarnation != self.header.incarnation;
         }
     }
@@ -185,6 +189,12 @@ impl Lease {
     #[must_use]
     pub fn mark(&self) -> Mark {
         self.mark
+    }
+
+    /// How many commits this life of the session had when this lease read or wrote it last.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.header.version
     }
 
     /// The store.
@@ -310,8 +320,8 @@ impl Lease {
         let mut reply = self.store.run(Request::script(&COMMIT, &self.names, &arguments))?;
         match reply.verdict {
             Verdict::Done => {
-                self.stored(&mut reply)?;
                 self.header.nonce = nonce;
+                self.stored(&mut reply)?;
                 self.store.count(Counter::Writes, 1);
                 Ok(Outcome::Stored)
             }
@@ -356,7 +366,7 @@ impl Lease {
         let version = reply.number()?;
         self.store.count(Counter::Rewritten, reply.number()?);
         self.header.version = version;
-        self.mark = Mark { incarnation: self.header.incarnation, version, began };
+        self.mark = Mark { incarnation: self.header.incarnation, commit: self.header.nonce, began };
         Ok(())
     }
 

@@ -313,10 +313,10 @@ fn cut_answers(engine: Engine) -> Checked {
         }
         strike();
         stored(lease.commit(b"one", LIFE, Over::WhatWasRead)).map_err(|error| failed("commit", error))?;
-        let version = lease.mark().version;
+        let version = lease.version();
         strike();
         let lease = acquire(&through, &id, &unlocked()).map_err(|error| failed("acquire", error.to_string()))?;
-        if lease.payload() != b"one" || lease.mark().version != version {
+        if lease.payload() != b"one" || lease.version() != version {
             return Err(failed("commit", "the commit was made more or less than once".to_owned()));
         }
         drop(lease);

@@ -328,8 +328,8 @@ fn repetitions(engine: Engine) -> Checked {
     lose_the_answer();
     stored(lease.commit(b"first", LIFE, Over::WhatWasRead))?;
     holds(&store, "s", Some(b"first"))?;
-    if lease.mark().version != 1 {
-        return Err(format!("a commit that was repeated made version {}", lease.mark().version));
+    if lease.version() != 1 {
+        return Err(format!("a commit that was repeated made version {}", lease.version()));
     }
     let mut lease = acquire(&store, "s", &unlocked()).map_err(|error| error.to_string())?;
     lose_the_answer();

@@ -78,10 +78,11 @@ pub enum StoreError {
         /// What was found and where.
         what: String,
     },
-    /// The lock expired and the session has moved on.
+    /// The lock was lost and the session has moved on.
     #[error(
-        "the session's lock expired, as the server heard nothing of this request for {} s, and another request has changed \
-         the session since; the changes of this one were not stored; raise cloakroom.lock_ttl",
+        "the session's lock was lost, as the server heard nothing of this request for {} s or forgot the lock itself, and what \
+         is stored is no longer what this request has read; its changes were not stored; if requests stand still for so \
+         long, raise cloakroom.lock_ttl",
         .lock_ttl.as_secs()
     )]
     LockLost {

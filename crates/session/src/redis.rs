@@ -55,7 +55,7 @@ impl Remote {
             max_waiters: how.max_waiters,
             lifetime: how.lifetime,
             script: how.script,
-            since: how.since.map(|Mark([incarnation, version, began])| store::Mark { incarnation, version, began }),
+            since: how.since.map(|Mark([incarnation, commit, began])| store::Mark { incarnation, commit, began }),
             reserve,
         };
         let lease = self.0.acquire(&remote(key), &request).map_err(|error| self.error(error, how.max_waiters))?;
@@ -71,7 +71,7 @@ fn remote(key: &Key) -> store::Key {
 }
 
 fn words(mark: store::Mark) -> Mark {
-    Mark([mark.incarnation, mark.version, mark.began])
+    Mark([mark.incarnation, mark.commit, mark.began])
 }
 
 fn named(holder: store::Holder) -> Holder {
