@@ -88,6 +88,10 @@ echo implode(' ', array_keys($named));
 PHP
 same 'the ini file names every setting with its default' 'extension' "$("php$php" /test/defaults.php "$ini")"
 
+tells 'the manual of the command is there' 'cloakroom' "$(zcat /usr/share/man/man1/cloakroom.1.gz)"
+holds 'bash completes the command' bash -c '. /usr/share/bash-completion/completions/cloakroom && complete -p cloakroom'
+holds 'the licences of the crates in the binaries are there' zgrep -q '^rustix ' /usr/share/doc/cloakroom/third-party-licences.gz
+
 # Put to work by the two lines.
 sed -i 's/^;\(session\.save_\)/\1/' "$ini"
 fpm reload
@@ -96,7 +100,7 @@ wait_until sh -c "php$php -n /test/visitor.php /run/site.sock /test/jar-probe /c
 same 'a session is begun in the store' '1 cloakroom loaded' "$(visit one)"
 same 'and found again' '2 cloakroom loaded' "$(visit one)"
 same 'the store belongs to the user of the workers' '600 www-data' "$(stat -c '%a %U' "$store")"
-status=$(cloakroom status /var/lib/cloakroom --user 33 2>&1)
+status=$(cloakroom status /var/lib/cloakroom --user 33 2>&1) || true
 tells 'cloakroom status shows the figures' 'payload bytes' "$status"
 holds 'cloakroom check finds the store whole' cloakroom check /var/lib/cloakroom --user 33
 fpm restart
