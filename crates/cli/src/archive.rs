@@ -15,6 +15,8 @@ const MAGIC: [u8; 8] = *b"CLKRMEX\n";
 const VERSION: u32 = 1;
 /// Keys are made as the local store makes them.
 const LOCAL_KEYS: u32 = 1;
+/// Keys are made as the Redis store makes them.
+const REMOTE_KEYS: u32 = 2;
 const HEADER: usize = 64;
 /// Bytes of a record in front of the payload.
 const FIXED: usize = 32 + 3 * 8 + 4;
@@ -42,11 +44,14 @@ pub(crate) struct Writer<W: Write> {
 
 impl<W: Write> Writer<W> {
     pub(crate) fn begin(mut out: W, origin: KeyOrigin, now: u64) -> io::Result<Self> {
-        let KeyOrigin::LocalSecret(secret) = origin;
+        let (kind, secret) = match origin {
+            KeyOrigin::LocalSecret(secret) => (LOCAL_KEYS, secret),
+            KeyOrigin::RemoteHash => (REMOTE_KEYS, [0; 32]),
+        };
         let mut header = Vec::with_capacity(HEADER);
         header.extend_from_slice(&MAGIC);
         header.extend_from_slice(&VERSION.to_le_bytes());
-        header.extend_from_slice(&LOCAL_KEYS.to_le_bytes());
+        header.extend_from_slice(&kind.to_le_bytes());
         header.extend_from_slice(&now.to_le_bytes());
         header.extend_from_slice(&secret);
         header.extend_from_slice(&XxHash3_64::oneshot(&header).to_le_bytes());
@@ -101,10 +106,10 @@ impl<R: BufRead> Reader<R> {
             return Err(Refusal::Damaged("it does not begin as an export of sessions does".to_owned()).into());
         }
         let (version, kind) = (u32::from_le_bytes(fields.take()), u32::from_le_bytes(fields.take()));
-        if version != VERSION || kind != LOCAL_KEYS {
+        if version != VERSION || !matches!(kind, LOCAL_KEYS | REMOTE_KEYS) {
             return Err(Refusal::OtherVersion(format!(
-                "it is of version {version}, with keys of kind {kind}; this command reads version {VERSION} with keys of kind \
-                 {LOCAL_KEYS}"
+                "it is of version {version}, with keys of kind {kind}; this command reads version {VERSION} with keys of \
+                 kinds {LOCAL_KEYS} and {REMOTE_KEYS}"
             ))
             .into());
         }
@@ -115,7 +120,8 @@ impl<R: BufRead> Reader<R> {
             return Err(Refusal::Damaged("the checksum of its header does not match".to_owned()).into());
         }
         let input = Decoder::with_buffer(input)?;
-        Ok(Self { input, origin: KeyOrigin::LocalSecret(secret), count: 0, ended: false })
+        let origin = if kind == LOCAL_KEYS { KeyOrigin::LocalSecret(secret) } else { KeyOrigin::RemoteHash };
+        Ok(Self { input, origin, count: 0, ended: false })
     }
 
     /// The next session; `None` behind the last one, when the end has been found to be right.

@@ -37,7 +37,7 @@ pub(crate) struct Cli {
 /// Where the store is.
 #[derive(Args)]
 pub(crate) struct Place {
-    /// The directory that session.save_path names
+    /// What session.save_path names: a directory, or the address of a Redis or Valkey server
     #[arg(value_name = "STORE")]
     pub(crate) store: PathBuf,
     /// Whose store, by name or number, if not the calling user's (root may look at others')

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use cloakroom_session::{Inventory, Store, local};
+use cloakroom_session::{Inventory, Store, local, redis};
 use cloakroom_store::{AttachError, Options};
 
 use crate::arguments::Place;
@@ -12,11 +12,17 @@ use crate::failure::Refusal;
 
 /// A store, attached.
 pub(crate) struct Attached {
-    pub(crate) local: Arc<cloakroom_store::Store>,
+    /// The store as one in a directory, if it is.
+    pub(crate) local: Option<Arc<cloakroom_store::Store>>,
     pub(crate) store: Arc<dyn Store>,
 }
 
 impl Attached {
+    /// A store in a directory.
+    pub(crate) fn local(attached: Arc<cloakroom_store::Store>) -> Attached {
+        Attached { store: local::adapt(Arc::clone(&attached)), local: Some(attached) }
+    }
+
     /// All sessions of the store.
     pub(crate) fn inventory(&self) -> Result<&dyn Inventory> {
         self.store.inventory().with_context(|| format!("the store {} cannot be gone through", self.store.location()))
@@ -29,9 +35,17 @@ impl Place {
         self.user.as_deref().map(user_number).transpose()
     }
 
+    /// The address of a store on servers; `None` where a directory is meant.
+    pub(crate) fn address(&self) -> Option<&[u8]> {
+        let text = self.store.as_os_str().as_encoded_bytes();
+        text.windows(3).any(|window| window == b"://").then_some(text)
+    }
+
     /// Attaches the store that is there.
     pub(crate) fn attach(&self) -> Result<Attached> {
-        self.refuse_addresses()?;
+        if let Some(address) = self.address() {
+            return Ok(Attached { local: None, store: redis::open(address)? });
+        }
         let attach = |user| cloakroom_store::Store::attach(&self.store, Options { capacity: None, user });
         let user = self.user()?;
         let attached = match (attach(user), user) {
@@ -46,21 +60,8 @@ impl Place {
             },
             (attached, _) => attached,
         };
-        let local = attached.with_context(|| format!("cannot attach the store in {}", self.store.display()))?;
-        Ok(Attached { store: local::adapt(Arc::clone(&local)), local })
-    }
-
-    /// Refuses what is not a directory of this machine.
-    pub(crate) fn refuse_addresses(&self) -> Result<()> {
-        let text = self.store.to_string_lossy();
-        match text.split_once("://") {
-            // Nothing of the address is repeated: it may hold a password.
-            Some((scheme, _)) => Err(Refusal::Usage(format!(
-                "stores at {scheme}:// addresses cannot be looked at by this version of the command, only those in directories"
-            ))
-            .into()),
-            None => Ok(()),
-        }
+        let attached = attached.with_context(|| format!("cannot attach the store in {}", self.store.display()))?;
+        Ok(Attached::local(attached))
     }
 }
 

@@ -93,6 +93,19 @@ pub(crate) fn base64url(bytes: &[u8; 16]) -> [u8; TAG] {
     text
 }
 
+/// The reverse of [`base64url`]; `None` for what it does not write.
+pub(crate) fn from_base64url(text: &[u8]) -> Option<[u8; 16]> {
+    if text.len() != TAG {
+        return None;
+    }
+    let value = |byte: &u8| ALPHABET.iter().position(|letter| letter == byte).map(|at| at as u128);
+    let (head, last) = text.split_at(TAG - 1);
+    let bits = head.iter().try_fold(0_u128, |bits, byte| Some(bits << 6 | value(byte)?))?;
+    // 21 characters are 126 bits; the last one has two more, and four zeros.
+    let last = value(last.first()?)?;
+    (last & 0xf == 0).then(|| (bits << 2 | last >> 4).to_be_bytes())
+}
+
 /// The slot of a hash tag in a cluster: CRC-16 (XMODEM) modulo 16384.
 pub(crate) fn slot(tag: &[u8]) -> u16 {
     let crc = tag.iter().fold(0_u16, |crc, &byte| {
@@ -118,6 +131,12 @@ mod tests {
         assert_eq!(&base64url(&[0; 16]), b"AAAAAAAAAAAAAAAAAAAAAA");
         assert_eq!(&base64url(&[0xff; 16]), b"_____________________w");
         assert_eq!(&base64url(b"cloakroom 16 byt"), b"Y2xvYWtyb29tIDE2IGJ5dA");
+        for bytes in [[0; 16], [0xff; 16], *b"cloakroom 16 byt"] {
+            assert_eq!(from_base64url(&base64url(&bytes)), Some(bytes));
+        }
+        for wrong in [&b""[..], b"AAAAAAAAAAAAAAAAAAAAA", b"AAAAAAAAAAAAAAAAAAAAA+", b"AAAAAAAAAAAAAAAAAAAAAB"] {
+            assert_eq!(from_base64url(wrong), None);
+        }
     }
 
     #[test]

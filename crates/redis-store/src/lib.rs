@@ -11,6 +11,7 @@
 //! | `key`, `record`, `script`, `scripts/*.lua` | what is on the server, under which names, and the steps that change it |
 //! | `request`, `link`, `connection`, `stream`, `tls` | how a round trip is made: within its time, repeated where that is safe |
 //! | `heartbeat`, `signals` | the thread that renews locks |
+//! | `walk` | going through all sessions; sessions from elsewhere |
 //! | `counters`, `status` | what is counted, and the figures |
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
@@ -33,6 +34,7 @@ mod signals;
 mod status;
 mod stream;
 mod tls;
+mod walk;
 
 pub use acquire::{Acquire, Mark};
 pub use address::Address;
@@ -41,3 +43,4 @@ pub use error::{Error, Holder, Refusal};
 pub use key::Key;
 pub use lease::{Lease, MAX_PAYLOAD, Outcome, Over};
 pub use store::Store;
+pub use walk::{Entry, Restore, Restored};

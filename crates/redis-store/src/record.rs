@@ -37,6 +37,30 @@ pub(crate) struct Header {
     pub(crate) nonce: u64,
 }
 
+/// What a header says of a session, for those who look at many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) header: Header,
+    /// When it was written or touched last, in seconds since 1970.
+    pub(crate) used: u32,
+    /// Bytes of the payload.
+    pub(crate) size: u32,
+    /// Whether another id took its place.
+    pub(crate) retired: bool,
+}
+
+impl Facts {
+    /// Reads a header, with or without what follows it; `None` where it is none.
+    pub(crate) fn read(value: &[u8]) -> Option<Self> {
+        if value.len() < HEADER || value.first_chunk() != Some(&MAGIC) {
+            return None;
+        }
+        let header = Header::of(value);
+        let retired = value.get(4) == Some(&2);
+        Some(Self { header, used: half_word(value, 28), size: half_word(value, 36), retired })
+    }
+}
+
 /// Why a value is not a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unsound {
@@ -57,17 +81,22 @@ pub(crate) struct Commit {
 }
 
 impl Header {
+    /// The header at the beginning of a value that has one.
+    fn of(value: &[u8]) -> Self {
+        Self {
+            incarnation: word(value, 8),
+            version: word(value, 16),
+            created: half_word(value, 24),
+            nonce: word(value, 48),
+        }
+    }
+
     /// Reads and verifies the value stored under `key`.
     pub(crate) fn read(key: &Key, value: &[u8]) -> Result<Self, Unsound> {
         let (Some(payload), Some(&MAGIC)) = (value.get(HEADER..), value.first_chunk()) else {
             return Err(Unsound::Foreign);
         };
-        let header = Self {
-            incarnation: word(value, 8),
-            version: word(value, 16),
-            created: half_word(value, 24),
-            nonce: word(value, 48),
-        };
+        let header = Self::of(value);
         let sound = half_word(value, 36) as usize == payload.len()
             && word(value, 40) == checksum(key, header.incarnation, payload);
         if sound { Ok(header) } else { Err(Unsound::Damaged) }

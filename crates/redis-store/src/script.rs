@@ -35,6 +35,8 @@ scripts! {
     RELEASE: "scripts/release.lua";
     /// Extend the lock.
     RENEW: "scripts/renew.lua";
+    /// Store a session from elsewhere.
+    RESTORE: "scripts/restore.lua";
 }
 
 /// What a script's answer begins with, as `common.lua` names it.

@@ -105,6 +105,8 @@ pub enum Restore {
 pub enum KeyOrigin {
     /// As the local store does, with this secret.
     LocalSecret([u8; 32]),
+    /// As the Redis store does, by a hash without a secret.
+    RemoteHash,
 }
 
 /// All sessions of a store, for tools.

@@ -1,5 +1,6 @@
 //! The adapter of the Redis and Valkey store: [`cloakroom_redis_store`] behind the [`Store`] and [`Lease`] traits.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use cloakroom_redis_store as store;
 use parking_lot::Mutex;
 
 use crate::error::Holder;
+use crate::inventory::{Entry, Inventory, KeyOrigin, Restore, Restored};
 use crate::seam::{Committed, End, Mark, Over};
 use crate::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
@@ -70,6 +72,12 @@ fn remote(key: &Key) -> store::Key {
     store::Key::from_bytes(half)
 }
 
+fn general(key: store::Key) -> Key {
+    let mut bytes = [0; 32];
+    bytes.split_at_mut(16).0.copy_from_slice(&key.to_bytes());
+    Key(bytes)
+}
+
 fn words(mark: store::Mark) -> Mark {
     Mark([mark.incarnation, mark.commit, mark.began])
 }
@@ -97,10 +105,7 @@ fn translated(store: &store::Store, error: store::Error, limit: u32) -> StoreErr
 
 impl Store for Remote {
     fn key(&self, namespace: &Namespace, id: &SessionId<'_>) -> Key {
-        let mut bytes = [0; 32];
-        let key = store::Key::new(namespace.as_bytes(), id.as_bytes());
-        bytes.split_at_mut(16).0.copy_from_slice(&key.to_bytes());
-        Key(bytes)
+        general(store::Key::new(namespace.as_bytes(), id.as_bytes()))
     }
 
     fn acquire(
@@ -145,6 +150,52 @@ impl Store for Remote {
 
     fn location(&self) -> String {
         self.0.location()
+    }
+
+    fn inventory(&self) -> Option<&dyn Inventory> {
+        Some(self)
+    }
+}
+
+fn entry(found: &store::Entry) -> Entry {
+    Entry {
+        key: general(found.key),
+        incarnation: found.incarnation,
+        version: found.version,
+        created: u64::from(found.created),
+        used: u64::from(found.used),
+        expires: found.expires,
+        size: u64::from(found.size),
+        reserved: found.size == 0,
+        // Not known, and nothing depends on it: this store evicts none.
+        returned: true,
+        locked: found.locked,
+        retired: found.retired,
+    }
+}
+
+impl Inventory for Remote {
+    fn walk(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.0.walk(|found| visit(entry(&found))).map_err(|error| self.error(error, 0))
+    }
+
+    fn inspect(&self, key: &Key) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
+        let found = self.0.inspect(&remote(key)).map_err(|error| self.error(error, 0))?;
+        Ok(found.map(|(found, payload)| (entry(&found), payload)))
+    }
+
+    fn restore(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+        let created = u32::try_from(session.created).unwrap_or(u32::MAX);
+        let restored = store::Restored { payload: session.payload, created, lifetime: session.lifetime };
+        self.0.restore(&remote(key), &restored).map_err(|error| self.error(error, 0)).map(|restored| match restored {
+            store::Restore::Stored => Restore::Stored,
+            store::Restore::Exists => Restore::Exists,
+            store::Restore::Ended => Restore::Ended,
+        })
+    }
+
+    fn key_origin(&self) -> KeyOrigin {
+        KeyOrigin::RemoteHash
     }
 }
 

@@ -4,11 +4,13 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::arguments::Place;
-use crate::failure::Code;
+use crate::failure::{Code, Refusal};
 use crate::terminal::{BAD, GOOD, print, print_json, progress};
 
 pub(super) fn run(place: &Place, as_json: bool) -> Result<Code> {
-    let store = place.attach()?.local;
+    let no_file =
+        || Refusal::Usage("check is for stores in directories: servers verify what they keep themselves".to_owned());
+    let store = place.attach()?.local.ok_or_else(no_file)?;
     let bar = progress(0, "parts of the store");
     let report = store.check_telling(|done, of| {
         bar.set_length(u64::from(of));

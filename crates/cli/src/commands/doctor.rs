@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
 use anyhow::Result;
 use cloakroom_session::doctor::{self, Finding, Level, settings};
-use cloakroom_session::{StoreError, local};
+use cloakroom_session::{StoreError, local, redis};
 use cloakroom_store::{Options, Store};
 use serde_json::{Value, json};
 
@@ -29,18 +28,12 @@ echo json_encode($found, JSON_INVALID_UTF8_SUBSTITUTE);
 "#;
 
 pub(super) fn run(place: &Place, program: &Path, ini: Option<&Path>, as_json: bool) -> Result<Code> {
-    place.refuse_addresses()?;
     let mut findings = vec![Finding::ok(
         "versions",
         format!("Cloakroom {}, store format {}", env!("CARGO_PKG_VERSION"), doctor::STORE_FORMAT),
     )];
     findings.extend(of_php(program, ini));
-    let user = place.user()?.unwrap_or_else(|| rustix::process::geteuid().as_raw());
-    let examined = doctor::place::Place { directory: &place.store, user, size: None };
-    findings.extend(doctor::local(&examined, || {
-        let attached = Store::attach(&place.store, Options { capacity: None, user: Some(user) });
-        attached.map(|store| local::adapt(Arc::clone(&store))).map_err(|e| StoreError::Unavailable(e.to_string()))
-    }));
+    findings.extend(of_store(place)?);
     if as_json {
         let described = |finding: &Finding| {
             let Finding { level, subject, found, advice } = finding;
@@ -52,6 +45,18 @@ pub(super) fn run(place: &Place, program: &Path, ini: Option<&Path>, as_json: bo
     }
     let is_well = findings.iter().all(|finding| finding.level == Level::Ok);
     Ok(if is_well { Code::Done } else { Code::Failed })
+}
+
+fn of_store(place: &Place) -> Result<Vec<Finding>> {
+    if let Some(address) = place.address() {
+        return Ok(doctor::remote(|| redis::open(address)));
+    }
+    let user = place.user()?.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+    let examined = doctor::place::Place { directory: &place.store, user, size: None };
+    Ok(doctor::local(&examined, || {
+        let attached = Store::attach(&place.store, Options { capacity: None, user: Some(user) });
+        attached.map(local::adapt).map_err(|error| StoreError::Unavailable(error.to_string()))
+    }))
 }
 
 fn line(finding: &Finding) -> String {

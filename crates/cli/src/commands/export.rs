@@ -27,7 +27,8 @@ struct Tally {
 pub(super) fn run(place: &Place, file: &Path, force: bool, as_json: bool) -> Result<Code> {
     let attached = place.attach()?;
     let inventory = attached.inventory()?;
-    let total = attached.local.stats()?.sessions;
+    let figures = attached.store.status()?;
+    let total = figures.iter().find(|(name, _)| *name == "sessions").map_or(0, |(_, sessions)| *sessions);
     let to_stdout = file == Path::new("-");
     let tally = if to_stdout {
         if std::io::stdout().is_terminal() {

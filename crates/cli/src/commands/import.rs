@@ -4,18 +4,18 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use cloakroom_session::Store;
 use cloakroom_session::inventory::{KeyOrigin, Restore, Restored};
-use cloakroom_session::{Store, local};
 use cloakroom_store::Options;
 use serde_json::json;
 
 use crate::archive::Reader;
 use crate::arguments::Place;
-use crate::failure::Code;
+use crate::failure::{Code, Refusal};
+use crate::place::Attached;
 use crate::selection::now;
 use crate::terminal::{print, print_json, progress};
 
@@ -32,18 +32,14 @@ struct Tally {
 }
 
 pub(super) fn run(place: &Place, file: &Path, size: Option<u64>, dry_run: bool, as_json: bool) -> Result<Code> {
-    place.refuse_addresses()?;
     let unreadable = || format!("cannot import {}", file.display());
     let (origin, sessions) = verify(file).with_context(unreadable)?;
     if dry_run {
         return report(as_json, &json!({ "sessions": sessions }), &format!("{sessions} sessions, all whole\n"));
     }
-    let KeyOrigin::LocalSecret(secret) = origin;
-    let options = Options { capacity: size, user: place.user()? };
-    let attached = cloakroom_store::Store::attach_with_secret(&place.store, options, &secret)
-        .with_context(|| format!("cannot import into the store in {}", place.store.display()))?;
+    let attached = destination(place, origin, size)?;
     let mut tally = Tally::default();
-    let restored = restore(file, &*local::adapt(Arc::clone(&attached)), sessions, &mut tally);
+    let restored = restore(file, &*attached.store, sessions, &mut tally);
     let Tally { imported, present, ended, expired } = tally;
     restored
         .with_context(unreadable)
@@ -60,6 +56,25 @@ pub(super) fn run(place: &Place, file: &Path, size: Option<u64>, dry_run: bool, 
         }
     }
     report(as_json, &figures, &text)
+}
+
+/// The store to import into, which must make keys as the sessions of the file have them.
+fn destination(place: &Place, origin: KeyOrigin, size: Option<u64>) -> Result<Attached> {
+    match (origin, place.address()) {
+        (KeyOrigin::LocalSecret(secret), None) => {
+            let options = Options { capacity: size, user: place.user()? };
+            let attached = cloakroom_store::Store::attach_with_secret(&place.store, options, &secret);
+            let attached = attached.with_context(|| format!("cannot import into the store in {}", place.store.display()))?;
+            Ok(Attached::local(attached))
+        }
+        (KeyOrigin::RemoteHash, Some(_)) => place.attach(),
+        (KeyOrigin::LocalSecret(_), Some(_)) | (KeyOrigin::RemoteHash, None) => Err(Refusal::Usage(
+            "sessions cannot be moved between a directory and servers: the keys under which they are kept are made of their ids \
+             in different ways, and the ids are in neither store"
+                .to_owned(),
+        )
+        .into()),
+    }
 }
 
 fn report(as_json: bool, figures: &serde_json::Value, text: &str) -> Result<Code> {

@@ -15,7 +15,7 @@ mod sentinel;
 use std::thread;
 use std::time::Duration;
 
-use redis::Value;
+use redis::{Cmd, Value};
 
 use self::cluster::Nodes;
 use self::sentinel::Watched;
@@ -127,6 +127,36 @@ impl Link {
         request: &dyn Fn(Option<u16>) -> Request<'static>,
     ) -> Result<Vec<Value>, Error> {
         self.slots(dialer)?.into_iter().map(|slot| self.ask(dialer, &request(slot))).collect()
+    }
+
+    /// Sends commands that only read to the server of `slot`, all at once, and answers what each did; an error of one is
+    /// its answer.
+    pub(crate) fn ask_each(
+        &mut self,
+        dialer: &Dialer,
+        slot: Option<u16>,
+        commands: &[Cmd],
+    ) -> Result<Vec<Value>, Error> {
+        let (connect_timeout, timeout) = (dialer.address.connect_timeout, dialer.address.timeout);
+        let deadline = Deadline::after(connect_timeout + timeout);
+        let mut packed = Vec::new();
+        commands.iter().for_each(|command| command.write_packed_command(&mut packed));
+        let mut repeated = false;
+        loop {
+            let connection = self.connection(dialer, slot, None, deadline)?;
+            let at = connection.endpoint().to_string();
+            match connection.ask(&packed, commands.len(), deadline.or(timeout)) {
+                Ok(answers) => return Ok(answers),
+                Err(fault) => {
+                    self.forget(slot);
+                    match fault {
+                        Fault::Broken(_) if !repeated => repeated = true,
+                        Fault::Broken(reason) => return Err(Error::Broken { at, reason }),
+                        Fault::TimedOut => return Err(Error::TimedOut { at, limit: timeout }),
+                    }
+                }
+            }
+        }
     }
 
     /// One slot of each server that keeps sessions, in a fixed order; `None` for the only one.

@@ -190,3 +190,4 @@ suite!(redis, crate::on_a_server::with, removed_by_the_storage);
 
 suite!(inventory of memory_inventory, crate::in_memory::with);
 suite!(inventory of local_inventory, crate::in_directory::with);
+suite!(inventory of redis_inventory, crate::on_a_server::with);

@@ -1,0 +1,130 @@
+//! The command on a Redis server of its own.
+
+mod support;
+
+#[path = "../../session/tests/redis_server/mod.rs"]
+mod redis_server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloakroom_session::seam::Over;
+use cloakroom_session::{Acquire, LockMode, Namespace, SessionId, Store, redis};
+use redis_server::Server;
+use support::{Stage, cloakroom, failed, succeeded};
+
+const LIFE: Duration = Duration::from_secs(1440);
+
+struct Remote {
+    url: String,
+    store: Arc<dyn Store>,
+    _server: Server,
+}
+
+impl Remote {
+    fn new() -> Remote {
+        let server = Server::start();
+        let url = format!("{}?prefix=app*:", server.url());
+        Remote { store: redis::open(url.as_bytes()).expect("an address"), url, _server: server }
+    }
+
+    fn key(&self, id: &str) -> cloakroom_session::Key {
+        let namespace = Namespace::parse(b"").expect("a namespace");
+        self.store.key(&namespace, &SessionId::parse(id.as_bytes()).expect("an id"))
+    }
+
+    fn put(&self, id: &str, payload: &[u8]) {
+        let how = Acquire {
+            mode: LockMode::Exclusive,
+            wait: LIFE,
+            max_waiters: 0,
+            lifetime: LIFE,
+            lock_ttl: Duration::from_secs(10),
+            script: b"test",
+            since: None,
+        };
+        let mut lease = self.store.acquire(&self.key(id), &how, None).expect("free");
+        lease.commit(payload, LIFE, Over::Anything).expect("there is room");
+    }
+
+    fn read(&self, id: &str) -> Option<Vec<u8>> {
+        self.store.snapshot(&self.key(id)).expect("the server answers").0
+    }
+
+    fn run(&self, command: &str, rest: &[&str]) -> std::process::Output {
+        cloakroom(&[&[command, self.url.as_str()], rest].concat())
+    }
+
+    fn json(&self, command: &str, rest: &[&str]) -> serde_json::Value {
+        let text = succeeded(&self.run(command, &[rest, &["--json"]].concat()));
+        serde_json::from_str(&text).expect("JSON")
+    }
+}
+
+#[test]
+fn sessions_on_a_server_are_listed_shown_and_destroyed() {
+    let remote = Remote::new();
+    for i in 0..2500 {
+        remote.put(&format!("id{i}"), format!("n|i:{i};").as_bytes());
+    }
+    let listed = remote.json("list", &["--sort", "name"]);
+    let names: std::collections::HashSet<_> =
+        listed.as_array().expect("a list").iter().map(|session| session["session"].as_str().expect("a name")).collect();
+    assert_eq!((names.len(), listed.as_array().map(Vec::len)), (2500, Some(2500)), "each once");
+    assert_eq!(remote.json("list", &["--limit", "7"]).as_array().map(Vec::len), Some(7));
+    assert_eq!(remote.json("status", &[])["sessions"].as_u64(), Some(2500));
+
+    let name = listed[0]["session"].as_str().expect("a name");
+    let number = remote.json("show", &[name])["payload"]["n"].as_u64().expect("a number");
+    assert!(number < 2500);
+    assert_eq!(remote.json("destroy", &[name, "--yes"])["destroyed"].as_u64(), Some(1));
+    assert_eq!(remote.read(&format!("id{number}")), None);
+    assert_eq!(remote.json("destroy", &["--all", "--yes"])["destroyed"].as_u64(), Some(2499));
+    assert_eq!(remote.json("list", &[]).as_array().map(Vec::len), Some(0));
+    assert_eq!(remote.json("gc", &[])["removed"].as_u64(), Some(0));
+    assert_eq!(failed(&remote.run("check", &[])).0, 2);
+}
+
+#[test]
+fn sessions_move_between_servers() {
+    let (one, other) = (Remote::new(), Remote::new());
+    for i in 0..50 {
+        one.put(&format!("id{i}"), &vec![b'x'; i * 100]);
+    }
+    other.put("id7", b"mine");
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let file = directory.path().join("sessions.export");
+    let file = file.to_str().expect("a plain path");
+    succeeded(&one.run("export", &[file]));
+    let figures = other.json("import", &[file]);
+    assert_eq!(figures, serde_json::json!({"imported": 49, "present": 1, "ended": 0, "expired": 0}));
+    assert_eq!(other.read("id7").as_deref(), Some(&b"mine"[..]));
+    for i in (0..50).filter(|i| *i != 7) {
+        assert_eq!(other.read(&format!("id{i}")), Some(vec![b'x'; i * 100]));
+    }
+}
+
+#[test]
+fn sessions_do_not_move_between_directories_and_servers() {
+    let (remote, stage) = (Remote::new(), Stage::new());
+    remote.put("id", b"payload");
+    stage.put("id", b"payload");
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let file = |name: &str| directory.path().join(name).to_str().expect("a plain path").to_owned();
+    succeeded(&remote.run("export", &[&file("remote")]));
+    succeeded(&stage.run("export", &[&file("local")]));
+    for refused in [remote.run("import", &[&file("local")]), stage.run("import", &[&file("remote")])] {
+        let (code, said) = failed(&refused);
+        assert_eq!((code, said.contains("between a directory and servers")), (2, true), "{said}");
+    }
+}
+
+#[test]
+fn doctor_examines_a_server() {
+    let remote = Remote::new();
+    let output = remote.run("doctor", &["--php", "/nowhere/php", "--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let findings = found.as_array().expect("a list");
+    let server = findings.iter().find(|finding| finding["subject"] == "session servers").expect("it is examined");
+    assert_eq!(server["level"], "ok");
+}

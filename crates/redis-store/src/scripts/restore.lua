@@ -1,0 +1,19 @@
+-- Stores a session from elsewhere where there is none, nobody is making one, and none was destroyed lately.
+-- ARGV: no token, lifetime in ms, the whole value.
+local value = ARGV[3]
+local stored, foreign = header()
+if foreign then
+    return { FOREIGN }
+end
+if stored then
+    -- The same number: this call is the repetition of one whose answer was lost.
+    return { string.sub(stored, 49, HEADER) == string.sub(value, 49, HEADER) and DONE or MOVED }
+end
+if redis.call('EXISTS', LOCK) == 1 then
+    return { BUSY }
+end
+if last_end() > 0 then
+    return { ENDED }
+end
+redis.call('SET', SESSION, value, 'PX', ARGV[2])
+return { DONE }

@@ -1,0 +1,265 @@
+//! Looking at sessions without leaving a trace, and taking in sessions from elsewhere.
+//!
+//! A walk asks each server for its names step by step (`SCAN`, never `KEYS`), a thousand at a time, and for the headers of
+//! those that are sessions in one round trip more. The server may name a key twice while it resizes its table; the walk
+//! passes over what it has met.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use redis::{Cmd, Value, cmd};
+
+use crate::error::Error;
+use crate::key::{Key, Names, TAG, from_base64url};
+use crate::lease::{MAX_PAYLOAD, Nonce};
+use crate::record::{Commit, Facts, HEADER, Header};
+use crate::request::Request;
+use crate::script::{RESTORE, Verdict};
+use crate::store::Store;
+
+/// Names that a server goes through in one step.
+const STEP: u32 = 1000;
+/// Commands for one session of a step: its header, its expiry, its lock.
+const EACH: usize = 3;
+
+/// What a store knows of one session, its payload apart. Times are seconds since 1970.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Where the session lives.
+    pub key: Key,
+    /// The number of this life of the session.
+    pub incarnation: u64,
+    /// Rises with each commit.
+    pub version: u64,
+    /// When the session began.
+    pub created: u32,
+    /// When it was written or touched last.
+    pub used: u32,
+    /// The second in which it has been removed.
+    pub expires: u64,
+    /// Bytes of its payload.
+    pub size: u32,
+    /// Whether a request holds its lock.
+    pub locked: bool,
+    /// Whether another id took its place.
+    pub retired: bool,
+}
+
+/// A session from elsewhere.
+#[derive(Clone, Copy)]
+pub struct Restored<'a> {
+    /// Its payload.
+    pub payload: &'a [u8],
+    /// When it began, in seconds since 1970.
+    pub created: u32,
+    /// How long it is to live from now on.
+    pub lifetime: Duration,
+}
+
+/// What became of a session that was to be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// It is here now.
+    Stored,
+    /// A session of this key is here, or is being made.
+    Exists,
+    /// A session of this key was destroyed and is remembered.
+    Ended,
+}
+
+impl Store {
+    /// Calls `visit` with every session until it breaks off. What stands where a session should, but is none, is passed
+    /// over.
+    ///
+    /// # Errors
+    /// Failures of the servers.
+    pub fn walk(&self, mut visit: impl FnMut(Entry) -> ControlFlow<()>) -> Result<(), Error> {
+        let mut met = HashSet::new();
+        for slot in self.with_link(|link| link.slots(self.dialer()))? {
+            let mut cursor = b"0".to_vec();
+            loop {
+                let (next, keys) = self.step(&cursor, slot)?;
+                let fresh: Vec<Key> = keys.into_iter().filter(|key| met.insert(key.to_bytes())).collect();
+                for entry in self.entries(&fresh, slot)? {
+                    if visit(entry).is_break() {
+                        return Ok(());
+                    }
+                }
+                if next == b"0" {
+                    break;
+                }
+                cursor = next;
+            }
+        }
+        Ok(())
+    }
+
+    /// The session of `key` with its payload; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] and [`Error::Foreign`] where what stands there is no whole session, and failures of the server.
+    pub fn inspect(&self, key: &Key) -> Result<Option<(Entry, Vec<u8>)>, Error> {
+        let names = self.names(key);
+        let mut read = cmd("GET");
+        read.arg(&names.session);
+        let mut value = match self.ask(Request::command(read, Some(names.slot)))? {
+            Value::BulkString(value) => value,
+            Value::Nil => return Ok(None),
+            _ => return Err(self.unexpected()),
+        };
+        self.verified(key, &value)?;
+        let facts = Facts::read(&value).ok_or_else(|| self.unexpected())?;
+        let [expiry, lock] = [expiry_of(&names), lock_of(&names)];
+        let expires = self.ask(Request::command(expiry, Some(names.slot)))?;
+        let locked = self.ask(Request::command(lock, Some(names.slot)))?;
+        value.drain(..HEADER);
+        Ok(entry(*key, facts, &expires, &locked).map(|entry| (entry, value)))
+    }
+
+    /// Stores a session under `key` where there is none and none was destroyed lately.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Foreign`], failures of the server.
+    pub fn restore(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, Error> {
+        if session.payload.len() > MAX_PAYLOAD {
+            return Err(Error::TooLarge(session.payload.len()));
+        }
+        let names = self.names(key);
+        // The server's clock numbers the lives of sessions.
+        let Value::Array(clock) = self.ask(Request::command(cmd("TIME"), Some(names.slot)))? else {
+            return Err(self.unexpected());
+        };
+        let [seconds, micros] = [0, 1].map(|at| clock.get(at).map_or(0, number));
+        let nonce = u64::from_le_bytes(Nonce::draw()?.to_bytes());
+        let incarnation = seconds * 1_000_000 + micros;
+        let commit = Commit {
+            header: Header { incarnation, version: 1, created: session.created, nonce },
+            used: u32::try_from(seconds).unwrap_or(u32::MAX),
+            lifetime: u32::try_from(session.lifetime.as_secs()).unwrap_or(u32::MAX),
+        };
+        let (value, lifetime) = (commit.value(key, session.payload), session.lifetime.as_millis().to_string());
+        let reply = self.run(Request::script(&RESTORE, &names, &[b"", lifetime.as_bytes(), &value]))?;
+        match reply.verdict {
+            Verdict::Done => Ok(Restore::Stored),
+            Verdict::Moved | Verdict::Busy => Ok(Restore::Exists),
+            Verdict::Ended => Ok(Restore::Ended),
+            Verdict::Foreign => Err(self.foreign()),
+            _ => Err(reply.unexpected()),
+        }
+    }
+
+    /// The next names on the server of `slot`, and where to go on.
+    fn step(&self, cursor: &[u8], slot: Option<u16>) -> Result<(Vec<u8>, Vec<Key>), Error> {
+        let prefix = &self.dialer().address.prefix;
+        let mut command = cmd("SCAN");
+        command.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(STEP);
+        let Value::Array(answer) = self.ask(Request::command(command, slot))? else {
+            return Err(self.unexpected());
+        };
+        let (Some(Value::BulkString(next)), Some(Value::Array(names))) = (answer.first(), answer.get(1)) else {
+            return Err(self.unexpected());
+        };
+        let key = |name: &Value| match name {
+            Value::BulkString(name) => key_of(prefix, name),
+            _ => None,
+        };
+        Ok((next.clone(), names.iter().filter_map(key).collect()))
+    }
+
+    /// What is known of the sessions of `keys`, which are on the server of `slot`.
+    fn entries(&self, keys: &[Key], slot: Option<u16>) -> Result<Vec<Entry>, Error> {
+        let commands: Vec<Cmd> = keys.iter().map(|key| self.names(key)).flat_map(|names| looks(&names)).collect();
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = self.with_link(|link| link.ask_each(self.dialer(), slot, &commands))?;
+        let mut entries = Vec::with_capacity(keys.len());
+        for (key, answers) in keys.iter().zip(answers.chunks_exact(EACH)) {
+            match answers {
+                [Value::BulkString(header), expires, locked] => {
+                    entries.extend(Facts::read(header).and_then(|facts| entry(*key, facts, expires, locked)));
+                }
+                // Its slot went to another server meanwhile.
+                [Value::ServerError(_), ..] => entries.extend(match self.inspect(key) {
+                    Err(Error::Foreign | Error::Damaged) => None,
+                    found => found?.map(|(entry, _)| entry),
+                }),
+                _ => {}
+            }
+        }
+        Ok(entries)
+    }
+}
+
+fn looks(names: &Names) -> [Cmd; EACH] {
+    let mut header = cmd("GETRANGE");
+    header.arg(&names.session).arg(0).arg(HEADER - 1);
+    [header, expiry_of(names), lock_of(names)]
+}
+
+fn expiry_of(names: &Names) -> Cmd {
+    let mut expiry = cmd("PEXPIRETIME");
+    expiry.arg(&names.session);
+    expiry
+}
+
+fn lock_of(names: &Names) -> Cmd {
+    let mut lock = cmd("EXISTS");
+    lock.arg(&names.lock);
+    lock
+}
+
+/// `None` where the session has been removed meanwhile.
+fn entry(key: Key, facts: Facts, expires: &Value, locked: &Value) -> Option<Entry> {
+    let Value::Int(expires) = expires else { return None };
+    let milliseconds = u64::try_from(*expires).ok()?;
+    let Facts { header: Header { incarnation, version, created, .. }, used, size, retired } = facts;
+    let locked = matches!(locked, Value::Int(1));
+    let expires = milliseconds.div_ceil(1000);
+    Some(Entry { key, incarnation, version, created, used, expires, size, locked, retired })
+}
+
+/// The key of the session called `name`; `None` for what is no session's name.
+fn key_of(prefix: &str, name: &[u8]) -> Option<Key> {
+    let tag = name.strip_prefix(prefix.as_bytes())?.strip_prefix(b"{")?.strip_suffix(b"}")?;
+    from_base64url(tag).map(Key::from_bytes)
+}
+
+/// What the names of sessions look like to the server, nothing in the prefix having a meaning.
+fn pattern(prefix: &str) -> Vec<u8> {
+    let mut pattern = Vec::with_capacity(prefix.len() + TAG);
+    for byte in prefix.bytes() {
+        if matches!(byte, b'*' | b'?' | b'[' | b']' | b'^' | b'-' | b'\\') {
+            pattern.push(b'\\');
+        }
+        pattern.push(byte);
+    }
+    pattern.extend_from_slice(b"{*}");
+    pattern
+}
+
+fn number(value: &Value) -> u64 {
+    match value {
+        Value::BulkString(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0),
+        Value::Int(number) => u64::try_from(*number).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_sessions_are_told_from_others() {
+        let key = Key::new(b"", b"id");
+        let names = Names::new("app*[1]:", &key);
+        assert!(key_of("app*[1]:", &names.session) == Some(key));
+        for other in [&names.lock, &names.queue, &names.tombstone, &b"app*[1]:stats".to_vec()] {
+            assert!(key_of("app*[1]:", other).is_none());
+        }
+        assert!(key_of("app", &names.session).is_none());
+        assert_eq!(pattern("app*[1]:"), b"app\\*\\[1\\]:{*}");
+    }
+}
