@@ -78,10 +78,11 @@ fuzz: ## Generated input for the fuzz targets: make fuzz SECONDS=60 TARGETS=merg
 	@scripts/install-deps build
 	@scripts/fuzz $(SECONDS) $(TARGETS)
 
-bench: ## Cycles, fresh processes and hand-overs against other handlers; the engine against LMDB and SQLite
+bench: ## Cycles, fresh processes and hand-overs against other handlers; the engine against LMDB and SQLite; counters
 	@scripts/install-deps build bench
 	@benches/run
 	@benches/run-engine
+	@benches/run-counters
 
 bench-fpm: ## Requests through nginx and php-fpm, the same handlers
 	@scripts/install-deps build run bench
