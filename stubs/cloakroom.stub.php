@@ -178,8 +178,8 @@ function metrics(): string {}
 
 /**
  * Tells how large and how old the sessions are in the store of the current session.save_path. A store with room for at
- * most 16,384 sessions is gone through as a whole; of a larger one some 2,000 sessions are drawn at random, so that the
- * answer costs a few milliseconds at most, and no lock. Expired sessions do not count.
+ * most 16,384 sessions is gone through as a whole; of a larger one some 1,000 sessions are drawn at random, so that the
+ * answer costs some 20 milliseconds at most, and no lock. Expired sessions do not count.
  *
  * Where there is no store, or it cannot be used, the answer is an empty array and an E_WARNING says why; it is empty
  * without a warning where a store of another kind cannot tell.
