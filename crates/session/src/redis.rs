@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::error::Holder;
 use crate::inventory::{Entry, Inventory, KeyOrigin, Restore, Restored};
-use crate::seam::{Committed, End, Mark, Over};
+use crate::seam::{Committed, End, Mark, Over, Server};
 use crate::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
 /// The stores of this process, each by its URL, so that all handles of one address share connections and know of each
@@ -146,6 +146,21 @@ impl Store for Remote {
 
     fn status(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
         self.0.status().map_err(|error| self.error(error, 0))
+    }
+
+    fn servers(&self) -> Result<Vec<Server>, StoreError> {
+        let facts = self.0.facts().map_err(|error| self.error(error, 0))?;
+        let server = |facts: store::Facts| Server {
+            name: facts.name,
+            version: facts.version,
+            role: facts.role,
+            memory_limit: facts.memory_limit,
+            eviction: facts.eviction,
+            appends: facts.appends,
+            saving_fails: facts.saving_fails,
+            round_trip: facts.round_trip,
+        };
+        Ok(facts.into_iter().map(server).collect())
     }
 
     fn location(&self) -> String {

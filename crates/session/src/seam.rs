@@ -152,6 +152,14 @@ pub trait Store: Send + Sync {
         Ok(None)
     }
 
+    /// The servers that keep the sessions; none where this machine does.
+    ///
+    /// # Errors
+    /// Only failures of the servers.
+    fn servers(&self) -> Result<Vec<Server>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Where the store is, for people: a path or an address without secrets.
     fn location(&self) -> String;
 
@@ -165,6 +173,27 @@ pub trait Store: Send + Sync {
     fn inventory(&self) -> Option<&dyn Inventory> {
         None
     }
+}
+
+/// What a server of a store says of itself: see [`Store::servers`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Which program it is.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// "master", or what else it is among its like.
+    pub role: String,
+    /// The most memory that it may use, in bytes; 0 = no limit.
+    pub memory_limit: u64,
+    /// What it does when that is reached.
+    pub eviction: String,
+    /// Whether it writes every change to a file.
+    pub appends: bool,
+    /// Whether it could not write its data to the disk last time.
+    pub saving_fails: bool,
+    /// How long it takes to answer.
+    pub round_trip: Duration,
 }
 
 /// What [`Store::sample`] tells of one session. Times are seconds since 1970.

@@ -1,5 +1,8 @@
 //! The doctor on directories that are well, and on broken ones.
 
+#[path = "redis_server/mod.rs"]
+mod redis_server;
+
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
@@ -7,6 +10,8 @@ use std::path::Path;
 use cloakroom_session::doctor::place::{self, Place};
 use cloakroom_session::doctor::{self, Finding, Level, limits, store};
 use cloakroom_session::local::{self, Options};
+use cloakroom_session::redis;
+use redis_server::Server;
 
 fn user() -> u32 {
     rustix::process::geteuid().as_raw()
@@ -99,4 +104,27 @@ fn a_file_that_is_no_store_says_why_it_is_none() {
     let findings = store::examine(Err(&error), None);
     assert_eq!(of(&findings, "store").0, Level::Bad);
     assert!(!findings[0].advice.is_empty(), "{findings:?}");
+}
+
+#[test]
+fn servers_are_asked_what_they_are() {
+    let server = Server::start();
+    let findings = doctor::remote(|| redis::open(server.url().as_bytes()));
+    let (worst, about) = of(&findings, "server");
+    assert_eq!(worst, Level::Ok, "{findings:?}");
+    assert!(about.found.starts_with("redis ") && about.found.ends_with(", master"), "{findings:?}");
+    assert!(of(&findings, "persistence").1.found.contains("no append-only file"), "{findings:?}");
+    assert!(of(&findings, "latency").1.found.contains(" ms"));
+
+    let small = Server::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let findings = doctor::remote(|| redis::open(small.url().as_bytes()));
+    assert_eq!(of(&findings, "maxmemory-policy").1.level, Level::Warn, "{findings:?}");
+    assert!(of(&findings, "maxmemory-policy").1.found.contains("100.0 MiB"), "{findings:?}");
+}
+
+#[test]
+fn servers_that_do_not_answer_are_told_without_their_password() {
+    let findings = doctor::remote(|| redis::open(b"redis://user:hunter2@127.0.0.1:1"));
+    assert_eq!(of(&findings, "session servers").0, Level::Bad, "{findings:?}");
+    assert!(!format!("{findings:?}").contains("hunter2"));
 }

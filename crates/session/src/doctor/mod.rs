@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`place`] | the directory of a local store: who owns it, what it lies on, how much room there is |
 //! | [`store`] | a store that could be opened, and what its figures say; why one could not be |
+//! | [`servers`] | those that keep sessions for several machines |
 //! | [`limits`] | what the system allows this process |
 //! | [`settings`] | PHP's `session.*` and `cloakroom.*` settings |
 //!
@@ -16,6 +17,7 @@ use crate::{Store, StoreError};
 
 pub mod limits;
 pub mod place;
+pub mod servers;
 pub mod settings;
 pub mod store;
 
@@ -100,11 +102,11 @@ pub fn local(place: &place::Place<'_>, open: impl FnOnce() -> Result<Arc<dyn Sto
 /// Examines a store on servers: whether they answer, and whether they keep what they are given.
 pub fn remote(open: impl FnOnce() -> Result<Arc<dyn Store>, StoreError>) -> Vec<Finding> {
     const SUBJECT: &str = "session servers";
-    let figures = match open().and_then(|store| Ok((store.location(), store.status()?))) {
-        Ok(figures) => figures,
+    let asked = open().and_then(|store| Ok((store.location(), store.status()?, store.servers()?)));
+    let (location, figures, servers) = match asked {
+        Ok(answers) => answers,
         Err(error) => return vec![Finding::failure(SUBJECT, &error.to_string())],
     };
-    let (location, figures) = figures;
     let figure = |name: &str| figures.iter().find(|(named, _)| *named == name).map_or(0, |(_, figure)| *figure);
     let mut findings = vec![Finding::ok(SUBJECT, format!("{location} answers"))];
     let evicted = figure("evicted_keys");
@@ -115,6 +117,7 @@ pub fn remote(open: impl FnOnce() -> Result<Arc<dyn Store>, StoreError>) -> Vec<
             "raise maxmemory, or set maxmemory-policy to noeviction",
         ));
     }
+    findings.extend(servers::examine(&servers));
     findings
 }
 

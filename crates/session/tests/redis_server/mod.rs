@@ -19,6 +19,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server and waits until it answers.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// [`Server::start`] with further arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("there is room for temporary files");
         let socket = directory.path().join("socket");
         let process = Command::new("redis-server")
@@ -26,6 +31,7 @@ impl Server {
             .arg(&socket)
             .arg("--dir")
             .arg(directory.path())
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()

@@ -1,0 +1,97 @@
+//! What the servers of a store say of themselves, for whoever judges whether sessions are safe on them.
+
+use std::time::{Duration, Instant};
+
+use redis::{Value, cmd};
+
+use crate::error::Error;
+use crate::request::Request;
+use crate::store::Store;
+
+/// Round trips of which the fastest counts.
+const PINGS: u32 = 5;
+
+/// One server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// "redis" or "valkey".
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// "master", or what else it is.
+    pub role: String,
+    /// `maxmemory` in bytes; 0 = no limit.
+    pub memory_limit: u64,
+    /// `maxmemory-policy`: what it does when that is reached.
+    pub eviction: String,
+    /// Whether it writes every change to a file (`appendonly`).
+    pub appends: bool,
+    /// Whether the last attempt to write its data to the disk failed.
+    pub saving_fails: bool,
+    /// The fastest of some round trips.
+    pub round_trip: Duration,
+}
+
+impl Store {
+    /// Asks every server that keeps sessions.
+    ///
+    /// # Errors
+    /// Failures of the servers.
+    pub fn facts(&self) -> Result<Vec<Facts>, Error> {
+        let slots = self.with_link(|link| link.slots(self.dialer()))?;
+        slots.into_iter().map(|slot| self.facts_of(slot)).collect()
+    }
+
+    fn facts_of(&self, slot: Option<u16>) -> Result<Facts, Error> {
+        let Value::BulkString(info) = self.ask(Request::command(cmd("INFO"), slot))? else {
+            return Err(self.unexpected());
+        };
+        let mut facts = Facts::of(&String::from_utf8_lossy(&info));
+        facts.round_trip = Duration::MAX;
+        for _ in 0..PINGS {
+            let began = Instant::now();
+            self.ask(Request::command(cmd("PING"), slot))?;
+            facts.round_trip = facts.round_trip.min(began.elapsed());
+        }
+        Ok(facts)
+    }
+}
+
+impl Facts {
+    /// What an `INFO` says.
+    fn of(info: &str) -> Self {
+        let said = |what: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        let valkey = said("valkey_version");
+        let (name, version) = if valkey.is_empty() { ("redis", said("redis_version")) } else { ("valkey", valkey) };
+        Self {
+            name: name.to_owned(),
+            version,
+            role: said("role"),
+            memory_limit: said("maxmemory").parse().unwrap_or(0),
+            eviction: said("maxmemory_policy"),
+            appends: said("aof_enabled") == "1",
+            saving_fails: said("rdb_last_bgsave_status") == "err" || said("aof_last_write_status") == "err",
+            round_trip: Duration::ZERO,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_info_is_understood() {
+        let info = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n# Memory\r\nmaxmemory:1048576\r\n\
+                    maxmemory_policy:allkeys-lru\r\naof_enabled:1\r\nrdb_last_bgsave_status:err\r\nrole:slave\r\n";
+        let facts = Facts::of(info);
+        assert_eq!((facts.name.as_str(), facts.version.as_str(), facts.role.as_str()), ("valkey", "8.0.1", "slave"));
+        assert_eq!((facts.memory_limit, facts.eviction.as_str()), (1 << 20, "allkeys-lru"));
+        assert!(facts.appends && facts.saving_fails);
+        assert_eq!(Facts::of("redis_version:7.0.15\n").name, "redis");
+        assert_eq!(Facts::of(""), Facts { name: "redis".to_owned(), ..Facts::default() });
+    }
+}
