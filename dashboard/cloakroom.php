@@ -369,6 +369,8 @@ function drawFigures(status) {
       now.sessions > now.reserved ? `${bytes(now.bytes / (now.sessions - now.reserved))} a session` : ""],
     ["Locked", now.locked === undefined ? undefined : number(now.locked), "by requests that run now"],
     ["Waiting", now.waiting === undefined ? undefined : number(now.waiting), "requests, for a lock"],
+    ["Memory", now.server_memory === undefined ? undefined : bytes(now.server_memory),
+      now.server_memory_limit ? `of ${bytes(now.server_memory_limit)} that the servers may use` : "that the servers use"],
     ["Processes", now.attached === undefined ? undefined : number(now.attached), "use the store"],
   ]);
   const counter = (title, name, small, alarming) =>
