@@ -156,7 +156,7 @@ pub enum Refusal {
     WrongPassword,
     /// NOPERM
     #[error(
-        "the user may not do this ({0}); it needs the commands eval evalsha get set getrange setrange exists del time pexpire pttl lpop lpos lrem lindex llen rpush blpop hincrby hgetall info scan, on the keys of this store"
+        "the user may not do this ({0}); it needs the commands eval evalsha get set getrange setrange exists del time pexpire pttl lpop lpos lrem lindex llen rpush blpop hincrby hmget info dbsize scan, on the keys of this store"
     )]
     NoPermission(String),
     /// MOVED or ASK, from a server that was named as the only one

@@ -114,7 +114,7 @@ impl Store {
     /// Carries out a request on a connection that no other thread uses, and tells the server what was counted where it is
     /// time for that.
     pub(crate) fn ask(&self, mut request: Request<'_>) -> Result<Value, Error> {
-        let (mut link, counts) = {
+        let (link, counts) = {
             let mut local = self.local();
             // In a cluster the counters are on another server than most sessions.
             let counts = if self.is_cluster() { None } else { local.counters.take(false) };
@@ -124,13 +124,13 @@ impl Store {
         for command in counts.iter().flat_map(|counts| counters::commands(&name, counts)) {
             request.after(&command, Duration::ZERO);
         }
-        let link = link.get_or_insert_with(|| Link::new(&self.dialer));
+        let mut link = link.unwrap_or_else(|| Link::new(&self.dialer));
         let answer = link.ask(&self.dialer, &request);
         let mut local = self.local();
         if let (Some(counts), Err(_)) = (counts, &answer) {
             local.counters.put_back(counts);
         }
-        local.links.push(std::mem::replace(link, Link::new(&self.dialer)));
+        local.links.push(link);
         answer
     }
 
