@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use crate::forks;
 use crate::key::Names;
 use crate::lease::Token;
 use crate::link::Link;
@@ -26,7 +27,8 @@ static PROCESS: Mutex<Option<Arc<Process>>> = Mutex::new(None);
 
 /// What a process holds.
 pub(crate) struct Process {
-    pid: u32,
+    /// Which process this is: see [`forks::count`].
+    forks: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -58,12 +60,12 @@ struct Held {
 impl Process {
     /// This process.
     pub(crate) fn current() -> Arc<Self> {
-        let pid = std::process::id();
+        let forks = forks::count();
         let mut process = PROCESS.lock();
         match &*process {
-            Some(current) if current.pid == pid => Arc::clone(current),
+            Some(current) if current.forks == forks => Arc::clone(current),
             _ => {
-                let fresh = Arc::new(Self { pid, state: Mutex::default(), changed: Condvar::new() });
+                let fresh = Arc::new(Self { forks, state: Mutex::default(), changed: Condvar::new() });
                 // What the parent of a forked child had is left alone: its thread may have held the list.
                 std::mem::forget(process.replace(Arc::clone(&fresh)));
                 fresh
@@ -73,7 +75,7 @@ impl Process {
 
     /// Whether this is the process that runs, and not its parent.
     pub(crate) fn is_current(&self) -> bool {
-        self.pid == std::process::id()
+        self.forks == forks::count()
     }
 
     /// Whether the calling thread holds the lock of this name.

@@ -362,11 +362,11 @@ impl Lease {
 
     /// Takes what the server says of a session that is stored.
     fn stored(&mut self, reply: &mut Reply) -> Result<(), Error> {
-        let began = reply.number()?;
         let version = reply.number()?;
         self.store.count(Counter::Rewritten, reply.number()?);
         self.header.version = version;
-        self.mark = Mark { incarnation: self.header.incarnation, commit: self.header.nonce, began };
+        // This incarnation lived when the lease was acquired, whatever its request began with.
+        self.mark = Mark { incarnation: self.header.incarnation, commit: self.header.nonce, began: self.clock.0 };
         Ok(())
     }
 

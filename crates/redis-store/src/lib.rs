@@ -10,7 +10,7 @@
 //! | [`lease`] | [`Lease`]: commit, touch, destroy, release |
 //! | `key`, `record`, `script`, `scripts/*.lua` | what is on the server, under which names, and the steps that change it |
 //! | `request`, `link`, `connection`, `stream`, `tls` | how a round trip is made: within its time, repeated where that is safe |
-//! | `heartbeat`, `signals` | the thread that renews locks |
+//! | `heartbeat`, `signals`, `forks` | the thread that renews locks; what a forked child must not share |
 //! | `walk` | going through all sessions; sessions from elsewhere |
 //! | `counters`, `status` | what is counted, and the figures |
 #![deny(unsafe_code)]
@@ -25,6 +25,7 @@ mod acquire;
 mod connection;
 mod counters;
 mod facts;
+mod forks;
 mod heartbeat;
 mod key;
 mod link;

@@ -10,6 +10,7 @@ use crate::address::{Address, Servers};
 use crate::connection::Dialer;
 use crate::counters::{self, Counter, Counters};
 use crate::error::Error;
+use crate::forks;
 use crate::key::{Key, Names};
 use crate::lease::Nonce;
 use crate::link::Link;
@@ -24,7 +25,8 @@ pub struct Store {
 
 /// What belongs to one process.
 struct Local {
-    pid: u32,
+    /// Which one: see [`forks::count`].
+    forks: u64,
     /// Connections that no thread uses at the moment.
     links: Vec<Link>,
     counters: Counters,
@@ -32,7 +34,7 @@ struct Local {
 
 impl Local {
     fn new() -> Self {
-        Self { pid: std::process::id(), links: Vec::new(), counters: Counters::default() }
+        Self { forks: forks::count(), links: Vec::new(), counters: Counters::default() }
     }
 }
 
@@ -190,7 +192,7 @@ impl Store {
     /// hears nothing, and counts from nothing.
     fn local(&self) -> MutexGuard<'_, Local> {
         let mut local = self.local.lock();
-        if local.pid != std::process::id() {
+        if local.forks != forks::count() {
             *local = Local::new();
         }
         local

@@ -25,6 +25,7 @@ const CASES: &[Case] = &[
     case("a lost lock and a session that did not move: it is written", lost_and_unmoved),
     case("a lost lock is nobody's to pass on", lost_is_not_passed_on),
     timed("a waiter that died costs the next one a second at most", dead_waiter),
+    case("a newcomer does not overtake those who wait", newcomer),
     case("a waiter that gave up is not in anybody's way", waiter_that_gave_up),
     case("a request makes two round trips", round_trips),
     timed("with a slow network a hand-over costs no round trip of the waiter", slow_network),
@@ -196,6 +197,23 @@ fn dead_waiter(engine: Engine) -> Checked {
         return Err(format!("the waiter behind a dead one got the lock after {took:?}"));
     }
     Ok(format!("the next one got it after {took:.1?}"))
+}
+
+fn newcomer(engine: Engine) -> Checked {
+    let Site { server, store, _dir } = site(engine)?;
+    let mut lease = acquire(&store, "s", &exclusive()).map_err(|error| error.to_string())?;
+    let mut player = Player::start(&server.socket_url())?;
+    player.tell("hold s")?;
+    until_waiting(&server, "s", 1)?;
+    lose_lock(&server, "s")?;
+    // Whoever asks next finds it free, and that it is the turn of the one that waits.
+    is_locked(&store, "s")?;
+    until_waiting(&server, "s", 0)?;
+    player.answer()?;
+    is_locked(&store, "s")?;
+    player.ask("write later")?;
+    lease.release();
+    Ok("the one that waits got it".to_owned())
 }
 
 fn waiter_that_gave_up(engine: Engine) -> Checked {

@@ -5,6 +5,7 @@ local nonce, lock_ttl, attempt = ARGV[2], tonumber(ARGV[5]), ARGV[6]
 local FIRST, AGAIN, LAST, ONLY = 'first', 'again', 'last', 'only'
 local description, reserves = ARGV[9], ARGV[10] == '1'
 local entry = token .. description
+local now = time()
 local began = tonumber(ARGV[8])
 if began == 0 then
     began = now

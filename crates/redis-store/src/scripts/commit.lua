@@ -24,7 +24,7 @@ else
     if string.sub(stored, 49, HEADER) == string.sub(value, 49, HEADER) then
         -- This call is the repetition of one whose answer was lost.
         unlock()
-        return { DONE, now, number(stored, 17), 0 }
+        return { DONE, number(stored, 17), 0 }
     end
     local current = number(stored, 17)
     if current ~= version - 1 or string.sub(stored, 49, HEADER) ~= read then
@@ -32,7 +32,7 @@ else
             return { LOST }
         end
         if not over_anything then
-            return { MOVED, redis.call('GET', SESSION), now }
+            return { MOVED, redis.call('GET', SESSION) }
         end
         version = current + 1
         corrected = packed(version)
@@ -43,4 +43,4 @@ if corrected then
     redis.call('SETRANGE', SESSION, 16, corrected)
 end
 unlock()
-return { DONE, now, version, vanished }
+return { DONE, version, vanished }

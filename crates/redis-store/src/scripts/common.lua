@@ -8,8 +8,11 @@ local token = ARGV[1]
 local GRANT = 300
 local TOKEN, HEADER, MAGIC = 22, 56, 'CLK\1'
 
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
+-- The server's clock in microseconds.
+local function time()
+    local clock = redis.call('TIME')
+    return clock[1] * 1000000 + clock[2]
+end
 
 local function number(bytes, at)
     return (struct.unpack('<I8', bytes, at))
@@ -52,7 +55,7 @@ local function pass_on()
     local entry = redis.call('LPOP', QUEUE)
     if entry then
         local waiter = string.sub(entry, 1, TOKEN)
-        local lock = waiter .. packed(now) .. string.sub(entry, TOKEN + 1)
+        local lock = waiter .. packed(time()) .. string.sub(entry, TOKEN + 1)
         if not redis.pcall('SET', LOCK, lock, 'PX', GRANT).err then
             local bell = SESSION .. ':w:' .. waiter
             redis.call('RPUSH', bell, '1')

@@ -19,7 +19,7 @@ if stored and not mine or retired and grace > 0 then
     return { DONE, 0 }
 end
 -- Later than all that began before, whatever the clocks of other servers said.
-local ended = math.max(now, remembered and number(remembered, 1) or 0)
+local ended = math.max(time(), remembered and number(remembered, 1) or 0)
 if stored then
     ended = math.max(ended, number(stored, 9))
 elseif incarnation ~= '' then

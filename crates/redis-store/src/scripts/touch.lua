@@ -13,7 +13,7 @@ if not stored or string.byte(stored, 5) ~= 1 or string.sub(stored, 9, 16) ~= inc
     unlock()
     return { ENDED }
 end
-redis.call('SETRANGE', SESSION, 28, struct.pack('<I4I4', math.floor(now / 1000000), tonumber(ARGV[4])))
+redis.call('SETRANGE', SESSION, 28, struct.pack('<I4I4', math.floor(time() / 1000000), tonumber(ARGV[4])))
 redis.call('PEXPIRE', SESSION, ARGV[3])
 unlock()
-return { DONE, now, number(stored, 17), 0 }
+return { DONE, number(stored, 17), 0 }
