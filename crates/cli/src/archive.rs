@@ -250,14 +250,35 @@ mod tests {
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x10;
-            // What zstd itself does not look at, such as the size it announces, may pass if the sessions are right.
+            // What zstd itself does not look at may pass, if the sessions are what they were.
             if let Ok(records) = read(&damaged) {
                 assert!(at >= HEADER && records.len() == 3, "changed at {at}");
+                for (i, record) in (0..).zip(&records) {
+                    let same = record.key == Key([i; 32]) && record.payload == vec![i; usize::from(i) * 10];
+                    assert!(same && (record.created, record.expires) == (10, 30), "changed at {at}");
+                }
             }
         }
         let mut doubled = bytes.clone();
         doubled.extend_from_slice(&bytes);
         assert!(read(&doubled).is_err());
+    }
+
+    #[test]
+    fn an_end_that_counts_otherwise_is_found() {
+        for count in [2, 4] {
+            let mut writer = Writer::begin(Vec::new(), KeyOrigin::RemoteHash, 1000).expect("memory");
+            for number in 0..3 {
+                writer.record(&[7; FIXED], number).expect("memory");
+            }
+            writer.count = count;
+            assert!(read(&writer.finish().expect("memory")).is_err(), "{count}");
+        }
+        let mut writer = Writer::begin(Vec::new(), KeyOrigin::RemoteHash, 1000).expect("memory");
+        // The number of a record is in its checksum, so none can be left out or moved.
+        writer.record(&[7; FIXED], 1).expect("memory");
+        writer.count = 1;
+        assert!(read(&writer.finish().expect("memory")).is_err());
     }
 
     #[test]
