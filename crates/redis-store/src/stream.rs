@@ -19,6 +19,10 @@ use rustls::ClientConnection;
 
 use crate::address::Endpoint;
 
+/// How long a server on the same machine is given to answer before the caller goes to sleep: falling asleep and being
+/// woken takes longer than such a server needs. Meanwhile whoever else wants the processor gets it.
+const ATTENTION: Duration = Duration::from_micros(50);
+
 /// How long to wait before another attempt at a Unix socket whose queue of connections is full.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
 
@@ -213,8 +217,18 @@ fn when_ready(
 fn after_waiting(
     socket: &mut Socket,
     deadline: Deadline,
-    work: impl FnMut(&mut Socket) -> io::Result<usize>,
+    mut work: impl FnMut(&mut Socket) -> io::Result<usize>,
 ) -> io::Result<usize> {
+    if let Socket::Unix(_) = socket {
+        let start = Instant::now();
+        while start.elapsed() < ATTENTION {
+            match work(socket) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
     wait(socket, PollFlags::IN, deadline)?;
     when_ready(socket, PollFlags::IN, deadline, work)
 }
