@@ -3,9 +3,15 @@
 //! A store is written to, with an image of its file kept after each batch. Then files are made in which pages are
 //! taken from the newest image or from an older one, each whole or cut at a multiple of 512 bytes, and attached as
 //! after a reboot. Whatever reads must be whole and a value that was committed; all invariants must hold, and the
-//! store must work.
+//! store must work. So much for long histories; crashes in and after each kind of operation are in [`kinds`].
 
 mod harness;
+#[cfg(target_arch = "x86_64")]
+#[path = "machine_crash/kinds.rs"]
+mod kinds;
+#[cfg(target_arch = "x86_64")]
+#[allow(dead_code, reason = "the operations are used here, most ways to kill them are not")]
+mod stepping;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,6 +27,7 @@ use harness::{
 
 /// What a disk writes at once.
 const SECTOR: usize = 512;
+const SECTORS: usize = PAGE / SECTOR;
 const SESSIONS: u64 = 120;
 
 /// Every value that was ever committed, by session, empty ones aside.
@@ -186,7 +193,7 @@ fn random_mix(images: &[Image], random: &mut Random) -> Image {
         let age = oldest + random.below((newest - oldest) as u64) as usize;
         let (old, mut page) = (images[age].page(at), image.page(at));
         if random.below(3) == 0 {
-            for sector in 0..PAGE / SECTOR {
+            for sector in 0..SECTORS {
                 if random.below(2) == 0 {
                     let range = sector * SECTOR..(sector + 1) * SECTOR;
                     page[range.clone()].copy_from_slice(&old[range]);
@@ -257,5 +264,21 @@ fn main() -> std::process::ExitCode {
     suite.case("every page was written", nothing_missing);
     suite.case("each page in turn is of another age", single_pages);
     suite.case("pages of random age, some torn", || mixtures(if soak() { 10_000 } else { 400 }));
+    #[cfg(target_arch = "x86_64")]
+    {
+        let names = kinds::KINDS.map(|kind| (kind, format!("in each way: {kind}")));
+        let cases: Vec<harness::Named> = names
+            .iter()
+            .map(|(kind, name)| {
+                let case: Box<dyn Fn() -> Checked> = Box::new(|| kinds::explore(kind));
+                (name.as_str(), case)
+            })
+            .collect();
+        suite.side_by_side(&cases, harness::tracer::stay_on_one_processor);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    suite.case("each kind of operation", || {
+        Ok(Finding::Skipped("breakpoints and registers are known for x86-64 only".to_owned()))
+    });
     suite.finish()
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Bytes of a page.
 pub(crate) const PAGE: usize = 4096;
@@ -15,7 +16,7 @@ const INODE: u64 = 184;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Image {
     pub(crate) len: u64,
-    pub(crate) pages: Vec<(u64, Box<[u8; PAGE]>)>,
+    pub(crate) pages: Vec<(u64, Arc<[u8; PAGE]>)>,
 }
 
 impl Image {
@@ -34,11 +35,11 @@ impl Image {
             let hole = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(data)).unwrap_or(len);
             let mut place = data / PAGE as u64 * PAGE as u64;
             while place < hole {
-                let mut page = Box::new([0u8; PAGE]);
+                let mut page = [0u8; PAGE];
                 let want = (len - place).min(PAGE as u64) as usize;
                 file.read_exact_at(&mut page[..want], place).expect("a page of the store file");
                 if page.iter().any(|byte| *byte != 0) {
-                    pages.push((place, page));
+                    pages.push((place, Arc::new(page)));
                 }
                 place += PAGE as u64;
             }
@@ -87,18 +88,24 @@ impl Image {
         self.set(BOOT_ID, &[0; 16]);
     }
 
+    /// Forgets what lies behind the first `len` bytes, whole pages.
+    pub(crate) fn cut(&mut self, len: u64) {
+        self.len = self.len.min(len);
+        self.pages.retain(|(at, _)| *at < len);
+    }
+
     /// Overwrites bytes within one page.
     pub(crate) fn set(&mut self, at: u64, bytes: &[u8]) {
         let start = at / PAGE as u64 * PAGE as u64;
         let i = match self.pages.binary_search_by_key(&start, |(place, _)| *place) {
             Ok(i) => i,
             Err(i) => {
-                self.pages.insert(i, (start, Box::new([0; PAGE])));
+                self.pages.insert(i, (start, Arc::new([0; PAGE])));
                 i
             }
         };
         let from = (at - start) as usize;
-        self.pages[i].1[from..from + bytes.len()].copy_from_slice(bytes);
+        Arc::make_mut(&mut self.pages[i].1)[from..from + bytes.len()].copy_from_slice(bytes);
     }
 
     /// Whether somebody has the lock of `shard`.

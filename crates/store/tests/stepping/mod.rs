@@ -6,13 +6,14 @@ pub(crate) mod operations;
 pub(crate) mod recovery;
 mod witness;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::harness::image::Image;
 use crate::harness::process::Worker;
 use crate::harness::tracer::{Place, Trace, Traced, Watch};
-use crate::harness::{Checked, Finding, Random, attach, in_thread, soak, store_file, temporary};
+use crate::harness::{Checked, Finding, Random, attach, attach_existing, get, in_thread, soak, store_file, temporary};
 use operations::{Case, Peer};
 use witness::{Marker, Scene};
 
@@ -38,7 +39,7 @@ pub(crate) struct Stage<'a> {
 }
 
 /// Builds the store in which the operation is to be killed.
-fn template(case: &Case) -> Result<(Image, Scene), String> {
+pub(crate) fn template(case: &Case) -> Result<(Image, Scene), String> {
     let dir = temporary();
     let scene = in_thread(|| (case.setup)(dir.path()))??;
     Ok((Image::take(dir.path()), scene))
@@ -196,6 +197,36 @@ impl<'a> Trial<'a> {
             return Err(format!("the operation ended with code {}", traced.child.join()));
         }
         Ok(place)
+    }
+
+    /// The file at the given points of the operation, and after it.
+    pub(crate) fn images(&self, points: &BTreeSet<usize>) -> Result<Vec<Image>, String> {
+        let dir = temporary();
+        self.image.write(dir.path());
+        let mut cast = Cast::enter(self, dir.path(), false)?;
+        let mut traced = cast.traced(self, dir.path())?;
+        let mut images = Vec::new();
+        for point in points {
+            self.drive(&mut traced, &mut cast, *point)?;
+            images.push(Image::take(dir.path()));
+        }
+        while traced.run() == Place::Inside {}
+        images.push(Image::take(dir.path()));
+        Ok(images)
+    }
+
+    /// Judges what a crash of the machine left of the operation. Whether the session that it is about is there.
+    pub(crate) fn judge_crash(&self, image: &Image, dice: u64) -> Result<bool, String> {
+        let dir = temporary();
+        image.write_copy(dir.path());
+        let mut scene = self.scene.clone();
+        scene.allowed.push(None);
+        in_thread(|| {
+            let store = attach_existing(dir.path())?;
+            let there = get(&store, &scene.victim)?.is_some();
+            witness::finish(dir.path(), &scene, Marker::None, dice % 3, self.used + SLACK)?;
+            Ok(there)
+        })?
     }
 
     /// The file as the operation killed at `point` leaves it.

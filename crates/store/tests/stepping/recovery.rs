@@ -164,6 +164,14 @@ fn first_trial(recovery: &Recovery) -> Result<Trial<'_>, String> {
     Trial::new(&recovery.first, image, scene)
 }
 
+/// A recovery, traced once, after one death.
+pub(crate) fn trial<'a>(recovery: &'a Recovery, random: &mut Random) -> Result<Trial<'a>, String> {
+    let first = first_trial(recovery)?;
+    let drawn = deaths(&first, recovery.death, 1, random)?;
+    let (image, scene) = left_by(&first, recovery, drawn.first().copied().unwrap_or(0))?;
+    Trial::new(&recovery.second, image, scene)
+}
+
 /// What the first process leaves where it dies: the file, and what may be in it once another has written, or died while
 /// it tried to.
 fn left_by(first: &Trial<'_>, recovery: &Recovery, death: usize) -> Result<(Image, Scene), String> {
