@@ -60,6 +60,9 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// Chunks in 2 MiB.
+const HUGE_CHUNKS: u32 = (2 << 20) / CHUNK as u32;
+
 /// One thread's reference to a store. Leases count references to this instead of to the store itself, which saves
 /// locked instructions.
 #[derive(Debug)]
@@ -308,9 +311,10 @@ impl Store {
             return Ok(true);
         }
         let limit = self.capacity_chunks(map);
-        // Small stores grow in small steps, so that the warning comes in time.
-        let most = (limit / 16).clamp(1, 256);
-        let mut step = (chunks / 8).max(16).min(most).min(limit.saturating_sub(chunks));
+        // To the next huge page: on tmpfs each is cleared here, in somebody's request, which takes half a millisecond.
+        // Small stores grow in smaller steps, so that the warning comes in time.
+        let step = (limit / 16).clamp(1, HUGE_CHUNKS);
+        let mut step = (step - chunks % step).min(limit.saturating_sub(chunks));
         if step == 0 {
             return Ok(false);
         }

@@ -83,9 +83,16 @@ fn keeps_to_its_size() -> Checked {
         let store = attach(dir.path(), megabytes);
         let mut random = Random::new(megabytes);
         let (mut kept, mut refused) = (HashMap::new(), 0);
+        let len = || std::fs::metadata(store_file(dir.path())).map_or(0, |file| file.len());
+        let mut before = len();
         for i in 0u64.. {
             let id = format!("s{i}");
             let content = value(i, some_size(&mut random, 100, 50_000));
+            // Allocating takes time in proportion, and it is one request that waits for it.
+            let grown = len() - std::mem::replace(&mut before, len());
+            if grown > 2 << 20 {
+                return Err(format!("one commit made the file {grown} bytes longer"));
+            }
             if put_in_use(&store, &id, &content)? {
                 kept.insert(id, content);
             } else {
