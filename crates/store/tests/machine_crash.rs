@@ -10,7 +10,6 @@ mod harness;
 #[path = "machine_crash/kinds.rs"]
 mod kinds;
 #[cfg(target_arch = "x86_64")]
-#[allow(dead_code, reason = "the operations are used here, most ways to kill them are not")]
 mod stepping;
 
 use std::collections::{BTreeMap, BTreeSet};

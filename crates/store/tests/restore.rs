@@ -146,3 +146,59 @@ fn root_makes_the_store_of_another_user_for_that_user() {
         }
     }
 }
+
+/// What carries the sessions of one layout over to another: here the number of shards differs, and with it the place of
+/// every session.
+#[test]
+fn every_session_moves_to_a_store_of_another_layout() {
+    let (from, to) = (directory(), directory());
+    let old = Store::attach(from.path(), NEW).expect("attach");
+    let id = |i: usize| format!("session{i}").into_bytes();
+    let content = |i: usize| id(i).repeat(1 + i * i % 700);
+    for i in 0..600 {
+        put(&old, &id(i), &content(i));
+        if i % 2 == 0 {
+            put(&old, &id(i), &content(i));
+        }
+    }
+    old.destroy(&old.key(b"", &id(7)), LIFE, Duration::ZERO).expect("destroy");
+
+    let larger = Options { capacity: Some(1 << 30), user: None };
+    let new = Store::attach_with_secret(to.path(), larger, &old.secret()).expect("attach");
+    let shards = |store: &Store| {
+        let header = std::fs::read(store.path()).expect("the store file");
+        header.get(16..20).map(<[u8]>::to_vec)
+    };
+    assert_ne!(shards(&old), shards(&new), "the layouts are the same");
+    old.walk(|entry| {
+        let (entry, payload) = old.inspect(&entry.key).expect("inspect").expect("nobody else is at work");
+        let lifetime = Duration::from_secs(u64::from(entry.expires - entry.used));
+        let session = Restored { payload: &payload, created: entry.created, lifetime, returned: entry.returned };
+        assert_eq!(new.restore(&entry.key, &session).expect("restore"), Restore::Stored);
+        ControlFlow::Continue(())
+    })
+    .expect("walk");
+
+    for i in 0..600 {
+        assert_eq!(read(&new, &id(i)), (i != 7).then(|| content(i)), "session {i}");
+    }
+    let there = |store: &Arc<Store>| {
+        let mut entries = Vec::new();
+        store
+            .walk(|entry| {
+                entries.push((entry.key.to_bytes(), entry.created, entry.expires, entry.returned, entry.size));
+                ControlFlow::Continue(())
+            })
+            .expect("walk");
+        entries.sort_unstable();
+        entries
+    };
+    let (before, after) = (there(&old), there(&new));
+    assert_eq!(before.len(), 599);
+    for (before, after) in before.iter().zip(&after) {
+        // The lifetime begins anew, a moment later.
+        assert_eq!((before.0, before.1, before.3, before.4), (after.0, after.1, after.3, after.4));
+        assert!((before.2..before.2 + 60).contains(&after.2), "expires at {} instead of {}", after.2, before.2);
+    }
+    assert_eq!(new.check().expect("check").problems, Vec::<String>::new());
+}

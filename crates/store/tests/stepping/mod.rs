@@ -1,4 +1,5 @@
 //! Killing one operation at chosen steps, and judging what is left.
+#![allow(dead_code, reason = "each test binary uses another part of it")]
 
 pub(crate) mod large;
 pub(crate) mod moving;
