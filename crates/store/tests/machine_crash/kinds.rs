@@ -24,7 +24,7 @@ const WITHIN: usize = 6;
 const SUBSETS: u64 = 10_000;
 /// Random subsets in the short form for the kinds in which a file holds megabytes.
 const LARGE_SUBSETS: u64 = 1000;
-/// Pages above which, in the short form, each is torn at one boundary only.
+/// Pages above which, in the short form, each is torn at one boundary only, and only after the operation.
 const FEW: usize = 100;
 
 /// The kinds of operations, by the names of their cases; those with megabytes in the file first, as they take longest.
@@ -107,15 +107,14 @@ impl Crash<'_> {
     /// Every page that changed, in turn, on the way from the first image to one within the operation and to the last.
     fn each_page(&mut self) -> Result<(), String> {
         let last = self.images.len() - 1;
-        let newer = BTreeSet::from([1 + self.random.below(last as u64) as usize, last]);
+        let few = soak() || self.pages.len() <= FEW;
+        let within = if few { 1 + self.random.below(last as u64) as usize } else { last };
+        let newer = BTreeSet::from([within, last]);
         for newer in newer {
             let (old, new) = (self.images[0].clone(), self.images[newer].clone());
             for at in self.pages.clone().into_iter().filter(|at| old.page(*at) != new.page(*at)) {
-                let boundaries: Vec<usize> = if soak() || self.pages.len() <= FEW {
-                    (1..SECTORS).collect()
-                } else {
-                    vec![1 + self.random.below(SECTORS as u64 - 1) as usize]
-                };
+                let boundaries: Vec<usize> =
+                    if few { (1..SECTORS).collect() } else { vec![1 + self.random.below(SECTORS as u64 - 1) as usize] };
                 // The old page among new ones, and the new one among old ones; cut off before sector 0, not torn.
                 for (base, other, name) in [(&new, &old, "missing"), (&old, &new, "early")] {
                     for cut in std::iter::once(0).chain(boundaries.iter().copied()) {
