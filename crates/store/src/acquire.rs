@@ -73,7 +73,7 @@ impl Store {
             new: false,
             thread: PhantomData,
         };
-        self.acquire_into(&mut lease, me, key, how)?;
+        self.acquire_into(&mut lease, me, *key, how)?;
         Ok(lease)
     }
 
@@ -82,17 +82,18 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::acquire`]; the lease stays finished.
+    #[inline]
     pub fn acquire_again(self: &Arc<Store>, lease: &mut Lease, key: &Key, how: &Acquire<'_>) -> Result<(), Error> {
         debug_assert!(!lease.open && Arc::ptr_eq(self, &lease.store));
         let me = self.seat()?;
-        self.acquire_into(lease, me, key, how)
+        self.acquire_into(lease, me, *key, how)
     }
 
-    fn acquire_into(self: &Arc<Store>, lease: &mut Lease, me: Seat, key: &Key, how: &Acquire<'_>) -> Result<(), Error> {
+    fn acquire_into(self: &Arc<Store>, lease: &mut Lease, me: Seat, key: Key, how: &Acquire<'_>) -> Result<(), Error> {
         let map = self.map()?;
         lease.me = me;
-        lease.shard = self.shard_of(key);
-        lease.key = *key;
+        lease.shard = self.shard_of(&key);
+        lease.key = key;
         lease.ended = false;
         lease.new = false;
         lease.len = 0;
@@ -103,24 +104,27 @@ impl Store {
             Some(since) => since.began,
             None => map.u64(header::INCARNATION).load(Ordering::Relaxed),
         };
-        let acquired = self.acquire_from(lease, map, began, how);
-        match (&acquired, how.since) {
-            (Err(_), _) => lease.release(),
-            (Ok(()), Some(since)) => lease.stand_at(since),
-            (Ok(()), None) => {}
+        if let Err(error) = self.acquire_from(lease, map, key, began, how) {
+            lease.release();
+            return Err(error);
         }
-        acquired
+        if let Some(since) = &how.since {
+            lease.stand_at(*since);
+        }
+        Ok(())
     }
 
     /// Acquires for a lease that began when the store's number was `began`.
+    #[inline(always)]
     fn acquire_from(
         self: &Arc<Store>,
         lease: &mut Lease,
         map: Map<'_>,
+        key: Key,
         began: u64,
         how: &Acquire<'_>,
     ) -> Result<(), Error> {
-        let (me, shard, key) = (lease.me, lease.shard, lease.key);
+        let (me, shard) = (lease.me, lease.shard);
         let (wall, nanos) = self.clock().wall_precise();
         if !how.exclusive {
             return self.open_unlocked(lease, map, wall, began, how.lifetime);
@@ -129,7 +133,8 @@ impl Store {
         let slot = view.lease_on(0).ok_or(Error::TooManyLeases(seat::LEASE_COUNT))?;
         view.lease_since(slot).store(nanos, Ordering::Relaxed);
         view.set_script(how.script);
-        if let Ok(Some(node)) = self.lookup(map, shard, &key) {
+        // One that is not found is looked for again, under the shard lock.
+        if let Some(node) = self.find(map, shard, &key) {
             view.lease_node(slot).store(node.place, Ordering::Release);
             if node.lock().compare_exchange(0, me.owner.0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 lease.place.set(node.place);
@@ -143,6 +148,19 @@ impl Store {
             }
             view.lease_node(slot).store(0, Ordering::Relaxed);
         }
+        self.acquire_otherwise(lease, slot, began, how)
+    }
+
+    /// Acquires a session that is taken, or that is not there.
+    #[inline(never)]
+    fn acquire_otherwise(
+        self: &Arc<Store>,
+        lease: &mut Lease,
+        slot: u32,
+        began: u64,
+        how: &Acquire<'_>,
+    ) -> Result<(), Error> {
+        let me = lease.me;
         let acquired = self.acquire_queued(lease, slot, began, how);
         if acquired.is_err() && lease.slot.is_none() {
             self.abandon(me, slot);
@@ -314,6 +332,7 @@ impl Store {
 
 impl Lease {
     /// Takes up the present session in `node`, whose lock this lease holds.
+    #[inline(always)]
     fn take_up(&mut self, node: Node<'_>) -> Result<(), Error> {
         self.incarnation.set(node.incarnation().load(Ordering::Relaxed));
         if !self.new {

@@ -47,8 +47,9 @@ fn bytes_in(units: u32) -> u32 {
 
 impl ShardGuard<'_> {
     pub(crate) fn is_data(&self, place: Ref, units: u32) -> bool {
-        self.store.within(self.map, place, units, ChunkState::Data(self.shard.id))
-            && chunk_of(place).is_some_and(|chunk| place - chunk_ref(chunk) >= BITMAP_UNITS)
+        self.store
+            .unit_in(self.map, place, ChunkState::Data(self.shard.id))
+            .is_some_and(|unit| unit >= BITMAP_UNITS && units <= CHUNK_UNITS - unit)
     }
 
     pub(crate) fn read(&self, place: Ref, field: u64) -> u32 {
@@ -291,13 +292,15 @@ impl ShardGuard<'_> {
 
     /// Space for `len` payload bytes (more than 0): the first block of a chain with its links and sizes set, owned
     /// by the caller. Reclaims and evicts where nothing else helps, but never `self.keep`.
+    #[inline(always)]
     pub(crate) fn alloc_chain(&mut self, len: u32) -> Result<Ref, Fault> {
         if len <= bytes_in(LARGEST)
             && let Some(place) = self.take_spare(units_for(len))
         {
-            self.write(place, block::NEXT, 0);
-            self.write(place, block::BYTES, len);
-            self.write(place, block::TOTAL, len);
+            let words = self.map.window::<UNIT>(offset(place));
+            words.u32(block::NEXT).store(0, Ordering::Relaxed);
+            words.u32(block::BYTES).store(len, Ordering::Relaxed);
+            words.u32(block::TOTAL).store(len, Ordering::Relaxed);
             return Ok(place);
         }
         self.alloc_blocks(len)
@@ -373,6 +376,7 @@ impl ShardGuard<'_> {
 
     /// The spare block, if it has exactly `units` units. An update that does not change its size thus neither splits
     /// nor merges, and touches no neighbour.
+    #[inline(always)]
     fn take_spare(&self, units: u32) -> Option<Ref> {
         let place = self.shard.get(shard::SPARE);
         if place == 0 || self.shard.get(shard::SPARE_UNITS) != units || !self.is_data(place, units) {
@@ -407,8 +411,28 @@ impl ShardGuard<'_> {
         Ok(true)
     }
 
-    /// Gives all blocks of a chain back.
-    pub(crate) fn free_chain(&mut self, first: Ref) -> Result<(), Fault> {
+    /// Gives all blocks of a chain back, and says how many bytes its payload had.
+    #[inline(always)]
+    pub(crate) fn free_chain(&mut self, first: Ref) -> Result<u32, Fault> {
+        // What nearly every update comes to: one block, and no other one is the spare one.
+        if self.shard.get(shard::SPARE) == 0
+            && let Some(unit) = self.store.unit_in(self.map, first, ChunkState::Data(self.shard.id))
+        {
+            let words = self.map.window::<UNIT>(offset(first));
+            let units = units_for(words.u32(block::BYTES).load(Ordering::Relaxed));
+            let is_single = words.u32(block::NEXT).load(Ordering::Relaxed) == 0;
+            if is_single && unit >= BITMAP_UNITS && units <= CHUNK_UNITS - unit {
+                self.shard.set(shard::SPARE_UNITS, units);
+                self.shard.set(shard::SPARE, first);
+                return Ok(words.u32(block::TOTAL).load(Ordering::Relaxed));
+            }
+        }
+        self.free_whatever(first)
+    }
+
+    #[inline(never)]
+    fn free_whatever(&mut self, first: Ref) -> Result<u32, Fault> {
+        let mut total = 0;
         let mut place = first;
         let mut steps = 0;
         while place != 0 {
@@ -417,17 +441,21 @@ impl ShardGuard<'_> {
             }
             let next = self.read(place, block::NEXT);
             let bytes = self.read(place, block::BYTES);
+            if steps == 0 {
+                total = self.read(place, block::TOTAL);
+            }
             steps += 1;
             if bytes > bytes_in(LARGEST) || steps > crate::payload::MAX_BLOCKS {
                 return Err(Fault::Damaged("a payload block has an impossible size"));
             }
             if steps == 1 && next == 0 {
-                return self.keep_spare(place, units_for(bytes));
+                self.keep_spare(place, units_for(bytes))?;
+                return Ok(total);
             }
             self.give(place, units_for(bytes))?;
             place = next;
         }
-        Ok(())
+        Ok(total)
     }
 }
 

@@ -10,12 +10,19 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use rustix::time::{ClockId, clock_gettime};
 
 /// The clocks, with a skew that tests set to travel in time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clock {
-    /// The wall-clock second (high half) at which the boot second (low half) was read.
+    /// The low half of the wall-clock second (high half) at which the boot second (low half) was read.
     boot_read: AtomicU64,
     wall_skew: AtomicI64,
     boot_skew: AtomicI64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        // A second of the year 2106: the first look finds it is another.
+        Self { boot_read: AtomicU64::new(u64::MAX), wall_skew: AtomicI64::new(0), boot_skew: AtomicI64::new(0) }
+    }
 }
 
 fn clamp(seconds: i64) -> u32 {
@@ -42,25 +49,28 @@ impl Clock {
     }
 
     /// [`Clock::wall`] and [`Clock::boot`] for one look at the clock.
+    #[inline]
     pub(crate) fn wall_and_boot(&self) -> (u32, u64) {
         let wall = clock_gettime(ClockId::RealtimeCoarse).tv_sec;
-        let second = u64::from(clamp(wall));
         let read = self.boot_read.load(Ordering::Relaxed);
-        let boot = if read != 0 && read >> 32 == second {
-            (read & 0xffff_ffff) as i64
-        } else {
-            let boot = clock_gettime(ClockId::Boottime).tv_sec;
-            self.boot_read.store(second << 32 | u64::from(clamp(boot)), Ordering::Relaxed);
-            boot
-        };
+        let boot = if (read >> 32) as u32 == wall as u32 { read as u32 } else { self.read_boot(wall as u32) };
         let wall = clamp(wall + self.wall_skew.load(Ordering::Relaxed));
-        (wall, u64::from(clamp(boot + self.boot_skew.load(Ordering::Relaxed))))
+        (wall, u64::from(clamp(i64::from(boot) + self.boot_skew.load(Ordering::Relaxed))))
+    }
+
+    /// CLOCK_BOOTTIME in seconds, remembered for the wall-clock second `second`.
+    #[cold]
+    fn read_boot(&self, second: u32) -> u32 {
+        let boot = clamp(clock_gettime(ClockId::Boottime).tv_sec);
+        self.boot_read.store(u64::from(second) << 32 | u64::from(boot), Ordering::Relaxed);
+        boot
     }
 
     /// A number that changes once a second; 3 ns.
     #[must_use]
+    #[inline]
     pub fn coarse_second() -> u32 {
-        (monotonic() / 1_000_000_000) as u32
+        clock_gettime(ClockId::MonotonicCoarse).tv_sec as u32
     }
 
     /// Moves the wall clock and the boot clock of this process's view of the store, for tests.
@@ -68,10 +78,4 @@ impl Clock {
         self.wall_skew.store(wall_seconds, Ordering::Relaxed);
         self.boot_skew.store(boot_seconds, Ordering::Relaxed);
     }
-}
-
-/// CLOCK_MONOTONIC in nanoseconds, at the resolution of a scheduler tick, 3 ns.
-fn monotonic() -> u64 {
-    let now = clock_gettime(ClockId::MonotonicCoarse);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -44,17 +44,6 @@ impl Lease {
     /// [`Error::TooLarge`], [`Error::Full`], [`Error::NoSpace`], [`Error::Stuck`]: the old payload stays, the lock
     /// is released.
     pub fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
-        let result = self.commit_wherever(payload, lifetime, over);
-        if !matches!(result, Ok(Outcome::Moved)) {
-            self.release();
-        }
-        result
-    }
-
-    pub(crate) fn commit_wherever(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
-        if payload.len() > MAX_PAYLOAD {
-            return Err(Error::TooLarge(payload.len()));
-        }
         loop {
             match self.commit_here(payload, lifetime, over) {
                 Ok(Written::Version(version, unlocked)) => {
@@ -62,23 +51,41 @@ impl Lease {
                     if unlocked {
                         self.forget_slot();
                     }
+                    self.release();
                     return Ok(Outcome::Stored);
                 }
-                Ok(Written::Ended) => {
-                    count(self.store.map()?, self.me, Counter::Ended, 1);
-                    return Ok(Outcome::Ended);
+                other => {
+                    if let Some(outcome) = self.not_stored(other)? {
+                        return Ok(outcome);
+                    }
                 }
-                Ok(Written::Moved(head)) => {
-                    self.see(head)?;
-                    return Ok(Outcome::Moved);
-                }
-                Err(Error::Moved) if self.follow()? => {}
-                Err(e) => return Err(e),
             }
         }
     }
 
+    /// What comes of a commit that stored nothing; `None` where it is to be tried again. The lease goes on only where the
+    /// session has moved on.
+    #[cold]
+    fn not_stored(&mut self, written: Result<Written, Error>) -> Result<Option<Outcome>, Error> {
+        let outcome = match written {
+            Ok(Written::Moved(head)) => self.see(head).map(|()| Some(Outcome::Moved)),
+            Err(Error::Moved) => self.follow().and_then(|follows| if follows { Ok(None) } else { Err(Error::Moved) }),
+            Ok(_) => self.store.map().map(|map| {
+                count(map, self.me, Counter::Ended, 1);
+                Some(Outcome::Ended)
+            }),
+            Err(e) => Err(e),
+        };
+        if !matches!(outcome, Ok(None | Some(Outcome::Moved))) {
+            self.release();
+        }
+        outcome
+    }
+
     fn commit_here(&self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Written, Error> {
+        if payload.len() > MAX_PAYLOAD {
+            return Err(Error::TooLarge(payload.len()));
+        }
         if self.ended || !self.open {
             return Ok(Written::Ended);
         }
@@ -98,7 +105,7 @@ impl Lease {
             };
             let block = if payload.is_empty() { 0 } else { guard.alloc_chain(payload.len() as u32)? };
             payload::write_chain(guard.map, block, payload);
-            Ok(self.publish(guard, node, block, hash, lifetime))
+            Ok(self.publish(guard, node, block, payload.len() as u32, hash, lifetime))
         })
     }
 
@@ -139,7 +146,7 @@ impl Lease {
                             return Ok(written);
                         }
                     };
-                    let written = self.publish(guard, node, block, hash, lifetime);
+                    let written = self.publish(guard, node, block, payload.len() as u32, hash, lifetime);
                     view.lease_pending(slot).store(0, Ordering::Relaxed);
                     Ok(written)
                 })
@@ -154,6 +161,7 @@ impl Lease {
     }
 
     /// The node to write to, made again where the session vanished; or why nothing is written.
+    #[inline(always)]
     fn target<'a>(
         &self,
         guard: &mut ShardGuard<'a>,
@@ -176,6 +184,7 @@ impl Lease {
         Ok(Ok(node))
     }
 
+    #[inline(always)]
     pub(crate) fn locate<'a>(&self, guard: &ShardGuard<'a>, over: Over) -> Result<Target<'a>, Fault> {
         let node = guard.node(self.place.get())?;
         let same = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
@@ -187,12 +196,14 @@ impl Lease {
         Ok(if guard.find(&self.key).is_some() { Target::Ended } else { Target::Vanished })
     }
 
-    /// Makes `block` the session's payload by one store, unlocks, frees the old one.
+    /// Makes `block`, with `length` payload bytes, the session's payload by one store, unlocks, frees the old one.
+    #[inline(always)]
     fn publish(
         &self,
         guard: &mut ShardGuard<'_>,
         node: Node<'_>,
         block: Ref,
+        length: u32,
         hash: u64,
         lifetime: Duration,
     ) -> Written {
@@ -212,9 +223,7 @@ impl Lease {
             let result = guard.unlock(node);
             unlocked = guard.put_off(result).is_some();
         }
-        if block != 0 {
-            guard.shard.add64(shard::PAYLOAD_BYTES, i64::from(payload::total(map, block)));
-        }
+        guard.shard.add64(shard::PAYLOAD_BYTES, i64::from(length));
         // The payload is published: from here on damage is for the next rebuild, not a reason to do this again.
         let freed = guard.drop_payload(old.block());
         guard.put_off(freed);

@@ -33,12 +33,12 @@ const EMPTY: u64 = 0;
 const REMOVED: u64 = 1;
 
 fn tag(key: &Key) -> u32 {
-    let Key([_, low]) = *key;
+    let Key(_, low) = *key;
     low as u32
 }
 
 fn home(key: &Key) -> u64 {
-    let Key([high, _]) = *key;
+    let Key(high, _) = *key;
     (high >> 32) % LINES
 }
 
@@ -49,6 +49,8 @@ fn entry(tag: u32, place: Ref) -> u64 {
 fn word(map: Map<'_>, bucket: Ref, slot: u64) -> &AtomicU64 {
     map.u64(offset(bucket) + 8 * slot)
 }
+
+const _: () = assert!(CHUNK_UNITS.is_multiple_of(BUCKET_UNITS));
 
 /// Slots of a bucket in the order in which a key that begins at line `home` is searched. Slot 0 is the header.
 fn probe(home: u64) -> impl Iterator<Item = u64> {
@@ -65,12 +67,14 @@ impl Store {
         DIRS_AT + u64::from(shard) * DIR_SIZE + 4 * u64::from(index)
     }
 
+    #[inline(always)]
     fn bucket(&self, map: Map<'_>, shard: u32, hash: u32) -> Option<Ref> {
         let depth = Shard::new(map, shard).word(shard::DEPTH).load(Ordering::Acquire).min(MAX_DEPTH);
         let at = self.directory_entry(map, shard, hash & ((1 << depth) - 1));
         let bucket = map.u32(at).load(Ordering::Acquire);
-        let aligned = bucket.wrapping_sub(chunk_ref(0)).is_multiple_of(BUCKET_UNITS);
-        (aligned && self.within(map, bucket, BUCKET_UNITS, ChunkState::Index(shard))).then_some(bucket)
+        // A chunk holds a whole number of buckets.
+        let unit = self.unit_in(map, bucket, ChunkState::Index(shard))?;
+        unit.is_multiple_of(BUCKET_UNITS).then_some(bucket)
     }
 
     /// The node of `key`, without any lock. `None` is proven absence.
@@ -79,7 +83,7 @@ impl Store {
         let seq = Shard::new(map, shard).word(shard::INDEX_SEQ);
         for _ in 0..64 {
             let before = seq.load(Ordering::Acquire);
-            if let Some((node, _)) = self.find(map, shard, key) {
+            if let Some(node) = self.find(map, shard, key) {
                 return Ok(Some(node));
             }
             fence(Ordering::Acquire);
@@ -91,22 +95,25 @@ impl Store {
         Err(Contended)
     }
 
-    /// The node of `key` and its slot, as far as the index shows them at this moment.
-    fn find<'a>(&self, map: Map<'a>, shard: u32, key: &Key) -> Option<(Node<'a>, (Ref, u64))> {
+    /// The node of `key`, as far as the index shows it at this moment.
+    #[inline(always)]
+    pub(crate) fn find<'a>(&self, map: Map<'a>, shard: u32, key: &Key) -> Option<Node<'a>> {
         let bucket = self.bucket(map, shard, tag(key))?;
+        let bucket = map.window::<BUCKET>(offset(bucket));
         for line in probe(home(key)) {
-            let words = map.window::<64>(offset(bucket) + line * 64);
+            let words = bucket.part::<64>(line * 64);
             let mut has_empty = false;
-            for slot in slots(line) {
-                let found = words.u64(slot % LINE * 8).load(Ordering::Acquire);
-                has_empty |= found == EMPTY;
-                if found > REMOVED
-                    && (found >> 32) as u32 == tag(key)
+            // The very first slot is the header.
+            for slot in u64::from(line == 0)..LINE {
+                let found = words.u64(slot * 8).load(Ordering::Acquire);
+                if (found >> 32) as u32 == tag(key)
+                    && found > REMOVED
                     && let Some(node) = self.node(map, shard, found as u32)
                     && node.key() == *key
                 {
-                    return Some((node, (bucket, slot)));
+                    return Some(node);
                 }
+                has_empty |= found == EMPTY;
             }
             if has_empty {
                 return None;
@@ -141,7 +148,7 @@ impl<'a> ShardGuard<'a> {
 
     /// The node of `key`.
     pub(crate) fn find(&self, key: &Key) -> Option<Node<'a>> {
-        self.store.find(self.map, self.shard.id, key).map(|(node, _)| node)
+        self.store.find(self.map, self.shard.id, key)
     }
 
     /// Runs `change` with the index marked as changing.

@@ -9,23 +9,26 @@
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
-/// Where a session lives: made by [`crate::Store::key`], meaningful in that store only.
+/// Where a session lives: made by [`crate::Store::key`], meaningful in that store only. Two words instead of an array,
+/// which compilers pass in memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Key(pub(crate) [u64; 2]);
+pub struct Key(pub(crate) u64, pub(crate) u64);
 
 impl Key {
     /// The key as bytes, for callers that carry keys of several kinds of stores.
     #[must_use]
+    #[inline]
     pub fn to_bytes(self) -> [u8; 16] {
-        let Key([a, b]) = self;
+        let Key(a, b) = self;
         (u128::from(b) << 64 | u128::from(a)).to_le_bytes()
     }
 
     /// The reverse of [`Key::to_bytes`].
     #[must_use]
+    #[inline]
     pub fn from_bytes(bytes: [u8; 16]) -> Key {
         let word = u128::from_le_bytes(bytes);
-        Key([word as u64, (word >> 64) as u64])
+        Key(word as u64, (word >> 64) as u64)
     }
 }
 
@@ -64,17 +67,21 @@ impl KeyMaker {
     }
 
     /// The key of `id` in `namespace`, which has at most 255 bytes.
+    #[inline]
     pub(crate) fn key(&self, namespace: &[u8], id: &[u8]) -> Key {
         let length = 1 + namespace.len() + id.len();
         // The padding takes a byte and the length of the message eight.
         if length + 9 > BLOCK {
             return self.key_of_long(namespace, id);
         }
-        let mut last = [0; BLOCK];
+        let mut blocks = [[0; BLOCK]];
+        let [last] = &mut blocks;
         let (name, rest) = last.split_at_mut(1 + namespace.len());
         let (name_length, name) = name.split_at_mut(1);
         name_length.fill(namespace.len() as u8);
-        name.copy_from_slice(namespace);
+        if !namespace.is_empty() {
+            name.copy_from_slice(namespace);
+        }
         let (place, padding) = rest.split_at_mut(id.len());
         place.copy_from_slice(id);
         if let [first, .., a, b] = padding {
@@ -82,9 +89,9 @@ impl KeyMaker {
             [*a, *b] = (((BLOCK + length) * 8) as u16).to_be_bytes();
         }
         let mut state = self.state;
-        compress256(&mut state, &[last]);
+        compress256(&mut state, &blocks);
         let [a, b, c, d, ..] = state;
-        Key([u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d)])
+        Key(u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d))
     }
 
     #[cold]
@@ -96,7 +103,7 @@ impl KeyMaker {
         hash.update(id);
         let digest = hash.finalize();
         let word = |at: usize| digest.iter().skip(at).take(8).fold(0, |word, byte| word << 8 | u64::from(*byte));
-        Key([word(0), word(8)])
+        Key(word(0), word(8))
     }
 }
 

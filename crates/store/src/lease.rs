@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::commit::Target;
 use crate::error::Error;
 use crate::key::Key;
-use crate::layout::{Head, NodeState, Ref, header, shard};
+use crate::layout::{ChunkState, Head, NodeState, Ref, header, shard};
 use crate::node::Node;
 use crate::payload::{self, Binding, Broken, MAX_PAYLOAD};
 use crate::seats::{Seat, SeatView};
@@ -175,11 +175,12 @@ impl Lease {
     }
 
     /// Remembers the head and length of the payload to be read.
+    #[inline(always)]
     pub(crate) fn see(&mut self, head: Head) -> Result<(), Error> {
         let map = self.store.map()?;
         let total = match head.block() {
             0 => 0,
-            block if self.store.within(map, block, 1, crate::layout::ChunkState::Data(self.shard)) => {
+            block if self.store.unit_in(map, block, ChunkState::Data(self.shard)).is_some() => {
                 payload::total(map, block)
             }
             _ => u32::MAX,
@@ -225,7 +226,7 @@ impl Lease {
         loop {
             match self.touch_here(lifetime) {
                 Ok(Some(outcome)) => return Ok(outcome),
-                Ok(None) => return self.commit_wherever(payload, lifetime, Over::Anything),
+                Ok(None) => return self.commit(payload, lifetime, Over::Anything),
                 Err(Error::Moved) if self.follow()? => {}
                 Err(e) => return Err(e),
             }
@@ -321,13 +322,17 @@ impl Lease {
     }
 
     /// Unlocks without a change.
+    #[inline]
     pub fn release(&mut self) {
         self.finish();
     }
 
+    #[inline]
     fn finish(&mut self) {
         if std::mem::take(&mut self.open) {
-            self.leave_slot();
+            if self.slot.is_some() {
+                self.leave_slot();
+            }
             self.store.count_lease(-1);
         }
     }

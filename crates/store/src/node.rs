@@ -39,11 +39,11 @@ impl<'a> Node<'a> {
 
     pub(crate) fn key(self) -> Key {
         let word = |i: u64| self.words.u64(node::KEY + 8 * i).load(Ordering::Relaxed);
-        Key([word(0), word(1)])
+        Key(word(0), word(1))
     }
 
     pub(crate) fn set_key(self, key: &Key) {
-        let Key([a, b]) = *key;
+        let Key(a, b) = *key;
         self.words.u64(node::KEY).store(a, Ordering::Relaxed);
         self.words.u64(node::KEY + 8).store(b, Ordering::Relaxed);
     }
@@ -115,7 +115,7 @@ impl<'a> Node<'a> {
 
     /// The checksum that [`Node::check`] must hold: over what stays the same for one incarnation.
     pub(crate) fn identity(self, seed: u64) -> u64 {
-        let Key([a, b]) = self.key();
+        let Key(a, b) = self.key();
         let created = u64::from(self.created().load(Ordering::Relaxed));
         let words = [a, b, self.incarnation().load(Ordering::Relaxed), created];
         let mut bytes = [0u8; 32];
@@ -126,12 +126,13 @@ impl<'a> Node<'a> {
     }
 
     /// Whether readers see a session here: one that is live and not expired, or retired and within its grace.
+    #[inline]
     pub(crate) fn is_present(self, wall: u32) -> bool {
-        match self.head().state() {
-            NodeState::Live => !self.expired(wall),
-            NodeState::Retired => wall <= self.grace().load(Ordering::Relaxed),
-            NodeState::Free | NodeState::Tombstone => false,
+        let state = self.head().state();
+        if state == NodeState::Live {
+            return !self.expired(wall);
         }
+        state == NodeState::Retired && wall <= self.grace().load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_live(self) -> bool {

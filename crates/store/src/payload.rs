@@ -7,7 +7,7 @@ use twox_hash::XxHash3_64;
 
 use crate::alloc::units_for;
 use crate::key::Key;
-use crate::layout::{ChunkState, Ref, UNIT, block, offset};
+use crate::layout::{CHUNK_UNITS, ChunkState, Ref, UNIT, block, offset};
 use crate::region::Map;
 use crate::store::Store;
 
@@ -26,8 +26,9 @@ pub(crate) struct Binding {
 
 impl Binding {
     /// Changes the hash of the bytes into one of bytes, session and version.
+    #[inline(always)]
     fn bind(self, hash: u64) -> u64 {
-        let Key([a, b]) = self.key;
+        let Key(a, b) = self.key;
         let mut bytes = [0u8; 40];
         for (to, word) in bytes.chunks_exact_mut(8).zip([hash, a, b, self.incarnation, u64::from(self.version)]) {
             to.copy_from_slice(&word.to_le_bytes());
@@ -37,7 +38,20 @@ impl Binding {
 }
 
 /// Copies `payload` into the chain at `first`, which was allocated for its length and belongs to the caller.
+#[inline]
 pub(crate) fn write_chain(map: Map<'_>, first: Ref, payload: &[u8]) {
+    if first != 0
+        && map.window::<UNIT>(offset(first)).u32(block::BYTES).load(Ordering::Relaxed) as usize == payload.len()
+    {
+        map.write(offset(first) + block::HEADER, payload);
+    } else {
+        write_blocks(map, first, payload);
+    }
+}
+
+/// [`write_chain`] of a payload in several blocks, or of none.
+#[inline(never)]
+fn write_blocks(map: Map<'_>, first: Ref, payload: &[u8]) {
     let (mut place, mut rest) = (first, payload);
     while !rest.is_empty() && place != 0 {
         let bytes = map.window::<UNIT>(offset(place)).u32(block::BYTES).load(Ordering::Relaxed) as usize;
@@ -55,6 +69,7 @@ pub(crate) fn hash(store: &Store, payload: &[u8]) -> u64 {
 }
 
 /// Completes the chain at `first`: from here on it verifies as the payload of `binding`.
+#[inline]
 pub(crate) fn seal(map: Map<'_>, first: Ref, hash: u64, binding: Binding) {
     map.window::<UNIT>(offset(first)).u32(block::VERSION).store(binding.version, Ordering::Relaxed);
     map.window::<UNIT>(offset(first)).u64(block::CHECK).store(binding.bind(hash), Ordering::Relaxed);
@@ -85,7 +100,10 @@ pub(crate) fn read_chain(
 ) -> Result<(), Broken> {
     let data = ChunkState::Data(shard);
     let length = out.len() as u32;
-    if length > 0 && store.within(map, first, units_for(length), data) {
+    if length > 0
+        && let Some(unit) = store.unit_in(map, first, data)
+        && units_for(length) <= CHUNK_UNITS - unit
+    {
         let words = map.window::<UNIT>(offset(first));
         let word = |field| words.u32(field).load(Ordering::Relaxed);
         if word(block::TOTAL) == length && word(block::BYTES) == length && word(block::NEXT) == 0 {

@@ -15,6 +15,9 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
 
 /// Descriptors that a forked child must close.
 static DESCRIPTORS: [AtomicI32; 64] = [const { AtomicI32::new(-1) }; 64];
+/// Where in its page the token is. Much else that every call looks at begins a page, and lines at one offset of their
+/// pages push each other out of the processor's first cache.
+const TOKEN_AT: usize = 0xb40;
 static PAGE: OnceLock<&'static AtomicU64> = OnceLock::new();
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -42,8 +45,8 @@ fn page() -> &'static AtomicU64 {
             Ok(page) => {
                 // SAFETY: the page just mapped. Without this advice (Linux before 4.14) the fork handler does it.
                 let _ = unsafe { madvise(page, 4096, Advice::LinuxWipeOnFork) };
-                // SAFETY: aligned, zeroed, and alive for the rest of the process.
-                unsafe { AtomicU64::from_ptr(page.cast()) }
+                // SAFETY: inside the page, aligned, zeroed, and alive for the rest of the process.
+                unsafe { AtomicU64::from_ptr(page.cast::<u8>().add(TOKEN_AT).cast()) }
             }
             Err(_) => Box::leak(Box::new(AtomicU64::new(0))),
         };
@@ -53,8 +56,12 @@ fn page() -> &'static AtomicU64 {
     })
 }
 
-/// A number that no other process, not even a forked child, has at the same time. Costs one load.
-#[inline]
+/// The token of the process that reads it; 0 in a child that has not asked for one.
+pub(crate) fn token_word() -> &'static AtomicU64 {
+    page()
+}
+
+/// A number, not 0, that no other process, not even a forked child, has at the same time.
 pub(crate) fn token() -> u64 {
     let token = page();
     match token.load(Ordering::Relaxed) {

@@ -16,6 +16,8 @@ use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags, Stat, fstat};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
+use crate::layout::{CHUNK, CHUNKS_AT};
+
 #[derive(Debug)]
 struct Mapping {
     base: NonNull<u8>,
@@ -102,10 +104,22 @@ pub(crate) struct Map<'a> {
     region: PhantomData<&'a Region>,
 }
 
+/// Ends a faulty access. Apart, so that every access pays for one comparison and nothing else.
+#[cold]
+#[inline(never)]
+fn outside(offset: u64, len: u64) -> ! {
+    panic!("offset {offset} is misaligned or outside the mapped {len} bytes");
+}
+
 impl<'a> Map<'a> {
     /// Bytes that are mapped.
     pub(crate) fn len(self) -> u64 {
         self.len
+    }
+
+    /// Whole chunks that are mapped.
+    pub(crate) fn chunks(self) -> u32 {
+        u32::try_from(self.len.saturating_sub(CHUNKS_AT) / CHUNK).unwrap_or(u32::MAX)
     }
 
     /// # Panics
@@ -113,11 +127,9 @@ impl<'a> Map<'a> {
     /// guard turns the unwinding into a rebuild.
     #[inline]
     fn at(self, offset: u64, bytes: u64, align: u64) -> *mut u8 {
-        assert!(
-            offset.is_multiple_of(align) && offset.checked_add(bytes).is_some_and(|end| end <= self.len),
-            "offset {offset} is outside the mapped {} bytes",
-            self.len
-        );
+        if !offset.is_multiple_of(align) || offset.checked_add(bytes).is_none_or(|end| end > self.len) {
+            outside(offset, self.len);
+        }
         // SAFETY: inside the mapping, as just checked.
         unsafe { self.base.as_ptr().add(offset as usize) }
     }
@@ -178,6 +190,14 @@ pub(crate) struct Window<'a, const N: u64> {
 }
 
 impl<'a, const N: u64> Window<'a, N> {
+    /// The `M` bytes at `offset` within the window.
+    #[inline(always)]
+    pub(crate) fn part<const M: u64>(self, offset: u64) -> Window<'a, M> {
+        assert!(offset.is_multiple_of(8) && M <= N && offset <= N - M);
+        // SAFETY: inside the window, which is mapped for 'a.
+        Window { base: unsafe { self.base.add(offset as usize) }, region: PhantomData }
+    }
+
     /// The 32-bit word at `offset` within the window.
     #[inline(always)]
     pub(crate) fn u32(self, offset: u64) -> &'a AtomicU32 {

@@ -145,7 +145,7 @@ impl Store {
     /// The seat of this thread, claimed on first use.
     #[inline]
     pub(crate) fn seat(self: &Arc<Store>) -> Result<Seat, Error> {
-        if crate::process::token() != self.born {
+        if self.forked() {
             return Err(Error::Forked);
         }
         if self.is_moved(self.region.map()) {
@@ -255,7 +255,7 @@ impl Store {
 
     /// Gives a seat back in order.
     pub(crate) fn leave(self: &Arc<Store>, seat: Seat) {
-        if crate::process::token() != self.born {
+        if self.forked() {
             return;
         }
         let _claim = self.claim.lock();

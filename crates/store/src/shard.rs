@@ -16,9 +16,7 @@ use rustix::thread::futex;
 
 use crate::error::Error;
 use crate::key::Key;
-use crate::layout::{
-    CHUNK_UNITS, ChunkState, Owner, Ref, SHARD_SIZE, SHARDS_AT, chunk_of, chunk_ref, file_len, node, shard,
-};
+use crate::layout::{CHUNK_UNITS, ChunkState, Owner, Ref, SHARD_SIZE, SHARDS_AT, chunk_ref, file_len, node, shard};
 use crate::node::Node;
 use crate::region::{Map, Window};
 use crate::seats::{Seat, SeatView};
@@ -125,6 +123,13 @@ pub(crate) struct ShardGuard<'a> {
     pub(crate) reach: Reach,
 }
 
+/// What [`Store::with_shard`] has done so far for work that could not be finished.
+struct Tried {
+    reach: Reach,
+    rebuilt: u32,
+    gathered: u32,
+}
+
 /// Where an allocation may look for space, from the nearest to the farthest: each includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Reach {
@@ -140,7 +145,7 @@ pub(crate) enum Reach {
 
 /// The shard that keeps `key` in a store with `shards` shards, which is a power of two.
 pub(crate) fn shard_among(key: &Key, shards: u32) -> u32 {
-    let Key([high, _]) = *key;
+    let Key(high, _) = *key;
     ((high >> 40) as u32) & (shards - 1)
 }
 
@@ -153,75 +158,96 @@ impl Store {
     /// The node at `place`, if that is a node of `shard` and mapped.
     #[inline]
     pub(crate) fn node<'a>(&self, map: Map<'a>, shard: u32, place: Ref) -> Option<Node<'a>> {
-        let chunk = chunk_of(place)?;
-        if chunk >= self.chunks(map) || file_len(chunk + 1) > map.len() {
-            return None;
-        }
-        let unit = place - chunk_ref(chunk);
-        let fits = unit.is_multiple_of(node::UNITS) && unit >= node::UNITS;
-        (fits && self.is_chunk(map, chunk, ChunkState::Nodes(shard))).then(|| Node::new(map, place))
+        let unit = self.unit_in(map, place, ChunkState::Nodes(shard))?;
+        (unit.is_multiple_of(node::UNITS) && unit >= node::UNITS).then(|| Node::new(map, place))
     }
 
     /// Whether `units` units from `place` on lie within one chunk in `state`.
     pub(crate) fn within(&self, map: Map<'_>, place: Ref, units: u32, state: ChunkState) -> bool {
-        chunk_of(place).is_some_and(|chunk| {
-            let unit = place - chunk_ref(chunk);
-            chunk < self.chunks(map)
-                && file_len(chunk + 1) <= map.len()
-                && unit.checked_add(units).is_some_and(|end| end <= CHUNK_UNITS)
-                && self.is_chunk(map, chunk, state)
-        })
+        self.unit_in(map, place, state).is_some_and(|unit| units <= CHUNK_UNITS - unit)
+    }
+
+    /// Where `place` lies in its chunk, in units, if that is in `state` and mapped.
+    #[inline(always)]
+    pub(crate) fn unit_in(&self, map: Map<'_>, place: Ref, state: ChunkState) -> Option<u32> {
+        let units = place.checked_sub(chunk_ref(0))?;
+        let chunk = units / CHUNK_UNITS;
+        let is_there = chunk < self.chunks(map) && file_len(chunk + 1) <= map.len();
+        (is_there && self.is_chunk(map, chunk, state)).then_some(units % CHUNK_UNITS)
     }
 
     /// Runs `work` under the lock of `shard`, rebuilding the shard where it turns out damaged and growing the file
-    /// or taking a chunk from another shard where `work` asks for it. `work` is run again from its beginning after either, so it must have undone what
-    /// it did before it asks for growth.
+    /// or taking a chunk from another shard where `work` asks for it. `work` is run again from its beginning after either, so
+    /// it must have undone what it did before it asks for growth.
+    #[inline(always)]
     pub(crate) fn with_shard<T>(
         self: &Arc<Store>,
         me: Seat,
         shard: u32,
         mut work: impl FnMut(&mut ShardGuard<'_>) -> Result<T, Fault>,
     ) -> Result<T, Error> {
-        let mut reach = Reach::Growth;
-        let mut rebuilt = 0;
-        let mut gathered = 0;
+        let mut tried = Tried { reach: Reach::Growth, rebuilt: 0, gathered: 0 };
         loop {
-            let mut guard = self.lock_shard(me, shard)?;
-            guard.reach = reach;
+            let (map, view) = self.take_lock(me, shard)?;
+            let mut guard = ShardGuard { store: self, map, shard: view, me, keep: 0, reach: tried.reach };
+            if guard.needs_care() {
+                guard.make_usable()?;
+            }
             match work(&mut guard) {
                 Ok(value) => return Ok(value),
-                Err(Fault::Error(e)) => return Err(e),
-                Err(Fault::Damaged(what)) => {
-                    self.note_damage(what);
-                    guard.shard.word(shard::DIRTY).store(1, Ordering::Relaxed);
-                    rebuilt += 1;
-                    if rebuilt > 2 {
-                        return Err(Error::Damaged(what));
-                    }
-                }
-                Err(Fault::Grow(seen)) => {
-                    drop(guard);
-                    match self.grow(seen) {
-                        Ok(true) => {}
-                        Ok(false) => reach = Reach::OtherShards,
-                        // Room may be left inside the file; if not, the error is told then.
-                        Err(Error::NoSpace { .. }) => reach = Reach::OtherShards,
-                        Err(e) => return Err(e),
-                    }
-                }
-                Err(Fault::Gather) => {
-                    drop(guard);
-                    gathered += 1;
-                    if gathered > MOST_GATHERED || !self.gather(me, shard)? {
-                        reach = Reach::Shard;
-                    }
-                }
+                Err(fault) => self.put_right(guard, fault, &mut tried)?,
             }
         }
     }
 
+    /// Does what `fault` asks for, so that the work can be tried again; or says why that is of no use.
+    #[cold]
+    fn put_right(self: &Arc<Store>, guard: ShardGuard<'_>, fault: Fault, tried: &mut Tried) -> Result<(), Error> {
+        let (me, shard) = (guard.me, guard.shard.id);
+        match fault {
+            Fault::Error(e) => return Err(e),
+            Fault::Damaged(what) => {
+                self.note_damage(what);
+                guard.shard.word(shard::DIRTY).store(1, Ordering::Relaxed);
+                tried.rebuilt += 1;
+                if tried.rebuilt > 2 {
+                    return Err(Error::Damaged(what));
+                }
+            }
+            Fault::Grow(seen) => {
+                drop(guard);
+                match self.grow(seen) {
+                    Ok(true) => {}
+                    Ok(false) => tried.reach = Reach::OtherShards,
+                    // Room may be left inside the file; if not, the error is told then.
+                    Err(Error::NoSpace { .. }) => tried.reach = Reach::OtherShards,
+                    Err(e) => return Err(e),
+                }
+            }
+            Fault::Gather => {
+                drop(guard);
+                tried.gathered += 1;
+                if tried.gathered > MOST_GATHERED || !self.gather(me, shard)? {
+                    tried.reach = Reach::Shard;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the lock of `shard`, taking over and rebuilding after a dead owner.
     pub(crate) fn lock_shard(&self, me: Seat, shard: u32) -> Result<ShardGuard<'_>, Error> {
+        let (map, view) = self.take_lock(me, shard)?;
+        let mut guard = ShardGuard { store: self, map, shard: view, me, keep: 0, reach: Reach::Shard };
+        if guard.needs_care() {
+            guard.make_usable()?;
+        }
+        Ok(guard)
+    }
+
+    /// Takes the lock of `shard` for a guard. The guard itself is made where it is used: moving it costs more than the lock.
+    #[inline(always)]
+    fn take_lock(&self, me: Seat, shard: u32) -> Result<(Map<'_>, Shard<'_>), Error> {
         assert_no_shard_held();
         if self.forked() {
             return Err(Error::Forked);
@@ -230,30 +256,25 @@ impl Store {
         let map = self.region.map();
         let view = Shard::new(map, shard);
         let word = view.word(shard::LOCK);
-        if word.compare_exchange(0, me.owner.0, Ordering::Acquire, Ordering::Relaxed).is_err()
-            && self.wait_for_shard(map, word, me)?
-        {
+        if word.compare_exchange(0, me.owner.0, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            self.wait_for_shard(map, view, me)?;
+        }
+        note_shard_held(true);
+        Ok((map, view))
+    }
+
+    /// Waits until the lock is ours. One that was taken from a dead owner is marked for a rebuild.
+    #[cold]
+    fn wait_for_shard(&self, map: Map<'_>, view: Shard<'_>, me: Seat) -> Result<(), Error> {
+        if self.wait_for_lock(map, view.word(shard::LOCK), me)? {
             view.word(shard::DIRTY).store(1, Ordering::Relaxed);
             count(map, me, Counter::Recoveries, 1);
         }
-        note_shard_held(true);
-        let mut guard = ShardGuard { store: self, map, shard: view, me, keep: 0, reach: Reach::Shard };
-        // Only under the lock does the shard get no more chunks, and they may lie beyond the mapping.
-        guard.map = self.map()?;
-        guard.shard = Shard::new(guard.map, shard);
-        // Looked at under the lock: who moves the store passes through every shard lock after it has said so.
-        if self.is_moved(guard.map) {
-            return Err(Error::Moved);
-        }
-        if guard.shard.get(shard::DIRTY) != 0 {
-            guard.rebuild(crate::rebuild::Trust::Memory)?;
-        }
-        Ok(guard)
+        Ok(())
     }
 
     /// Waits until the lock is ours; whether it was taken from a dead owner.
-    #[cold]
-    fn wait_for_shard(&self, map: Map<'_>, word: &AtomicU32, me: Seat) -> Result<bool, Error> {
+    fn wait_for_lock(&self, map: Map<'_>, word: &AtomicU32, me: Seat) -> Result<bool, Error> {
         for _ in 0..200 {
             if word.load(Ordering::Relaxed) == 0
                 && word.compare_exchange(0, me.owner.0, Ordering::Acquire, Ordering::Relaxed).is_ok()
@@ -299,7 +320,30 @@ impl Store {
 }
 
 impl<'a> ShardGuard<'a> {
+    /// Whether [`ShardGuard::make_usable`] comes before any work. Looked at under the lock: who moves the store passes
+    /// through every shard lock after it has said so, and only under the lock does the shard get no more chunks, which may
+    /// lie beyond the mapping.
+    #[inline(always)]
+    fn needs_care(&self) -> bool {
+        !self.store.is_covered(self.map) || self.store.is_moved(self.map) || self.shard.get(shard::DIRTY) != 0
+    }
+
+    /// Looks at all of the file, if it has not been moved, and rebuilds the shard where that is due.
+    #[cold]
+    fn make_usable(&mut self) -> Result<(), Error> {
+        self.map = self.store.map()?;
+        self.shard = Shard::new(self.map, self.shard.id);
+        if self.store.is_moved(self.map) {
+            return Err(Error::Moved);
+        }
+        if self.shard.get(shard::DIRTY) != 0 {
+            self.rebuild(crate::rebuild::Trust::Memory)?;
+        }
+        Ok(())
+    }
+
     /// The node at `place`, which must be one of this shard.
+    #[inline]
     pub(crate) fn node(&self, place: Ref) -> Result<Node<'a>, Fault> {
         self.store.node(self.map, self.shard.id, place).ok_or(Fault::Damaged("a reference to no session node"))
     }

@@ -34,7 +34,9 @@ pub struct Store {
     /// Whether this process made the file.
     pub(crate) made: bool,
     /// Token of the process that attached.
-    pub(crate) born: u64,
+    born: u64,
+    /// Token of the process that looks.
+    token: &'static AtomicU64,
     /// Distinguishes the stores that this process ever attached; never 0.
     pub(crate) number: u64,
     /// Bits of the seats that this process owns.
@@ -99,6 +101,7 @@ impl Store {
             check_secret,
             made,
             born: crate::process::token(),
+            token: crate::process::token_word(),
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             own: [const { AtomicU64::new(0) }; MAX_SEATS as usize / 64],
             leases: AtomicU32::new(0),
@@ -169,13 +172,20 @@ impl Store {
     #[must_use]
     #[inline]
     pub fn forked(&self) -> bool {
-        crate::process::token() != self.born
+        self.token.load(Ordering::Relaxed) != self.born
     }
 
-    /// Something an administrator should hear about, once; `None` costs one load.
+    /// Whether there is something for [`Store::take_note`]. Costs one load.
+    #[must_use]
+    #[inline]
+    pub fn has_notes(&self) -> bool {
+        self.has_notes.load(Ordering::Relaxed)
+    }
+
+    /// Something an administrator should hear about, once.
     #[must_use]
     pub fn take_note(&self) -> Option<String> {
-        if !self.has_notes.load(Ordering::Relaxed) {
+        if !self.has_notes() {
             return None;
         }
         let mut notes = self.notes.lock();
@@ -204,7 +214,13 @@ impl Store {
     #[inline]
     pub(crate) fn map(&self) -> Result<Map<'_>, Error> {
         let map = self.region.map();
-        if file_len(self.chunks(map)) <= map.len() { Ok(map) } else { self.longer_map() }
+        if self.is_covered(map) { Ok(map) } else { self.longer_map() }
+    }
+
+    /// Whether `map` is long enough for all chunks that are allocated now.
+    #[inline]
+    pub(crate) fn is_covered(&self, map: Map<'_>) -> bool {
+        file_len(self.chunks(map)) <= map.len()
     }
 
     #[cold]
@@ -245,7 +261,8 @@ impl Store {
     /// Takes a free chunk for `shard` in state claimed; the second value is whether it is all zero.
     pub(crate) fn take_chunk(&self, map: Map<'_>, shard: u32) -> Option<(u32, bool)> {
         let hint = map.u32(header::CHUNK_HINT);
-        let chunks = self.chunks(map);
+        // Growth since the lock was taken may have gone beyond this process's mapping.
+        let chunks = self.chunks(map).min(map.chunks());
         // A hint beyond the end leads to nothing: it is lowered to the end, where growth will add chunks.
         hint.fetch_min(chunks, Ordering::AcqRel);
         let from = hint.load(Ordering::Acquire).min(chunks);
@@ -367,5 +384,30 @@ impl Store {
         let (wall, now) = self.clock.wall_and_boot();
         let seconds = base.saturating_add(now.saturating_sub(boot));
         (wall, u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attach::{MIN_CAPACITY, Options};
+
+    #[test]
+    fn no_chunk_is_taken_beyond_the_mapping() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = Options { capacity: Some(MIN_CAPACITY), user: None };
+        let store = Store::attach(directory.path(), options).expect("a store");
+        let short = store.map().expect("a mapping");
+        // Somebody else attaches with a larger capacity, and the file grows while this mapping is in use.
+        short.u64(header::CAPACITY).store(4 * MIN_CAPACITY, Ordering::Relaxed);
+        while store.chunks(short) <= short.chunks() {
+            assert!(store.grow(store.chunks(short)).expect("room on the disk"));
+        }
+        let mut taken = 0;
+        while let Some((chunk, _)) = store.take_chunk(short, 0) {
+            assert!(chunk < short.chunks(), "chunk {chunk} of {}", short.chunks());
+            taken += 1;
+        }
+        assert!(taken > 0);
     }
 }
