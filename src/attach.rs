@@ -28,6 +28,14 @@ impl Stores {
     /// The store at `place`: an absolute directory, where one of at most `size` bytes is created if there is none, or the
     /// address of a server.
     pub(crate) fn attach(&mut self, place: &[u8], size: u64) -> Result<&Arc<dyn Store>, StoreError> {
+        if self.0.first().is_none_or(|attached| *attached.place != *place) {
+            self.bring_to_front(place, size)?;
+        }
+        Ok(&self.0[0].store)
+    }
+
+    #[inline(never)]
+    fn bring_to_front(&mut self, place: &[u8], size: u64) -> Result<(), StoreError> {
         let known = self.0.iter().position(|attached| *attached.place == *place);
         let at = match known {
             Some(at) => at,
@@ -39,7 +47,7 @@ impl Stores {
             }
         };
         self.0.swap(0, at);
-        Ok(&self.0[0].store)
+        Ok(())
     }
 
     /// The store at `place` for somebody who only looks: nothing is created, and a store that was opened for this is not
@@ -74,12 +82,23 @@ pub(crate) fn is_directory(place: &[u8]) -> bool {
 ///
 /// # Safety
 /// `save_path` is NULL or a C string that stays as it is as long as the answer is used.
+#[inline]
 pub(crate) unsafe fn place(save_path: *const c_char, room: &mut PathBuffer) -> Option<&[u8]> {
     // SAFETY: the caller vouches for the string.
     let value = unsafe { php::c_bytes(save_path) };
     if is_directory(value) {
         return Some(value);
     }
+    // SAFETY: as above.
+    unsafe { other_place(save_path, value, room) }
+}
+
+/// What `save_path`, whose bytes are `value`, means, where that is no absolute path.
+///
+/// # Safety
+/// As [`place`].
+#[inline(never)]
+unsafe fn other_place<'a>(save_path: *const c_char, value: &'a [u8], room: &'a mut PathBuffer) -> Option<&'a [u8]> {
     let (meant, otherwise) = match guarded(|_| SavePath::parse(value)) {
         Some(SavePath::Default) => (
             php::temporary_directory(),

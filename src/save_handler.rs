@@ -74,6 +74,7 @@ unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_
 }
 
 /// Opens a handler on the store at `place`. Answers whether the worker's message is news, to be raised as a warning.
+#[inline(always)]
 pub(crate) fn open_on(which: Which, place: &[u8]) -> Option<bool> {
     guarded_on(which, |Handler { settings, request, stores, message, .. }| {
         let store = stores.attach(place, settings.size)?;
@@ -126,6 +127,7 @@ unsafe extern "C" fn read(
 ///
 /// # Safety
 /// `key` is a PHP string that lives longer than this call.
+#[inline(always)]
 pub(crate) unsafe fn read_on(which: Which, key: *const zend_string, lifetime: zend_long) -> *mut zend_string {
     // SAFETY: the caller vouches for the string.
     let id = unsafe { php::string_bytes(key) };
@@ -219,6 +221,7 @@ unsafe fn finish(key: *const zend_string, value: *const zend_string, lifetime: z
 }
 
 /// Stores a session.
+#[inline(always)]
 pub(crate) fn write_on(which: Which, id: &[u8], payload: &[u8], lifetime: zend_long) -> Option<Committed> {
     if let Some(reason) = incomplete(which, payload) {
         return guarded(|_| Err(reason));
@@ -253,6 +256,7 @@ pub(crate) fn touch_on(which: Which, id: &[u8], payload: &[u8], lifetime: zend_l
     finish_on(which, lifetime, |request, how| request.touch(id, payload, how))
 }
 
+#[inline(always)]
 fn finish_on(
     which: Which,
     lifetime: zend_long,

@@ -67,6 +67,15 @@ impl Worker {
         Ok(Handler { request, lock, settings, stores, message })
     }
 
+    /// After a panic: whatever was under way, nothing is written from here on.
+    #[cold]
+    fn give_up(&mut self) {
+        // A lease that panics once more is left behind.
+        let _left_behind = catch_unwind(AssertUnwindSafe(|| self.abandon()));
+        self.message
+            .set("Cloakroom: internal error; what was under way was given up; please report what the error log says");
+    }
+
     /// Gives up all that is held, and refuses to write what was read.
     fn abandon(&mut self) {
         self.request.abandon();
@@ -125,6 +134,13 @@ impl Message {
         }
     }
 
+    /// Replaces the message by why something failed.
+    #[cold]
+    #[inline(never)]
+    fn set_failure(&mut self, failure: &dyn Display) {
+        self.set(format_args!("Cloakroom: {failure}"));
+    }
+
     /// Replaces the message by what the operator should hear of `store`, and answers whether there is such news.
     pub(crate) fn set_news(&mut self, store: &dyn Store) -> bool {
         let news = store.notice();
@@ -180,15 +196,11 @@ pub(crate) fn guarded<T, E: Display>(body: impl FnOnce(&mut Worker) -> Result<T,
     })) {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(failure)) => {
-            worker.message.set(format_args!("Cloakroom: {failure}"));
+            worker.message.set_failure(&failure);
             None
         }
         Err(_panic) => {
-            // Whatever was under way, nothing is written from here on. A lease that panics once more is left behind.
-            let _left_behind = catch_unwind(AssertUnwindSafe(|| worker.abandon()));
-            worker.message.set(
-                "Cloakroom: internal error; what was under way was given up; please report what the error log says",
-            );
+            worker.give_up();
             None
         }
     }

@@ -67,12 +67,21 @@ struct Local {
 
 impl Local {
     /// Calls `look` with the attached store.
+    #[inline(always)]
     fn attached<T>(&self, look: impl FnOnce(&Arc<store::Store>) -> T) -> T {
-        if !self.replaced.load(Ordering::Acquire) {
-            return look(&self.first);
-        }
-        let later = self.later.read().clone();
-        look(later.as_ref().unwrap_or(&self.first))
+        let later;
+        let attached = if self.replaced.load(Ordering::Acquire) {
+            later = self.later();
+            &later
+        } else {
+            &self.first
+        };
+        look(attached)
+    }
+
+    #[cold]
+    fn later(&self) -> Arc<store::Store> {
+        Arc::clone(self.later.read().as_ref().unwrap_or(&self.first))
     }
 
     /// Does `work` on the attached store, once more after attaching anew where this process is a forked child or the
@@ -117,6 +126,20 @@ impl Local {
                  now, the sessions of the old one are lost; exclude cloakroom-*.store from clean-up jobs"
             ))),
         }
+    }
+
+    /// [`Store::notice`] where there may be one, in this second.
+    #[inline(never)]
+    fn look(&self, second: u32) -> Option<String> {
+        self.looked.store(second, Ordering::Relaxed);
+        let old = self.attached(Arc::clone);
+        if !old.in_place()
+            && let Err(e) = self.attach_anew(&old)
+        {
+            return Some(e.to_string());
+        }
+        let news = self.news.lock().take();
+        news.or_else(|| self.attached(|store| store.take_note()))
     }
 
     /// What comes of an acquire that failed with `error`.
@@ -181,7 +204,10 @@ fn general(key: store::Key) -> Key {
 
 impl Store for Local {
     fn key(&self, namespace: &Namespace, id: &SessionId<'_>) -> Key {
-        general(self.attached(|store| store.key(namespace.as_bytes(), id.as_bytes())))
+        if self.replaced.load(Ordering::Acquire) {
+            return general(self.later().key(namespace.as_bytes(), id.as_bytes()));
+        }
+        general(self.first.key(namespace.as_bytes(), id.as_bytes()))
     }
 
     fn acquire(
@@ -286,19 +312,9 @@ impl Store for Local {
 
     fn notice(&self) -> Option<String> {
         let second = store::Clock::coarse_second();
-        let stays = self.attached(|store| !store.forked() && !store.superseded());
-        if stays && self.looked.load(Ordering::Relaxed) == second {
-            return self.attached(|store| store.take_note());
-        }
-        self.looked.store(second, Ordering::Relaxed);
-        let old = self.attached(Arc::clone);
-        if !old.in_place()
-            && let Err(e) = self.attach_anew(&old)
-        {
-            return Some(e.to_string());
-        }
-        let news = self.news.lock().take();
-        news.or_else(|| self.attached(|store| store.take_note()))
+        let nothing_new = self.attached(|store| !store.forked() && !store.superseded() && !store.has_notes())
+            && self.looked.load(Ordering::Relaxed) == second;
+        if nothing_new { None } else { self.look(second) }
     }
 
     fn inventory(&self) -> Option<&dyn Inventory> {
@@ -393,7 +409,10 @@ impl Lease for LocalLease {
             Over::Anything => store::Over::Anything,
             Over::WhatWasRead => store::Over::WhatWasRead,
         };
-        self.0.commit(payload, lifetime, over).map(committed).map_err(|e| self.error(e))
+        match self.0.commit(payload, lifetime, over) {
+            Ok(outcome) => Ok(committed(outcome)),
+            Err(error) => Err(self.error(error)),
+        }
     }
 
     fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {

@@ -91,15 +91,15 @@ enum Stage {
     Lost,
 }
 
+/// What a lease holds.
 struct Held {
     key: Key,
     mode: LockMode,
     /// Acquired when the id was validated, and not read since.
     early: bool,
-    lease: Box<dyn Lease>,
 }
 
-/// The id that was used last and its key: validate, read and write of one request name the same id, and a key costs
+/// The current key and its id, the one that was used last: validate, read and write of one request name the same id, and a key costs
 /// a cryptographic hash.
 struct Keyed {
     length: usize,
@@ -115,8 +115,8 @@ pub struct Request {
     namespace: Namespace,
     stage: Stage,
     held: Option<Held>,
-    /// A lease that has come to its end, for the store to use again.
-    finished: Option<Box<dyn Lease>>,
+    /// The lease of what is held; else one that has come to its end, for the store to use again.
+    lease: Option<Box<dyn Lease>>,
     /// The payload as it was read, where that was to be kept.
     origin: Option<Vec<u8>>,
     /// What a read without a lock found, until [`Request::finish_read`] takes it.
@@ -144,7 +144,7 @@ impl Request {
             namespace: Namespace::EMPTY,
             stage: Stage::Idle,
             held: None,
-            finished: None,
+            lease: None,
             origin: None,
             found: None,
             untouched: false,
@@ -159,7 +159,7 @@ impl Request {
         let same = self.store.as_ref().is_some_and(|open| Arc::ptr_eq(open, store)) && self.namespace == *namespace;
         if !same {
             self.close();
-            self.finished = None;
+            self.lease = None;
             self.store = Some(Arc::clone(store));
             self.namespace = *namespace;
         }
@@ -175,30 +175,31 @@ impl Request {
     /// that read will acquire the session with, where one follows.
     pub fn may_exist(&mut self, id: &[u8], to_read: Option<&Acquire<'_>>) -> bool {
         let untouched = std::mem::replace(&mut self.untouched, false);
-        let key = match self.key(id) {
+        match self.key(id) {
             Err(RequestError::Id(_)) => return false,
             Err(_) => return true,
-            Ok(key) => key,
-        };
-        if self.holds(&key) {
+            Ok(()) => {}
+        }
+        if self.holds() {
             return true;
         }
-        let Ok(store) = self.store().map(Arc::clone) else { return true };
+        let Ok(store) = self.store() else { return true };
         match to_read {
             Some(how) if untouched && self.held.is_none() && store.is_remote() => {
-                match store.acquire_existing(&key, how) {
+                match store.acquire_existing(&self.keyed.key, how) {
                     Ok(None) => false,
                     Ok(Some(lease)) => {
-                        self.held = Some(Held { key, mode: how.mode, early: true, lease });
+                        self.lease = Some(lease);
+                        self.held = Some(Held { key: self.keyed.key, mode: how.mode, early: true });
                         true
                     }
                     Err(error) => {
-                        self.refused = Some((key, error));
+                        self.refused = Some((self.keyed.key, error));
                         true
                     }
                 }
             }
-            _ => store.exists(&key).unwrap_or(true),
+            _ => store.exists(&self.keyed.key).unwrap_or(true),
         }
     }
 
@@ -217,22 +218,13 @@ impl Request {
     /// As [`Store::acquire`]; the lease that was held before is then released.
     pub fn begin_read(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
         self.begin();
-        let key = self.key(id).inspect_err(|_| self.held = None)?;
-        self.not_refused(&key)?;
-        // Without a lock others may have written meanwhile: what is read again is what is stored now.
-        let held = match self.held.take() {
-            Some(held) if held.key == key && (held.mode == LockMode::Exclusive || held.early) => {
-                Held { early: false, ..held }
-            }
-            other => {
-                drop(other);
-                Held { key, mode: how.mode, early: false, lease: self.acquire(&key, how)? }
-            }
-        };
-        let length = held.lease.payload_len();
-        self.held = Some(held);
+        self.key(id).inspect_err(|_| self.release())?;
+        self.not_refused()?;
+        if !self.takes_up_early() && !self.has_locked() {
+            self.acquire(how)?;
+        }
         self.stage = Stage::Reading(0);
-        Ok(length)
+        Ok(self.payload_len())
     }
 
     /// Reads the session `id` as it was last committed, without a lock and without waiting. One that does not
@@ -242,30 +234,27 @@ impl Request {
     /// Only failures of the store.
     pub fn begin_snapshot(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
         self.begin();
-        let key = self.key(id).inspect_err(|_| self.held = None)?;
-        self.not_refused(&key)?;
-        let length = match self.held.take() {
-            Some(held) if held.key == key && held.mode == LockMode::Exclusive => {
-                let length = held.lease.payload_len();
-                self.held = Some(held);
-                length
+        self.key(id).inspect_err(|_| self.release())?;
+        self.not_refused()?;
+        let length = if self.has_locked() {
+            self.payload_len()
+        } else {
+            let early = self.takes_up_early();
+            if !early {
+                self.release();
             }
-            other => {
-                let early = other.filter(|held| held.key == key && held.early);
-                let store = self.store()?;
-                let found = match early {
-                    Some(mut held) => read_whole(&mut *held.lease)?,
-                    // One call reads, or reserves what is not there.
-                    None if store.is_remote() => reserve(store, &key, how)?,
-                    None => match store.snapshot(&key)?.0 {
-                        Some(found) => found,
-                        None => reserve(store, &key, how)?,
-                    },
-                };
-                let length = found.len();
-                self.found = Some(found);
-                length
-            }
+            let store = self.store.as_ref().filter(|_| self.open).ok_or(RequestError::NotOpen)?;
+            let found = match &mut self.lease {
+                Some(lease) if early => read_whole(&mut **lease)?,
+                // One call reads, or reserves what is not there.
+                _ if store.is_remote() => reserve(store, &self.keyed.key, how)?,
+                _ => match store.snapshot(&self.keyed.key)?.0 {
+                    Some(found) => found,
+                    None => reserve(store, &self.keyed.key, how)?,
+                },
+            };
+            self.release();
+            self.found.insert(found).len()
         };
         self.stage = Stage::Reading(0);
         Ok(length)
@@ -301,8 +290,8 @@ impl Request {
             out.copy_from_slice(&found);
             return Ok(Finished::Whole);
         }
-        let lease = match &mut self.held {
-            Some(held) if held.lease.payload_len() == out.len() => &mut held.lease,
+        let lease = match &mut self.lease {
+            Some(lease) if self.held.is_some() && lease.payload_len() == out.len() => lease,
             _ => return Err(RequestError::OutOfOrder),
         };
         match lease.read_payload(out) {
@@ -328,16 +317,17 @@ impl Request {
         how: &Acquire<'_>,
         origin: impl FnOnce() -> Origin<'a>,
     ) -> Result<Committed, RequestError> {
-        let (mut lease, over) = self.lease_to_write(id, how)?;
-        let mut committed = lease.commit(payload, how.lifetime, over)?;
-        if committed == Committed::Moved {
+        let over = self.hold_to_write(id, how)?;
+        self.end_by(|lease, kept| {
+            let committed = lease.commit(payload, how.lifetime, over)?;
+            if committed != Committed::Moved {
+                return Ok(committed);
+            }
             let Origin { format, read } = origin();
             // What a new session held when it was read is known without being kept.
-            let read = read.or(self.origin.as_deref()).or(lease.is_new().then_some(&[]));
-            committed = commit_merged(&mut *lease, format, read, payload, how.lifetime)?;
-        }
-        self.finished = Some(lease);
-        Ok(committed)
+            let read = read.or(kept).or(lease.is_new().then_some(&[]));
+            Ok(commit_merged(lease, format, read, payload, how.lifetime)?)
+        })
     }
 
     /// Extends the lifetime of the session `id`, which holds `payload` unchanged, and unlocks it. A session that
@@ -346,10 +336,23 @@ impl Request {
     /// # Errors
     /// As [`Request::write`].
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
-        let (mut lease, _) = self.lease_to_write(id, how)?;
-        let committed = touch_or_write(&mut *lease, payload, how.lifetime)?;
-        self.finished = Some(lease);
-        Ok(committed)
+        self.hold_to_write(id, how)?;
+        self.end_by(|lease, _| Ok(touch_or_write(lease, payload, how.lifetime)?))
+    }
+
+    /// Ends what is held by `end`, which is also given what was kept of the payload as it was read.
+    fn end_by<T>(
+        &mut self,
+        end: impl FnOnce(&mut dyn Lease, Option<&[u8]>) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
+        let lease = self.lease.as_mut().ok_or(RequestError::OutOfOrder)?;
+        let ended = end(&mut **lease, self.origin.as_deref());
+        self.held = None;
+        if ended.is_err() {
+            // Whatever became of it, it holds nothing any more.
+            self.lease = None;
+        }
+        ended
     }
 
     /// Ends the session `id`; `true` where there was one.
@@ -357,19 +360,20 @@ impl Request {
     /// # Errors
     /// Only failures of the store.
     pub fn destroy(&mut self, id: &[u8], end: End) -> Result<bool, RequestError> {
-        let key = self.key(id)?;
+        self.key(id)?;
         self.found = None;
         self.stage = Stage::Idle;
-        match self.held.take_if(|held| held.key == key) {
-            Some(mut held) => Ok(held.lease.destroy(end)?),
-            None => Ok(self.store()?.destroy(&key, end)?),
+        if self.holds() {
+            return self.end_by(|lease, _| Ok(lease.destroy(end)?));
         }
+        Ok(self.store()?.destroy(&self.keyed.key, end)?)
     }
 
     /// Gives the lease up and refuses every write until the next read: for a session that must stay as it is
     /// because its payload never reached the script.
     pub fn abandon(&mut self) {
-        self.release();
+        self.held = None;
+        self.lease = None;
         self.found = None;
         self.stage = Stage::Lost;
     }
@@ -401,18 +405,28 @@ impl Request {
         self.stage = Stage::Lost;
     }
 
+    /// Whether the session of the current key was acquired when its id was validated. Only the first read takes that up.
+    fn takes_up_early(&mut self) -> bool {
+        match &mut self.held {
+            Some(held) if held.key == self.keyed.key => std::mem::replace(&mut held.early, false),
+            _ => false,
+        }
+    }
+
     /// The failure of an early acquire of this session, told now that it is read.
-    fn not_refused(&mut self, key: &Key) -> Result<(), StoreError> {
+    fn not_refused(&mut self) -> Result<(), StoreError> {
         match self.refused.take() {
-            Some((refused, error)) if refused == *key => Err(error),
+            Some((refused, error)) if refused == self.keyed.key => Err(error),
             _ => Ok(()),
         }
     }
 
     fn release(&mut self) {
-        if let Some(mut held) = self.held.take() {
-            held.lease.release();
-            self.finished = Some(held.lease);
+        if self.held.is_some() {
+            if let Some(lease) = &mut self.lease {
+                lease.release();
+            }
+            self.held = None;
         }
     }
 
@@ -428,44 +442,68 @@ impl Request {
         self.held.is_some()
     }
 
-    fn holds(&self, key: &Key) -> bool {
-        self.held.as_ref().is_some_and(|held| held.key == *key)
+    /// Whether the session of the current key is held.
+    fn holds(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.key == self.keyed.key)
+    }
+
+    /// Whether it is locked. Without the lock others may have written meanwhile: what is read again is then what is
+    /// stored now.
+    fn has_locked(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.mode == LockMode::Exclusive) && self.holds()
+    }
+
+    fn payload_len(&self) -> usize {
+        self.lease.as_ref().map_or(0, |lease| lease.payload_len())
     }
 
     fn store(&self) -> Result<&Arc<dyn Store>, RequestError> {
         self.store.as_ref().filter(|_| self.open).ok_or(RequestError::NotOpen)
     }
 
-    fn acquire(&mut self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, RequestError> {
-        let finished = self.finished.take();
-        Ok(self.store()?.acquire(key, how, finished)?)
+    /// Acquires the session of the current key in place of what is held, which is released first.
+    #[inline(always)]
+    fn acquire(&mut self, how: &Acquire<'_>) -> Result<(), RequestError> {
+        self.release();
+        let finished = self.lease.take();
+        self.lease = Some(self.store()?.acquire(&self.keyed.key, how, finished)?);
+        self.held = Some(Held { key: self.keyed.key, mode: how.mode, early: false });
+        Ok(())
     }
 
-    /// The lease of `id`, the one that is held or a new one, and what it may replace.
-    fn lease_to_write(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<(Box<dyn Lease>, Over), RequestError> {
+    /// Sees to it that `id` is held, and says what a write may replace.
+    #[inline(always)]
+    fn hold_to_write(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<Over, RequestError> {
         if matches!(self.stage, Stage::Reading(_) | Stage::Lost) {
             return Err(RequestError::ReadIncomplete);
         }
-        let key = self.key(id)?;
-        match self.held.take() {
-            Some(held) if held.key == key => {
+        self.key(id)?;
+        match &self.held {
+            Some(held) if held.key == self.keyed.key => {
                 let free = held.mode == LockMode::None || self.stage != Stage::Read;
-                Ok((held.lease, if free { Over::Anything } else { Over::WhatWasRead }))
+                Ok(if free { Over::Anything } else { Over::WhatWasRead })
             }
-            other => {
-                drop(other);
-                Ok((self.acquire(&key, how)?, Over::Anything))
+            _ => {
+                self.acquire(how)?;
+                Ok(Over::Anything)
             }
         }
     }
 
-    fn key(&mut self, id: &[u8]) -> Result<Key, RequestError> {
+    /// Makes the key of `id` the current one.
+    #[inline(always)]
+    fn key(&mut self, id: &[u8]) -> Result<(), RequestError> {
+        // An empty id never equals the cached one, as a cached one is valid.
+        if self.open && !id.is_empty() && self.keyed.id.get(..self.keyed.length) == Some(id) {
+            return Ok(());
+        }
+        self.make_key(id)
+    }
+
+    #[inline(never)]
+    fn make_key(&mut self, id: &[u8]) -> Result<(), RequestError> {
         let Self { store, open, namespace, keyed, .. } = self;
         let store = store.as_ref().filter(|_| *open).ok_or(RequestError::NotOpen)?;
-        // An empty id never equals the cached one, as a cached one is valid.
-        if !id.is_empty() && keyed.id.get(..keyed.length) == Some(id) {
-            return Ok(keyed.key);
-        }
         let parsed = SessionId::parse(id)?;
         keyed.key = store.key(namespace, &parsed);
         keyed.length = 0;
@@ -473,7 +511,7 @@ impl Request {
             room.copy_from_slice(id);
             keyed.length = id.len();
         }
-        Ok(keyed.key)
+        Ok(())
     }
 }
 
