@@ -197,7 +197,7 @@ def without_a_store(_shared_site):
 
 
 def visit_often(browser):
-    for _ in range(60):
+    for _ in range(20):
         browser.get("/t/counter.php")
 
 
