@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cloakroom_redis_store::{Acquire, Over};
 use servers::players::{self, Player};
-use servers::sentinel::{Passwords, SERVICE, Watched};
+use servers::sentinel::{Guards, SERVICE, Watched};
 use servers::sessions::{
     LIFE, acquire, count_up, exclusive, holds, key, name_of, number, open, refused, says, stored, unlocked, within,
     write,
@@ -39,7 +39,7 @@ fn text(error: impl std::fmt::Display) -> String {
 
 fn passwords(engine: Engine) -> Checked {
     let dir = temporary();
-    let both = Passwords { servers: Some("hunter2"), sentinels: Some("hunter3") };
+    let both = Guards { servers: Some("hunter2"), sentinels: Some("hunter3"), tls: None };
     let watched = Watched::start(engine, dir.path(), both)?;
     let place = watched.url().split("//").nth(1).unwrap_or_default().to_owned();
     let scheme = format!("{}-sentinel://", engine.name());
@@ -62,7 +62,7 @@ fn passwords(engine: Engine) -> Checked {
 
 fn silent_sentinels(engine: Engine) -> Checked {
     let dir = temporary();
-    let mut watched = Watched::start(engine, dir.path(), Passwords::default())?;
+    let mut watched = Watched::start(engine, dir.path(), Guards::default())?;
     // The first of the two in the address says nothing: the second one is asked within the same time.
     watched.sentinels[0].pause();
     let store = open(&format!("{}?connect_timeout=0.5&timeout=0.5", watched.url()))?;
@@ -86,7 +86,7 @@ const LOST: Duration = Duration::from_secs(5);
 /// Each either counts or says clearly that it did not; and only what the old master was told in the first moments is lost.
 fn planned(engine: Engine) -> Checked {
     let dir = temporary();
-    let watched = Watched::start(engine, dir.path(), Passwords::default())?;
+    let watched = Watched::start(engine, dir.path(), Guards::default())?;
     let store = open(&format!("{}?{PATIENT}", watched.url()))?;
     let over = AtomicBool::new(false);
     let how = Acquire { lock_ttl: Duration::from_secs(1), ..exclusive() };
@@ -143,7 +143,7 @@ fn planned(engine: Engine) -> Checked {
 
 fn master_dies(engine: Engine) -> Checked {
     let dir = temporary();
-    let mut watched = Watched::start(engine, dir.path(), Passwords::default())?;
+    let mut watched = Watched::start(engine, dir.path(), Guards::default())?;
     let url = format!("{}?{PATIENT}", watched.url());
     let store = open(&url)?;
     for id in ["lands", "overtaken", "ended"] {
@@ -202,7 +202,7 @@ fn master_dies(engine: Engine) -> Checked {
 
 fn times(engine: Engine) -> Checked {
     let dir = temporary();
-    let mut watched = Watched::start(engine, dir.path(), Passwords::default())?;
+    let mut watched = Watched::start(engine, dir.path(), Guards::default())?;
     let store = open(&format!("{}?{OPTIONS}", watched.url()))?;
     let hasty = Acquire { lock_ttl: Duration::from_secs(1), wait: Duration::ZERO, ..exclusive() };
     write(&store, "s", b"before")?;

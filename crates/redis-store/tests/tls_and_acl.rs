@@ -5,7 +5,9 @@ mod servers;
 use std::process::ExitCode;
 
 use servers::certificates::Certificates;
+use servers::cluster::Cluster;
 use servers::process::{Server, Settings};
+use servers::sentinel::{Guards, Watched};
 use servers::sessions::{acquire, exclusive, holds, open, refused, says, write};
 use servers::suite::{Checked, case, run};
 use servers::{Engine, temporary};
@@ -19,6 +21,8 @@ fn main() -> ExitCode {
     run(&[
         case("TLS with an authority of one's own", server_certificate),
         case("a certificate for the client too", client_certificate),
+        case("a cluster that speaks nothing but TLS", cluster),
+        case("Sentinels and servers that speak nothing but TLS", sentinels),
         case("a password", password),
         case("users and what they may do", users),
     ])
@@ -81,6 +85,36 @@ fn client_certificate(engine: Engine) -> Checked {
     let without = format!("{}s://127.0.0.1:{}?ca={}", engine.name(), server.port, certificates.path("ca.pem"));
     told(&without, &["cannot be reached"])?;
     Ok("the client's only".to_owned())
+}
+
+fn cluster(engine: Engine) -> Checked {
+    let dir = temporary();
+    let certificates = Certificates::make(&dir.path().join("tls"))?;
+    let cluster = Cluster::start_with(engine, dir.path(), Some(&certificates))?;
+    let store = open(&cluster.url())?;
+    // Enough for each master to have some.
+    for id in (0..30).map(|number| format!("s{number}")) {
+        write(&store, &id, id.as_bytes())?;
+        holds(&store, &id, Some(id.as_bytes()))?;
+    }
+    let masters = cluster.members.iter().filter(|member| member.ask::<u64>(&["DBSIZE"]).is_ok_and(|keys| keys > 0));
+    let masters = masters.filter(|member| member.info("role").as_deref() == Ok("master")).count();
+    told(&cluster.url().replace("ca.pem", "stranger.pem"), &["certificate"])?;
+    if masters == 3 { Ok("on three masters".to_owned()) } else { Err(format!("{masters} masters have sessions")) }
+}
+
+fn sentinels(engine: Engine) -> Checked {
+    let dir = temporary();
+    let certificates = Certificates::make(&dir.path().join("tls"))?;
+    let guards = Guards { tls: Some(&certificates), ..Guards::default() };
+    let watched = Watched::start(engine, dir.path(), guards)?;
+    let store = open(&watched.url())?;
+    write(&store, "s", b"payload")?;
+    holds(&store, "s", Some(b"payload"))?;
+    told(&watched.url().replace("ca.pem", "stranger.pem"), &["certificate"])?;
+    let plain = watched.url().replace("sentinels://", "sentinel://");
+    told(plain.split('?').next().unwrap_or_default(), &["cannot be reached"])?;
+    Ok("from the Sentinel to the master".to_owned())
 }
 
 fn password(engine: Engine) -> Checked {

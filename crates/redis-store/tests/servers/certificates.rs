@@ -12,7 +12,8 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes them in the new directory `dir`. The server's certificate is for `localhost` and 127.0.0.1.
+    /// Makes them in the new directory `dir`. The server's certificate is for `localhost` and 127.0.0.1, and
+    /// for members of a cluster, each of which is a client of the others.
     pub(crate) fn make(dir: &Path) -> Result<Certificates, String> {
         std::fs::create_dir_all(dir).map_err(|error| error.to_string())?;
         let made = Certificates { dir: dir.to_owned() };
@@ -23,9 +24,11 @@ impl Certificates {
                  -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign"
             ))?;
         }
-        for (name, authority, purpose) in
-            [("server", "ca", "serverAuth"), ("client", "ca", "clientAuth"), ("intruder", "stranger", "clientAuth")]
-        {
+        for (name, authority, purpose) in [
+            ("server", "ca", "serverAuth,clientAuth"),
+            ("client", "ca", "clientAuth"),
+            ("intruder", "stranger", "clientAuth"),
+        ] {
             made.key(name)?;
             made.openssl(&format!("req -new -key {name}.key -out {name}.csr -subj /CN={name}"))?;
             let extensions = format!(

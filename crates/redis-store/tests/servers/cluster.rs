@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::certificates::Certificates;
 use super::process::{Server, Settings};
 use super::{Engine, free_port, wait_for};
 
@@ -17,12 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Cluster {
     pub(crate) engine: Engine,
     pub(crate) members: Vec<Server>,
+    /// The authority to trust, where all speak TLS.
+    ca: Option<String>,
 }
 
 impl Cluster {
     /// Starts the members in `dir` and returns when every one of them knows that the cluster is whole, and every master
     /// has a replica that follows it.
     pub(crate) fn start(engine: Engine, dir: &Path) -> Result<Cluster, String> {
+        Self::start_with(engine, dir, None)
+    }
+
+    /// The same; with certificates nobody is spoken to but by TLS, the members by each other included.
+    pub(crate) fn start_with(engine: Engine, dir: &Path, tls: Option<&Certificates>) -> Result<Cluster, String> {
         let mut members = Vec::new();
         for number in 0..2 * MASTERS {
             let lines = [
@@ -33,14 +41,22 @@ impl Cluster {
                 "cluster-replica-validity-factor 0".to_owned(),
                 "cluster-allow-replica-migration no".to_owned(),
             ];
-            let settings = Settings { lines: lines.into(), ..Settings::default() };
+            let mut settings = tls.map_or_else(Settings::default, |tls| tls.settings(false));
+            settings.lines.extend(lines);
+            if tls.is_some() {
+                settings.lines.extend(["tls-cluster yes", "tls-replication yes"].map(str::to_owned));
+            }
             members.push(Server::start(engine, &dir.join(format!("c{number}")), &settings)?);
         }
         let mut arguments = vec!["--cluster".to_owned(), "create".to_owned()];
         arguments.extend(members.iter().map(|member| format!("127.0.0.1:{}", member.port)));
         arguments.extend(["--cluster-replicas", "1", "--cluster-yes"].map(str::to_owned));
+        let ca = tls.map(|tls| tls.path("ca.pem"));
+        if let Some(ca) = &ca {
+            arguments.extend(["--tls".to_owned(), "--cacert".to_owned(), ca.clone()]);
+        }
         Server::cli(engine, &arguments)?;
-        let cluster = Cluster { engine, members };
+        let cluster = Cluster { engine, members, ca };
         cluster.wait_until_whole()?;
         Ok(cluster)
     }
@@ -49,7 +65,10 @@ impl Cluster {
     pub(crate) fn url(&self) -> String {
         let hosts: Vec<String> =
             self.members.iter().take(2).map(|member| format!("127.0.0.1:{}", member.port)).collect();
-        format!("{}-cluster://{}", self.engine.name(), hosts.join(","))
+        match &self.ca {
+            None => format!("{}-cluster://{}", self.engine.name(), hosts.join(",")),
+            Some(ca) => format!("{}-clusters://{}?ca={ca}", self.engine.name(), hosts.join(",")),
+        }
     }
 
     /// Waits until every running member sees all slots served and every running replica follows a running master.

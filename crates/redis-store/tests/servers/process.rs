@@ -202,7 +202,10 @@ impl Server {
 
     /// Runs the engine's command line on this project's servers; its output.
     pub(crate) fn cli(engine: Engine, arguments: &[String]) -> Result<String, String> {
-        let output = Command::new(engine.program("cli")).args(arguments).stdin(Stdio::null()).output();
+        // It waits for ever for members that cannot join.
+        let limit = (3 * PATIENCE).as_secs().to_string();
+        let output =
+            Command::new("timeout").arg(limit).arg(engine.program("cli")).args(arguments).stdin(Stdio::null()).output();
         let output = output.map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {

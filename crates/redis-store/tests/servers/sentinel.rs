@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::certificates::Certificates;
 use super::process::{Server, Settings};
 use super::{Engine, wait_for};
 
@@ -17,23 +18,36 @@ pub(crate) struct Watched {
     pub(crate) engine: Engine,
     pub(crate) servers: Vec<Server>,
     pub(crate) sentinels: Vec<Server>,
+    /// The authority to trust, where all speak TLS.
+    ca: Option<String>,
 }
 
 /// What the servers and the Sentinels ask for.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Passwords<'a> {
+pub(crate) struct Guards<'a> {
+    /// The servers' password.
     pub(crate) servers: Option<&'a str>,
+    /// The Sentinels' password.
     pub(crate) sentinels: Option<&'a str>,
+    /// Nobody is spoken to but by TLS, servers and Sentinels by each other included.
+    pub(crate) tls: Option<&'a Certificates>,
 }
 
 impl Watched {
     /// Starts all in `dir` and returns when every Sentinel knows all others and both replicas, which follow their master.
-    pub(crate) fn start(engine: Engine, dir: &Path, passwords: Passwords<'_>) -> Result<Watched, String> {
+    pub(crate) fn start(engine: Engine, dir: &Path, guards: Guards<'_>) -> Result<Watched, String> {
         let admin = |password: Option<&str>| password.map(|password| ("default".to_owned(), password.to_owned()));
+        let settings = || {
+            let mut settings = guards.tls.map_or_else(Settings::default, |tls| tls.settings(false));
+            if guards.tls.is_some() {
+                settings.lines.push("tls-replication yes".to_owned());
+            }
+            settings
+        };
         let mut servers: Vec<Server> = Vec::new();
         for number in 0..3 {
-            let mut settings = Settings { admin: admin(passwords.servers), ..Settings::default() };
-            if let Some(password) = passwords.servers {
+            let mut settings = Settings { admin: admin(guards.servers), ..settings() };
+            if let Some(password) = guards.servers {
                 settings.lines.push(format!("requirepass {password}"));
                 settings.lines.push(format!("masterauth {password}"));
             }
@@ -44,22 +58,22 @@ impl Watched {
         }
         let mut sentinels = Vec::new();
         for number in 0..3 {
-            let mut settings = Settings { admin: admin(passwords.sentinels), sentinel: true, ..Settings::default() };
-            settings.lines = vec![
+            let mut settings = Settings { admin: admin(guards.sentinels), sentinel: true, ..settings() };
+            settings.lines.extend([
                 format!("sentinel monitor {SERVICE} 127.0.0.1 {} 2", servers[0].port),
                 format!("sentinel down-after-milliseconds {SERVICE} {}", DOWN_AFTER.as_millis()),
                 format!("sentinel failover-timeout {SERVICE} 4000"),
-            ];
-            if let Some(password) = passwords.servers {
+            ]);
+            if let Some(password) = guards.servers {
                 settings.lines.push(format!("sentinel auth-pass {SERVICE} {password}"));
             }
-            if let Some(password) = passwords.sentinels {
+            if let Some(password) = guards.sentinels {
                 settings.lines.push(format!("requirepass {password}"));
                 settings.lines.push(format!("sentinel sentinel-pass {password}"));
             }
             sentinels.push(Server::start(engine, &dir.join(format!("w{number}")), &settings)?);
         }
-        let watched = Watched { engine, servers, sentinels };
+        let watched = Watched { engine, servers, sentinels, ca: guards.tls.map(|tls| tls.path("ca.pem")) };
         wait_for("the Sentinels know each other and the replicas", PATIENCE, || {
             let all = watched.sentinels.iter().all(|sentinel| {
                 let state: Result<std::collections::HashMap<String, String>, _> =
@@ -79,7 +93,10 @@ impl Watched {
     /// The address as a `save_path`: two of the Sentinels, without passwords.
     pub(crate) fn url(&self) -> String {
         let hosts: Vec<String> = self.sentinels.iter().take(2).map(|one| format!("127.0.0.1:{}", one.port)).collect();
-        format!("{}-sentinel://{}/{SERVICE}", self.engine.name(), hosts.join(","))
+        match &self.ca {
+            None => format!("{}-sentinel://{}/{SERVICE}", self.engine.name(), hosts.join(",")),
+            Some(ca) => format!("{}-sentinels://{}/{SERVICE}?ca={ca}", self.engine.name(), hosts.join(",")),
+        }
     }
 
     /// The index of the server that the Sentinels call master now, where it runs and is one.
