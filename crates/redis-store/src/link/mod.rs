@@ -66,13 +66,14 @@ impl Link {
         let deadline = Deadline::after(connect_timeout + timeout + request.patience);
         let changes_place = !matches!(dialer.address.servers, Servers::One(_));
         let (mut form, mut asking, mut repeated) = (Form::ByHash, None, false);
-        // What a server said before the time was over explains more than that it was.
+        // What failed before the time was over explains more than that it was.
         let mut said = None;
         loop {
             let connection = match self.connection(dialer, request.slot, asking.as_ref(), deadline) {
                 Ok(connection) => connection,
                 Err(error) if changes_place && passes(&error) && deadline.left() > PAUSE => {
                     self.forget(request.slot);
+                    said.get_or_insert(error);
                     asking = None;
                     thread::sleep(PAUSE);
                     continue;

@@ -12,7 +12,7 @@ const MASTERS: usize = 3;
 /// After how long its members take a silent one for dead.
 pub(crate) const NODE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// A bound for what a cluster decides among its members.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The members, in no order that means anything: roles change.
 pub(crate) struct Cluster {

@@ -11,7 +11,7 @@ use super::{Engine, wait_for};
 pub(crate) const SERVICE: &str = "sessions";
 /// After how long a Sentinel takes a silent server for dead.
 pub(crate) const DOWN_AFTER: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The servers in the order in which they were started, whatever their roles are now, and the Sentinels.
 pub(crate) struct Watched {
