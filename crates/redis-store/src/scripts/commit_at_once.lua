@@ -12,8 +12,7 @@ do
             if struct.unpack('<I8', stored, 17) == version - 1 then
                 redis.call('SET', KEYS[1], value, 'PX', ARGV[4])
                 redis.call('DEL', KEYS[2])
-                local clock = redis.call('TIME')
-                return { 0, clock[1] * 1000000 + clock[2], version, 0 }
+                return { 0, version, 0 }
             end
         end
     end
