@@ -66,6 +66,13 @@ impl<'a> Request<'a> {
         (packed, self.before_count + 1)
     }
 
+    /// The last command alone.
+    pub(crate) fn packed_last(&self, form: Form) -> (Vec<u8>, usize) {
+        let mut packed = Vec::new();
+        self.last_command(form, &mut packed);
+        (packed, 1)
+    }
+
     /// The last command alone, told to a server that takes a slot over and does not own it yet.
     pub(crate) fn packed_asking(&self, form: Form) -> (Vec<u8>, usize) {
         let mut packed = Vec::new();

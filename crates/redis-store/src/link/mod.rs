@@ -65,7 +65,7 @@ impl Link {
         let (connect_timeout, timeout) = (dialer.address.connect_timeout, dialer.address.timeout);
         let deadline = Deadline::after(connect_timeout + timeout + request.patience);
         let changes_place = !matches!(dialer.address.servers, Servers::One(_));
-        let (mut form, mut asking, mut repeated) = (Form::ByHash, None, false);
+        let (mut form, mut asking, mut sent, mut repeated) = (Form::ByHash, None, false, false);
         // What failed before the time was over explains more than that it was.
         let mut said = None;
         loop {
@@ -80,7 +80,13 @@ impl Link {
                 }
                 Err(error) => return Err(said.unwrap_or(error)),
             };
-            let (bytes, count) = if asking.is_some() { request.packed_asking(form) } else { request.packed(form) };
+            let (bytes, count) = match (&asking, sent) {
+                (Some(_), _) => request.packed_asking(form),
+                // What goes before the last command is not repeated: it would be counted, or waited for, twice.
+                (None, true) => request.packed_last(form),
+                (None, false) => request.packed(form),
+            };
+            sent = true;
             let outcome = match connection.ask(&bytes, count, deadline.or(timeout + request.patience)) {
                 Ok(mut answers) => Ok(next(answers.pop(), connection)),
                 Err(fault) => Err((fault, connection.endpoint().to_string())),
