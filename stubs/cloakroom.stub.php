@@ -127,7 +127,7 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
  * - attached: processes (in a thread-safe PHP, threads) that use the store now
  * - locked, waiting: sessions that a request holds the lock of now, and requests that wait for one
  *
- * On Redis and Valkey servers the figures are those that such a store has, and besides locks_lost, server_memory,
+ * On Redis and Valkey servers the figures are those that such a store has, and besides rewritten, locks_lost, server_memory,
  * server_memory_limit, evicted_keys, expired_keys and clients, which the servers tell of themselves.
  *
  * @return array{}|array{
