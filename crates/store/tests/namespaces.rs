@@ -77,8 +77,9 @@ fn holder_is_not_robbed() -> Checked {
             return Err(format!("while process 1 of another namespace holds the lock: {answer}"));
         }
     }
-    if holder.ask("write s mine")? != "Stored" || probe.ask("snapshot s")? != "mine" {
-        return Err("the holder's commit does not count".to_owned());
+    let (outcome, content) = (holder.ask("write s mine")?, probe.ask("snapshot s")?);
+    if (outcome.as_str(), content.as_str()) != ("Stored", "mine") {
+        return Err(format!("the holder's commit does not count: {outcome}, and the session holds '{content}'"));
     }
     in_thread(|| sound(&attach_existing(dir.path())?))??;
     Ok(Finding::Passed("five waiters killed, the holder kept its lock".to_owned()))
