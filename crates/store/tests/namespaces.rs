@@ -15,15 +15,18 @@ use troupe::{player, queue_up};
 /// A bound that only something stuck reaches.
 const SOON: Duration = Duration::from_secs(5);
 
-/// A player that is process 1 of a pid namespace of its own.
-fn contained(dir: &Path) -> Worker {
-    Worker::start(|| {
+/// A player that is process 1 of a pid namespace of its own. It is there already: what is killed earlier, the process
+/// outside, would leave one behind that does not yet die with it.
+fn contained(dir: &Path) -> Result<Worker, String> {
+    let mut worker = Worker::start(|| {
         if let Err(e) = enter_pid_namespace() {
             println!("        no pid namespace: {e}");
             std::process::exit(9);
         }
         player(dir)
-    })
+    });
+    worker.ask("snapshot s")?;
+    Ok(worker)
 }
 
 /// Why there can be no pid namespaces here, if so.
@@ -64,11 +67,11 @@ fn stage() -> Result<tempfile::TempDir, String> {
 
 fn holder_is_not_robbed() -> Checked {
     let dir = stage()?;
-    let mut holder = contained(dir.path());
-    let mut probe = contained(dir.path());
+    let mut holder = contained(dir.path())?;
+    let mut probe = contained(dir.path())?;
     holder.ask("hold s")?;
     for _ in 0..5 {
-        let mut waiter = contained(dir.path());
+        let mut waiter = contained(dir.path())?;
         queue_up(&mut probe, &mut waiter, "take s 20000 w", 1)?;
         waiter.child.kill();
         // Long enough for several looks at the holder's liveness.
@@ -89,9 +92,9 @@ fn holder_dies() -> Checked {
     let dir = stage()?;
     let mut slowest = Duration::ZERO;
     for _ in 0..5 {
-        let mut holder = contained(dir.path());
-        let mut waiter = contained(dir.path());
-        let mut probe = contained(dir.path());
+        let mut holder = contained(dir.path())?;
+        let mut waiter = contained(dir.path())?;
+        let mut probe = contained(dir.path())?;
         holder.ask("hold s")?;
         queue_up(&mut probe, &mut waiter, "take s 20000 w", 1)?;
         let start = Instant::now();
@@ -105,11 +108,11 @@ fn holder_dies() -> Checked {
 
 fn waiter_dies() -> Checked {
     let dir = stage()?;
-    let mut holder = contained(dir.path());
-    let mut probe = contained(dir.path());
+    let mut holder = contained(dir.path())?;
+    let mut probe = contained(dir.path())?;
     for _ in 0..5 {
-        let mut first = contained(dir.path());
-        let mut second = contained(dir.path());
+        let mut first = contained(dir.path())?;
+        let mut second = contained(dir.path())?;
         holder.ask("hold s")?;
         queue_up(&mut probe, &mut first, "take s 20000 a", 1)?;
         queue_up(&mut probe, &mut second, "take s 20000 b", 2)?;
@@ -127,9 +130,9 @@ fn waiter_dies() -> Checked {
 
 fn goes_round() -> Checked {
     let dir = stage()?;
-    let mut holder = contained(dir.path());
-    let mut probe = contained(dir.path());
-    let mut players: Vec<Worker> = (0..4).map(|_| contained(dir.path())).collect();
+    let mut holder = contained(dir.path())?;
+    let mut probe = contained(dir.path())?;
+    let mut players: Vec<Worker> = (0..4).map(|_| contained(dir.path())).collect::<Result<_, _>>()?;
     for _ in 0..25 {
         holder.ask("hold s")?;
         for (i, player) in players.iter_mut().enumerate() {

@@ -1,6 +1,6 @@
 //! What collecting removes: everything past its lifetime, or nothing where the storage has removed it already.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cloakroom_session::{Effort, Key, Store};
 
@@ -31,7 +31,13 @@ pub(crate) fn collect_counts_what_it_removes(open: Open<'_>) {
     let store = &*open();
     assert_eq!(store.collect(Effort::All).expect("no failure"), 0);
     let living = expired_and_living(store, 40);
-    assert_eq!(store.collect(Effort::All).expect("no failure"), 40);
+    // For readers they are gone at once; their space is taken when another clock agrees, a second later at most.
+    let start = Instant::now();
+    let mut removed = 0;
+    while removed < 40 && start.elapsed() < Duration::from_secs(5) {
+        removed += store.collect(Effort::All).expect("no failure");
+    }
+    assert_eq!(removed, 40);
     assert_eq!(store.collect(Effort::All).expect("no failure"), 0);
     for key in &living {
         assert_eq!(stored(store, key).as_deref(), Some(&b"payload"[..]));
@@ -41,12 +47,10 @@ pub(crate) fn collect_counts_what_it_removes(open: Open<'_>) {
 pub(crate) fn small_steps_remove_everything_in_the_end(open: Open<'_>) {
     let store = &*open();
     let living = expired_and_living(store, 40);
+    let start = Instant::now();
     let mut removed = 0;
-    for _ in 0..100_000 {
+    while removed < 40 && start.elapsed() < Duration::from_secs(20) {
         removed += store.collect(Effort::Step).expect("no failure");
-        if removed == 40 {
-            break;
-        }
     }
     assert_eq!(removed, 40);
     assert_eq!(store.collect(Effort::All).expect("no failure"), 0);
