@@ -1,0 +1,36 @@
+//! Which storage of which handler an address names: `KIND:WHERE`, with what the handler's own `session.save_path` says
+//! after the colon.
+
+use std::sync::Arc;
+
+use crate::Predecessor;
+use crate::files::Files;
+
+/// Why an address names no predecessor. Never quotes the address, which may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// It begins with no known kind.
+    #[error(
+        "write the old session.save_handler, a colon and its session.save_path, as in \"files:/var/lib/php/sessions\""
+    )]
+    Kind,
+    /// What follows the kind is not understood.
+    #[error("{0}")]
+    Place(String),
+}
+
+/// The storage that `text` names: `files:DIR`, `files:N;DIR`, `files:N;MODE;DIR`. Nothing is opened or connected to.
+/// `user` is whose sessions are meant, where the storage tells users apart; without one, those of the process at the time
+/// it asks.
+///
+/// # Errors
+/// [`ParseError`] with what to write instead.
+pub fn parse(text: &[u8], user: Option<u32>) -> Result<Arc<dyn Predecessor>, ParseError> {
+    let Some(colon) = text.iter().position(|&byte| byte == b':') else { return Err(ParseError::Kind) };
+    let (kind, place) = text.split_at(colon);
+    let place = place.split_first().map_or(place, |(_, place)| place);
+    match kind {
+        b"files" => Ok(Arc::new(Files::parse(place, user)?)),
+        _ => Err(ParseError::Kind),
+    }
+}

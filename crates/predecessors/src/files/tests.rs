@@ -1,0 +1,280 @@
+//! What `files` itself does with such files is shown by the `.phpt` tests; here is what they cannot reach.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::*;
+use crate::predecessor::MAX_PAYLOAD;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const NO_WAIT: Duration = Duration::ZERO;
+
+fn at(directory: &Path) -> Files {
+    Files::parse(directory.as_os_str().as_bytes(), None).expect("an absolute path")
+}
+
+fn deep(directory: &Path, depth: &str) -> Files {
+    let save_path = [depth.as_bytes(), b";", directory.as_os_str().as_bytes()].concat();
+    Files::parse(&save_path, None).expect("a depth and an absolute path")
+}
+
+fn put(directory: &Path, id: &str, payload: &[u8]) -> std::path::PathBuf {
+    let path = directory.join(format!("sess_{id}"));
+    std::fs::write(&path, payload).expect("written");
+    path
+}
+
+fn age(path: &Path, age: Duration) {
+    let file = OpenOptions::new().write(true).open(path).expect("opened");
+    file.set_modified(SystemTime::now() - age).expect("aged");
+}
+
+fn held(files: &Files, id: &str) -> Option<Vec<u8>> {
+    files.hold(id.as_bytes(), NO_WAIT, HOUR).expect("read").map(|held| held.payload().to_vec())
+}
+
+fn ids(files: &Files) -> Vec<String> {
+    let mut ids = Vec::new();
+    files
+        .each(&mut |id| {
+            ids.push(String::from_utf8_lossy(id).into_owned());
+            ControlFlow::Continue(())
+        })
+        .expect("listed");
+    ids.sort();
+    ids
+}
+
+#[test]
+fn save_paths_are_those_of_files() {
+    for (save_path, directory, depth) in
+        [("/a", "/a", 0), ("2;/a", "/a", 2), ("0;/a", "/a", 0), ("1;0600;/a", "/a", 1), ("1;600;/a;b", "/a;b", 1)]
+    {
+        let files = Files::parse(save_path.as_bytes(), None).expect(save_path);
+        assert_eq!((files.directory.to_str(), files.depth), (Some(directory), depth), "{save_path}");
+    }
+    for save_path in ["", "a", "2;a", "x;/a", "-1;/a", "33;/a", ";/a", "1;9;/a", "1;;/a", "1;0600;a", "/a\0b"] {
+        assert!(Files::parse(save_path.as_bytes(), None).is_err(), "{save_path:?}");
+    }
+}
+
+#[test]
+fn a_session_is_found_read_and_removed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = at(dir.path());
+    let path = put(dir.path(), "abc", b"n|i:1;");
+    assert!(files.has(b"abc", HOUR).expect("looked"));
+    assert_eq!(held(&files, "abc").as_deref(), Some(&b"n|i:1;"[..]));
+    assert_eq!(files.peek(b"abc", HOUR).expect("read").as_deref(), Some(&b"n|i:1;"[..]));
+    assert_eq!(std::fs::read(&path).expect("still there"), b"n|i:1;");
+    assert!(files.destroy(b"abc").expect("removed"));
+    assert!(!files.destroy(b"abc").expect("nothing to remove"));
+    assert!(!files.has(b"abc", HOUR).expect("looked"));
+    assert_eq!((held(&files, "abc"), files.peek(b"abc", HOUR).expect("read")), (None, None));
+}
+
+#[test]
+fn when_it_was_used_is_told_and_an_expired_one_is_absent() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = at(dir.path());
+    let path = put(dir.path(), "abc", b"n|i:1;");
+    age(&path, Duration::from_secs(1800));
+    let used = files.hold(b"abc", NO_WAIT, HOUR).expect("read").expect("there").used().expect("known");
+    let ago = SystemTime::now().duration_since(used).expect("in the past");
+    assert!((1800..1810).contains(&ago.as_secs()), "{ago:?}");
+    age(&path, Duration::from_secs(3700));
+    assert!(!files.has(b"abc", HOUR).expect("looked"));
+    assert_eq!((held(&files, "abc"), files.peek(b"abc", HOUR).expect("read")), (None, None));
+    assert!(files.has(b"abc", 2 * HOUR).expect("looked"));
+    assert_eq!(ids(&files), ["abc"], "whoever takes all over counts the expired ones");
+}
+
+#[test]
+fn a_depth_leads_through_directories() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = deep(dir.path(), "2");
+    let below = dir.path().join("a/b");
+    std::fs::create_dir_all(&below).expect("made");
+    std::fs::create_dir_all(dir.path().join("a/not one letter")).expect("made");
+    put(&below, "abc", b"n|i:1;");
+    // None of these lies where `files` would look for it.
+    put(&below, "xbc", b"n|i:2;");
+    put(dir.path(), "abd", b"n|i:3;");
+    put(&dir.path().join("a/not one letter"), "abe", b"n|i:4;");
+    assert_eq!(held(&files, "abc").as_deref(), Some(&b"n|i:1;"[..]));
+    assert_eq!((held(&files, "xbc"), held(&files, "abd"), held(&files, "ab")), (None, None, None));
+    assert_eq!(ids(&files), ["abc"]);
+    assert!(files.location().starts_with("files:2;/"));
+}
+
+#[test]
+fn a_lock_is_waited_for_with_a_bound_and_what_its_holder_wrote_is_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = put(dir.path(), "abc", b"before");
+    let holder = OpenOptions::new().read(true).write(true).open(&path).expect("opened");
+    flock(&holder, FlockOperation::LockExclusive).expect("locked");
+    let files = at(dir.path());
+    assert!(files.has(b"abc", HOUR).expect("looking does not wait"));
+    assert!(matches!(files.hold(b"abc", NO_WAIT, HOUR), Err(Error::Busy { .. })));
+    let began = Instant::now();
+    assert!(matches!(files.hold(b"abc", Duration::from_millis(50), HOUR), Err(Error::Busy { .. })));
+    assert!((50..5000).contains(&began.elapsed().as_millis()));
+    let (waiting, waits) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        waiting.send(()).expect("heard");
+        files.hold(b"abc", Duration::from_secs(20), HOUR).map(|held| held.map(|held| held.payload().to_vec()))
+    });
+    waits.recv().expect("started");
+    std::fs::write(&path, b"after").expect("written");
+    drop(holder);
+    assert_eq!(reader.join().expect("no panic").expect("read").as_deref(), Some(&b"after"[..]));
+}
+
+#[test]
+fn a_session_that_ends_during_the_wait_is_absent() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = put(dir.path(), "abc", b"before");
+    let holder = File::open(&path).expect("opened");
+    flock(&holder, FlockOperation::LockExclusive).expect("locked");
+    let files = at(dir.path());
+    let (opened, _) = files.open(b"abc", HOUR).expect("opened").expect("there");
+    std::fs::remove_file(&path).expect("removed");
+    drop(holder);
+    files.take(&opened, NO_WAIT).expect("free now");
+    assert_eq!(files.stat(&opened).expect("looked").st_nlink, 0);
+    assert_eq!(held(&files, "abc"), None);
+}
+
+#[test]
+fn what_is_held_is_locked_for_files_and_free_afterwards() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = put(dir.path(), "abc", b"payload");
+    let files = at(dir.path());
+    let held = files.hold(b"abc", NO_WAIT, HOUR).expect("read").expect("there");
+    let other = File::open(&path).expect("opened");
+    assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_err());
+    drop(held);
+    flock(&other, FlockOperation::NonBlockingLockExclusive).expect("free");
+}
+
+#[test]
+fn a_locked_session_is_read_without_its_lock_once_it_is_quiet() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = put(dir.path(), "abc", b"whole");
+    let holder = OpenOptions::new().write(true).open(&path).expect("opened");
+    flock(&holder, FlockOperation::LockExclusive).expect("locked");
+    let files = at(dir.path());
+    age(&path, Duration::from_secs(60));
+    assert_eq!(files.peek(b"abc", HOUR).expect("read").as_deref(), Some(&b"whole"[..]));
+    // As between the two steps of a write by `files`.
+    holder.set_len(0).expect("emptied");
+    let began = Instant::now();
+    let reader = std::thread::spawn(move || files.peek(b"abc", HOUR));
+    std::os::unix::fs::FileExt::write_all_at(&holder, b"whole again", 0).expect("written");
+    assert_eq!(reader.join().expect("no panic").expect("read").as_deref(), Some(&b"whole again"[..]));
+    assert!(began.elapsed() >= Duration::from_millis(900), "it was read right after a write");
+}
+
+#[test]
+fn what_files_would_not_accept_is_an_error_and_not_absent() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = at(dir.path());
+    let target = put(dir.path(), "target", b"secret");
+    symlink(&target, dir.path().join("sess_link")).expect("linked");
+    std::fs::create_dir(dir.path().join("sess_dir")).expect("made");
+    rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join("sess_fifo"), 0o600.into()).expect("made");
+    for id in ["link", "dir", "fifo"] {
+        assert!(matches!(files.has(id.as_bytes(), HOUR), Err(Error::Unusable { .. })), "{id}");
+        assert!(matches!(files.hold(id.as_bytes(), NO_WAIT, HOUR), Err(Error::Unusable { .. })), "{id}");
+        assert!(matches!(files.peek(id.as_bytes(), HOUR), Err(Error::Unusable { .. })), "{id}");
+        assert!(files.destroy(id.as_bytes()).is_err(), "{id}");
+        assert!(dir.path().join(format!("sess_{id}")).symlink_metadata().is_ok(), "{id} was removed");
+    }
+}
+
+#[test]
+fn the_files_of_other_users_are_refused_and_those_of_root_are_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = put(dir.path(), "abc", b"payload");
+    let me = rustix::process::geteuid();
+    let for_user = |user| Files { user: Some(user), ..at(dir.path()) };
+    assert!(for_user(me.as_raw()).has(b"abc", HOUR).expect("mine"));
+    // Root's files belong to everybody.
+    let others = for_user(me.as_raw() + 1).has(b"abc", HOUR);
+    assert_eq!(others.is_err(), !me.is_root());
+    if me.is_root() {
+        rustix::fs::chown(&path, Some(rustix::fs::Uid::from_raw(4711)), None).expect("given away");
+        let error = for_user(4712).hold(b"abc", NO_WAIT, HOUR).err().expect("another user's");
+        assert!(error.to_string().contains("belongs to another user"), "{error}");
+        assert!(for_user(4711).has(b"abc", HOUR).expect("its user's"));
+        assert!(at(dir.path()).has(b"abc", HOUR).expect("root reads everybody's, as it does with files"));
+    }
+}
+
+#[test]
+fn a_session_that_is_too_long_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = put(dir.path(), "abc", b"");
+    let file = OpenOptions::new().write(true).open(&path).expect("opened");
+    let files = at(dir.path());
+    file.set_len(MAX_PAYLOAD).expect("grown");
+    assert_eq!(held(&files, "abc").map(|payload| payload.len() as u64), Some(MAX_PAYLOAD));
+    file.set_len(MAX_PAYLOAD + 1).expect("grown");
+    let error = files.hold(b"abc", NO_WAIT, HOUR).err().expect("refused");
+    assert!(matches!(error, Error::TooLarge { found, .. } if found == MAX_PAYLOAD + 1), "{error}");
+}
+
+#[test]
+fn ids_that_files_refuses_are_absent_and_reach_no_other_file() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = at(dir.path());
+    std::fs::write(dir.path().join("outside"), b"secret").expect("written");
+    std::fs::create_dir(dir.path().join("sess_")).expect("made");
+    for id in [&b"/../outside"[..], b"../outside", b"a b", b"a\0b", b"", b"a_b", &[b'a'; 256]] {
+        assert!(!files.has(id, HOUR).expect("absent"), "{}", id.escape_ascii());
+        assert!(!files.destroy(id).expect("absent"), "{}", id.escape_ascii());
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_there_or_cannot_be_searched_is_an_error() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let missing = at(&dir.path().join("missing"));
+    assert!(matches!(missing.has(b"abc", HOUR), Err(Error::Unavailable { .. })));
+    assert!(matches!(missing.hold(b"abc", NO_WAIT, HOUR), Err(Error::Unavailable { .. })));
+    assert!(missing.each(&mut |_| ControlFlow::Continue(())).is_err());
+    // Root can search any directory.
+    if !rustix::process::geteuid().is_root() {
+        put(dir.path(), "abc", b"payload");
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o000)).expect("closed");
+        let error = at(dir.path()).has(b"abc", HOUR);
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o700)).expect("opened");
+        assert!(matches!(error, Err(Error::Unavailable { .. })));
+    }
+}
+
+#[test]
+fn empty_files_are_left_once_and_filled_in_place() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = at(dir.path());
+    files.leave(b"abc").expect("left");
+    let path = dir.path().join("sess_abc");
+    assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
+    let used = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    assert_eq!(files.fill(b"abc", b"n|i:1;", used, NO_WAIT).expect("filled"), Filled::Written);
+    files.leave(b"abc").expect("left alone");
+    assert_eq!(std::fs::read(&path).expect("read"), b"n|i:1;");
+    assert_eq!(path.metadata().expect("there").modified().expect("known"), used);
+    assert_eq!(files.fill(b"abc", b"n|i:1;", used, NO_WAIT).expect("filled"), Filled::Unchanged);
+    assert_eq!(files.fill(b"abc", b"", used, NO_WAIT).expect("filled"), Filled::Written);
+    assert_eq!(std::fs::read(&path).expect("read"), b"");
+    assert_eq!(files.fill(b"absent", b"x", used, NO_WAIT).expect("looked"), Filled::Absent);
+    let holder = File::open(&path).expect("opened");
+    flock(&holder, FlockOperation::LockExclusive).expect("locked");
+    assert!(matches!(files.fill(b"abc", b"x", used, NO_WAIT), Err(Error::Busy { .. })));
+}

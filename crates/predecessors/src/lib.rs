@@ -1,0 +1,22 @@
+//! Other session handlers' storages, read so that their sessions can be taken over.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`predecessor`] | the [`Predecessor`] and [`Held`] traits: what a storage must be able to do |
+//! | [`address`] | [`parse`]: from `KIND:WHERE` to the storage that it names |
+//! | [`error`] | [`Error`]: what a storage can answer instead of a result |
+//! | [`files`] | PHP's own handler `files` |
+//!
+//! A predecessor is only read, locked as its own handler locks it, and told of sessions that have ended. Nothing is ever
+//! written into a session of it. The crate knows nothing of PHP, nor of what becomes of a session that was taken over.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+pub mod address;
+pub mod error;
+pub mod files;
+pub mod predecessor;
+
+pub use address::{ParseError, parse};
+pub use error::Error;
+pub use predecessor::{Held, Predecessor};
