@@ -10,7 +10,7 @@ use_cloakroom(own_directory());
 $before = Cloakroom\status();
 same('store, lock and counters', [
     'store', 'lock', 'sessions', 'reads', 'writes', 'touches', 'creates', 'destroys', 'refused_writes', 'rewritten', 'locks_lost',
-    'corrupt', 'merges', 'merge_conflicts', 'merge_fallbacks', 'waits', 'wait_timeouts', 'wait_microseconds', 'waits_below_100us',
+    'corrupt', 'merges', 'merge_conflicts', 'merge_fallbacks', 'migrated', 'waits', 'wait_timeouts', 'wait_microseconds', 'waits_below_100us',
     'waits_below_1ms', 'waits_below_10ms', 'waits_below_100ms', 'waits_below_1s', 'waits_below_10s', 'waits_from_10s',
     'server_memory', 'server_memory_limit', 'evicted_keys', 'expired_keys', 'clients',
 ], array_keys($before));

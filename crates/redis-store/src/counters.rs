@@ -44,6 +44,8 @@ pub enum Counter {
     MergeConflicts,
     /// Writes that could not be merged.
     MergeFallbacks,
+    /// Sessions taken over from the storage of another handler.
+    Migrated,
     /// Locks that were waited for.
     Waits,
     /// Waits in vain.
@@ -55,7 +57,7 @@ pub enum Counter {
 }
 
 /// The names of the counters, those of the histogram at the end.
-pub(crate) const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 23] = [
     "reads",
     "writes",
     "touches",
@@ -68,6 +70,7 @@ pub(crate) const NAMES: [&str; 22] = [
     "merges",
     "merge_conflicts",
     "merge_fallbacks",
+    "migrated",
     "waits",
     "wait_timeouts",
     "wait_microseconds",

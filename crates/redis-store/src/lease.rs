@@ -12,7 +12,7 @@ use crate::counters::Counter;
 use crate::error::Error;
 use crate::heartbeat::Process;
 use crate::key::{Key, Names, TAG, base64url};
-use crate::record::{Commit, HEADER, Header};
+use crate::record::{Commit, Facts, HEADER, Header};
 use crate::request::{Reply, Request};
 use crate::script::{COMMIT, RELEASE, TOUCH, Verdict};
 use crate::store::Store;
@@ -171,6 +171,21 @@ impl Lease {
             }
             self.ended = since.incarnation != 0 && since.incarnation != self.header.incarnation;
         }
+    }
+
+    /// Makes a session that nobody has written one that began at `created`, in seconds since 1970; `false` where somebody
+    /// has written it.
+    pub(crate) fn begin_at(&mut self, created: u32) -> bool {
+        let unwritten = Facts::read(&self.value).filter(Facts::is_unwritten);
+        if let Some(Facts { header, .. }) = unwritten {
+            self.header = Header { created, ..header };
+        }
+        unwritten.is_some()
+    }
+
+    /// Whether the session was ended before this lease could begin.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended
     }
 
     /// The payload that was current when the lease was acquired.

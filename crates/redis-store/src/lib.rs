@@ -11,7 +11,7 @@
 //! | `key`, `record`, `script`, `scripts/*.lua` | what is on the server, under which names, and the steps that change it |
 //! | `request`, `link`, `connection`, `stream`, `tls` | how a round trip is made: within its time, repeated where that is safe |
 //! | `heartbeat`, `signals`, `forks` | the thread that renews locks; what a forked child must not share |
-//! | `walk` | going through all sessions; sessions from elsewhere |
+//! | `walk`, `take_over` | going through all sessions; sessions from elsewhere |
 //! | `counters`, `status` | what is counted, and the figures |
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
@@ -35,6 +35,7 @@ mod script;
 mod signals;
 mod status;
 mod stream;
+mod take_over;
 mod tls;
 mod walk;
 

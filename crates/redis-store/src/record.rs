@@ -59,6 +59,11 @@ impl Facts {
         let retired = value.get(4) == Some(&2);
         Some(Self { header, used: half_word(value, 28), size: half_word(value, 36), retired })
     }
+
+    /// Whether the session is only reserved: nobody has written it since it began.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        self.header.version == 0 && !self.retired
+    }
 }
 
 /// Why a value is not a session.

@@ -278,6 +278,7 @@ impl Store for Local {
             ("merges", stats.merges),
             ("merge_conflicts", stats.conflicts),
             ("merge_fallbacks", stats.merge_fallbacks),
+            ("migrated", stats.migrated),
             ("corrupt", stats.corrupt),
             ("waits", stats.waits),
             ("wait_timeouts", stats.timeouts),
@@ -317,6 +318,14 @@ impl Store for Local {
         if nothing_new { None } else { self.look(second) }
     }
 
+    fn is_vacant(&self, key: &Key) -> Result<bool, StoreError> {
+        self.with(|store| store.is_vacant(&local(key)))
+    }
+
+    fn take_over(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+        self.with(|store| store.take_over(&local(key), &brought(session))).map(became)
+    }
+
     fn inventory(&self) -> Option<&dyn Inventory> {
         Some(self)
     }
@@ -339,6 +348,23 @@ fn entry(found: &store::Entry) -> Entry {
     }
 }
 
+fn brought<'a>(session: &Restored<'a>) -> store::Restored<'a> {
+    store::Restored {
+        payload: session.payload,
+        created: u32::try_from(session.created).unwrap_or(u32::MAX),
+        lifetime: session.lifetime,
+        returned: session.returned,
+    }
+}
+
+fn became(restored: store::Restore) -> Restore {
+    match restored {
+        store::Restore::Stored => Restore::Stored,
+        store::Restore::Exists => Restore::Exists,
+        store::Restore::Ended => Restore::Ended,
+    }
+}
+
 impl Inventory for Local {
     fn walk(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
         // Only before the first session is met can it turn out that they have moved, so none is met twice.
@@ -352,17 +378,7 @@ impl Inventory for Local {
     }
 
     fn restore(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
-        let restored = store::Restored {
-            payload: session.payload,
-            created: u32::try_from(session.created).unwrap_or(u32::MAX),
-            lifetime: session.lifetime,
-            returned: session.returned,
-        };
-        self.with(|store| store.restore(&local(key), &restored)).map(|restored| match restored {
-            store::Restore::Stored => Restore::Stored,
-            store::Restore::Exists => Restore::Exists,
-            store::Restore::Ended => Restore::Ended,
-        })
+        self.with(|store| store.restore(&local(key), &brought(session))).map(became)
     }
 
     fn key_origin(&self) -> KeyOrigin {

@@ -167,6 +167,15 @@ impl Store for Remote {
         self.0.location()
     }
 
+    fn is_vacant(&self, key: &Key) -> Result<bool, StoreError> {
+        self.0.is_vacant(&remote(key)).map_err(|error| self.error(error, 0))
+    }
+
+    fn take_over(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+        let taken = self.0.take_over(&remote(key), &brought(session));
+        taken.map(became).map_err(|error| self.error(error, 0))
+    }
+
     fn inventory(&self) -> Option<&dyn Inventory> {
         Some(self)
     }
@@ -189,6 +198,19 @@ fn entry(found: &store::Entry) -> Entry {
     }
 }
 
+fn brought<'a>(session: &Restored<'a>) -> store::Restored<'a> {
+    let created = u32::try_from(session.created).unwrap_or(u32::MAX);
+    store::Restored { payload: session.payload, created, lifetime: session.lifetime }
+}
+
+fn became(restored: store::Restore) -> Restore {
+    match restored {
+        store::Restore::Stored => Restore::Stored,
+        store::Restore::Exists => Restore::Exists,
+        store::Restore::Ended => Restore::Ended,
+    }
+}
+
 impl Inventory for Remote {
     fn walk(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
         self.0.walk(|found| visit(entry(&found))).map_err(|error| self.error(error, 0))
@@ -200,13 +222,7 @@ impl Inventory for Remote {
     }
 
     fn restore(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
-        let created = u32::try_from(session.created).unwrap_or(u32::MAX);
-        let restored = store::Restored { payload: session.payload, created, lifetime: session.lifetime };
-        self.0.restore(&remote(key), &restored).map_err(|error| self.error(error, 0)).map(|restored| match restored {
-            store::Restore::Stored => Restore::Stored,
-            store::Restore::Exists => Restore::Exists,
-            store::Restore::Ended => Restore::Ended,
-        })
+        self.0.restore(&remote(key), &brought(session)).map(became).map_err(|error| self.error(error, 0))
     }
 
     fn key_origin(&self) -> KeyOrigin {

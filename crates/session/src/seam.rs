@@ -14,6 +14,7 @@
 use std::any::Any;
 use std::time::Duration;
 
+use crate::inventory::{Restore, Restored};
 use crate::{Inventory, Namespace, SessionId, StoreError};
 
 /// The most bytes one payload may have: 16 MiB.
@@ -168,6 +169,19 @@ pub trait Store: Send + Sync {
     fn notice(&self) -> Option<String> {
         None
     }
+
+    /// Whether there is room for a session from elsewhere: none is here, or only one that is reserved and that nobody has
+    /// written, and none was destroyed lately. A session that was emptied by its script is one.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn is_vacant(&self, key: &Key) -> Result<bool, StoreError>;
+
+    /// Stores a session that another handler kept, where [`Store::is_vacant`], and counts it.
+    ///
+    /// # Errors
+    /// As [`Lease::commit`].
+    fn take_over(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError>;
 
     /// What tools see of the store, where it can be gone through.
     fn inventory(&self) -> Option<&dyn Inventory> {

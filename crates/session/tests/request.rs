@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use cloakroom_session::id::MAX_ID;
+use cloakroom_session::inventory::{Restore, Restored};
 use cloakroom_session::merge::Format;
 use cloakroom_session::moved::Origin;
 use cloakroom_session::request::{Finished, RequestError};
@@ -482,6 +483,14 @@ impl Store for Faulty {
 
     fn location(&self) -> String {
         self.inner.location()
+    }
+
+    fn is_vacant(&self, key: &Key) -> Result<bool, StoreError> {
+        self.inner.is_vacant(key)
+    }
+
+    fn take_over(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+        self.inner.take_over(key, session)
     }
 }
 

@@ -216,6 +216,9 @@ impl Lease {
             payload::seal(map, block, hash, binding);
         }
         node.see(wall, now, seconds(lifetime));
+        if block == 0 {
+            node.flags().fetch_or(flag::EMPTIED, Ordering::Relaxed);
+        }
         node.head_word().store(new.0, Ordering::Release);
         // Who waits for the session is woken before the rest is tidied up, which needs only the shard lock.
         let mut unlocked = true;

@@ -221,6 +221,8 @@ pub(crate) mod flag {
     pub(crate) const ON_RESERVED: u32 = 2;
     /// On the shard's list of fresh sessions.
     pub(crate) const ON_FRESH: u32 = 4;
+    /// The session was written, and what it held was taken away again: without a payload it is not merely reserved.
+    pub(crate) const EMPTIED: u32 = 8;
 }
 
 /// Offsets within a payload block; a payload is a chain of blocks.

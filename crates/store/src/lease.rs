@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::commit::Target;
 use crate::error::Error;
 use crate::key::Key;
-use crate::layout::{ChunkState, Head, NodeState, Ref, header, shard};
+use crate::layout::{ChunkState, Head, NodeState, Ref, flag, header, shard};
 use crate::node::Node;
 use crate::payload::{self, Binding, Broken, MAX_PAYLOAD};
 use crate::seats::{Seat, SeatView};
@@ -198,6 +198,7 @@ impl Lease {
         self.store.with_shard(me, self.shard, |guard| {
             let node = guard.node(place)?;
             if node.head() == seen {
+                node.flags().fetch_or(flag::EMPTIED, Ordering::Relaxed);
                 node.head_word().store(seen.next(0, NodeState::Live).0, Ordering::Release);
                 count(guard.map, me, Counter::Corrupt, 1);
                 // Where its blocks lie is as doubtful as what they hold: a rebuild finds out.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use twox_hash::XxHash3_64;
 
 use crate::key::Key;
-use crate::layout::{Head, NodeState, Ref, node, offset};
+use crate::layout::{Head, NodeState, Ref, flag, node, offset};
 use crate::region::{Map, Window};
 
 /// A node at a place that was checked to be one.
@@ -133,6 +133,11 @@ impl<'a> Node<'a> {
             return !self.expired(wall);
         }
         state == NodeState::Retired && wall <= self.grace().load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody has written the session, which is live.
+    pub(crate) fn is_unwritten(self) -> bool {
+        self.head().block() == 0 && self.flags().load(Ordering::Relaxed) & flag::EMPTIED == 0
     }
 
     pub(crate) fn is_live(self) -> bool {

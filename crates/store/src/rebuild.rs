@@ -303,7 +303,7 @@ impl<'a> ShardGuard<'a> {
         let lost: HashSet<Ref> = free.iter().map(|node| node.place).collect();
         for node in live.iter().filter(|node| !lost.contains(&node.place)) {
             let head = node.head();
-            let flags = node.flags().fetch_and(flag::RETURNED, Ordering::Relaxed) & flag::RETURNED;
+            let flags = node.flags().fetch_and(flag::RETURNED | flag::EMPTIED, Ordering::Relaxed);
             if head.state() != NodeState::Live {
                 self.shard.add(shard::TOMBSTONES, 1);
                 continue;
@@ -311,7 +311,7 @@ impl<'a> ShardGuard<'a> {
             self.shard.add(shard::LIVE, 1);
             if head.block() == 0 {
                 self.link(*node, shard::RESERVED);
-            } else if flags == 0 {
+            } else if flags & flag::RETURNED == 0 {
                 self.link(*node, shard::FRESH);
             }
         }

@@ -20,8 +20,12 @@ use crate::attach::{Options, attach_locked, clamped};
 use crate::byte_lock::{self, Byte};
 use crate::error::{AttachError, Error};
 use crate::file::{self, Content};
+use crate::index::Contended;
 use crate::key::Key;
+use crate::layout::NodeState;
 use crate::lease::{Lease, Mark, Outcome, Over};
+use crate::node::Node;
+use crate::stats::{Counter, count};
 use crate::store::Store;
 
 /// How long to wait for somebody who is attaching.
@@ -66,6 +70,40 @@ impl Store {
     /// # Errors
     /// As [`Lease::commit`].
     pub fn restore(self: &Arc<Store>, key: &Key, session: &Restored<'_>) -> Result<Restore, Error> {
+        self.bring_in(key, session, false)
+    }
+
+    /// [`Store::restore`] that also takes the place of a session which is only reserved, and counts.
+    ///
+    /// # Errors
+    /// As [`Lease::commit`].
+    pub fn take_over(self: &Arc<Store>, key: &Key, session: &Restored<'_>) -> Result<Restore, Error> {
+        let taken = self.bring_in(key, session, true)?;
+        if taken == Restore::Stored {
+            count(self.map()?, self.seat()?, Counter::Migrated, 1);
+        }
+        Ok(taken)
+    }
+
+    /// Whether [`Store::take_over`] would store a session, without any lock.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], or where the index could not be searched.
+    pub fn is_vacant(self: &Arc<Store>, key: &Key) -> Result<bool, Error> {
+        let me = self.seat()?;
+        let (shard, wall) = (self.shard_of(key), self.clock().wall());
+        let is_vacant = |node: Node<'_>| match node.head().state() {
+            NodeState::Free => true,
+            NodeState::Live => node.expired(wall) || node.is_unwritten(),
+            NodeState::Tombstone | NodeState::Retired => false,
+        };
+        match self.lookup(self.map()?, shard, key) {
+            Ok(node) => Ok(node.is_none_or(|node| is_vacant(node) || node.key() != *key)),
+            Err(Contended) => self.with_shard(me, shard, |guard| Ok(guard.find_session(key)?.is_none_or(is_vacant))),
+        }
+    }
+
+    fn bring_in(self: &Arc<Store>, key: &Key, session: &Restored<'_>, over_reserved: bool) -> Result<Restore, Error> {
         // Who has been waiting since the store was made may not write what was destroyed since.
         let since = Some(Mark { incarnation: 0, version: 0, began: 1 });
         let (wait, lifetime) = (Duration::ZERO, session.lifetime);
@@ -77,13 +115,15 @@ impl Store {
         if lease.ended {
             return Ok(Restore::Ended);
         }
-        if !lease.is_new() {
+        if !(lease.is_new() || over_reserved && lease.is_unwritten()?) {
             return Ok(Restore::Exists);
         }
         lease.backdate(session.created, session.returned)?;
-        match lease.commit(session.payload, session.lifetime, Over::Anything)? {
+        let over = if lease.is_new() { Over::Anything } else { Over::WhatWasRead };
+        match lease.commit(session.payload, session.lifetime, over)? {
             Outcome::Stored => Ok(Restore::Stored),
-            Outcome::Ended | Outcome::Moved => Ok(Restore::Ended),
+            Outcome::Moved => Ok(Restore::Exists),
+            Outcome::Ended => Ok(Restore::Ended),
         }
     }
 
@@ -156,6 +196,15 @@ fn make_blank(dir: &OwnedFd, directory: &Path, user: u32) -> Result<(), AttachEr
 }
 
 impl Lease {
+    /// Whether nobody has written the session, and what this lease has read is what is there.
+    fn is_unwritten(&mut self) -> Result<bool, Error> {
+        let node = Node::new(self.store.map()?, self.place.get());
+        let (head, unwritten) = (node.head(), node.is_unwritten());
+        // As this lease stands where the store was made, it has read nothing yet.
+        self.see(head)?;
+        Ok(unwritten)
+    }
+
     /// Makes the session that this lease has just begun one that began at `created`.
     fn backdate(&self, created: u32, returned: bool) -> Result<(), Error> {
         self.store.with_shard(self.me, self.shard, |guard| {

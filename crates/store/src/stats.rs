@@ -38,6 +38,8 @@ pub(crate) enum Counter {
     Conflicts,
     /// Writes that could not be merged and replaced what was there.
     MergeFallbacks,
+    /// Sessions taken over from the storage of another handler.
+    Migrated,
 }
 
 /// Upper bounds of the wait histogram in nanoseconds; one more bucket takes the rest.
@@ -48,7 +50,7 @@ pub(crate) const WAIT_BUCKETS: usize = WAIT_BOUNDS.len() + 1;
 pub(crate) const COUNTERS: usize = 28;
 
 const _: () = assert!(Counter::WaitBucket as usize + WAIT_BUCKETS == Counter::Merges as usize);
-const _: () = assert!((Counter::MergeFallbacks as usize) < COUNTERS);
+const _: () = assert!((Counter::Migrated as usize) < COUNTERS);
 
 /// The figures of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,6 +103,8 @@ pub struct Stats {
     pub conflicts: u64,
     /// Writes that could not be merged and replaced what was there.
     pub merge_fallbacks: u64,
+    /// Sessions taken over from the storage of another handler.
+    pub migrated: u64,
     /// Threads that have the store attached.
     pub attached: u64,
     /// Sessions that are locked now.
@@ -177,6 +181,7 @@ impl Store {
             merges: of(Counter::Merges),
             conflicts: of(Counter::Conflicts),
             merge_fallbacks: of(Counter::MergeFallbacks),
+            migrated: of(Counter::Migrated),
             attached,
             // A seat lists what it waits for, too.
             locked: listed.saturating_sub(waiting),

@@ -18,6 +18,7 @@ mod locking;
 mod model;
 mod payloads;
 mod steps;
+mod take_over;
 mod versions;
 
 use std::sync::Arc;
@@ -102,6 +103,15 @@ macro_rules! suite {
                 namespaces_never_meet,
                 status_counts,
                 the_location_is_told,
+            }
+            take_over::{
+                it_takes_the_place_of_nothing_and_of_a_reservation,
+                it_replaces_nothing_that_was_written,
+                it_replaces_nothing_that_was_emptied,
+                it_revives_nothing,
+                it_waits_for_no_lease,
+                a_request_that_reserved_before_writes_after_it,
+                a_session_that_expired_gives_way,
             }
             versions::{
                 what_was_not_read_is_not_replaced,

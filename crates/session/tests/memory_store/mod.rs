@@ -40,6 +40,7 @@ struct State {
     retired: HashMap<[u8; 32], (Instant, Session)>,
     incarnations: u64,
     merges: u64,
+    migrated: u64,
     tickets: u64,
     reads: u64,
     writes: u64,
@@ -130,6 +131,24 @@ impl State {
     fn readable(&self, key: &Key) -> Option<&Session> {
         let retired = self.retired.get(&key.0).filter(|(until, _)| *until > Instant::now()).map(|(_, session)| session);
         self.live(key).or(retired)
+    }
+
+    /// Whether there is no session under `key`, or one that nobody has written.
+    fn is_unwritten(&self, key: &Key) -> bool {
+        self.readable(key).is_none_or(|session| session.version == 0)
+    }
+
+    /// Stores a session from elsewhere, under the incarnation of the one that is reserved, if one is.
+    fn bring_in(&mut self, key: &Key, session: &Restored<'_>) -> Restore {
+        if self.ended_at.contains_key(&key.0) {
+            return Restore::Ended;
+        }
+        self.incarnations += 1;
+        let incarnation = self.live(key).map_or(self.incarnations, |reserved| reserved.incarnation);
+        let fresh = Session::new(incarnation, Instant::now() + session.lifetime);
+        let (payload, created, returned) = (Arc::new(session.payload.to_vec()), session.created, session.returned);
+        self.sessions.insert(key.0, Session { version: 1, payload, created, returned, ..fresh });
+        Restore::Stored
     }
 
     /// The live session under `key`, reserved where there is none; and whether it was reserved just now.
@@ -307,12 +326,28 @@ impl Store for MemoryStore {
     fn status(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
         let state = self.shared.state();
         let sessions = u64::try_from(state.sessions.len()).expect("fits");
-        let (reads, writes, merges) = (state.reads, state.writes, state.merges);
-        Ok(vec![("sessions", sessions), ("reads", reads), ("writes", writes), ("merges", merges)])
+        let (reads, writes, merges, migrated) = (state.reads, state.writes, state.merges, state.migrated);
+        let counters = [("reads", reads), ("writes", writes), ("merges", merges), ("migrated", migrated)];
+        Ok([("sessions", sessions)].into_iter().chain(counters).collect())
     }
 
     fn location(&self) -> String {
         "memory".to_owned()
+    }
+
+    fn is_vacant(&self, key: &Key) -> Result<bool, StoreError> {
+        let state = self.shared.state();
+        Ok(state.is_unwritten(key) && !state.ended_at.contains_key(&key.0))
+    }
+
+    fn take_over(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+        let mut state = self.shared.state();
+        if !state.is_unwritten(key) || state.is_locked(&key.0) {
+            return Ok(Restore::Exists);
+        }
+        let taken = state.bring_in(key, session);
+        state.migrated += u64::from(taken == Restore::Stored);
+        Ok(taken)
     }
 
     fn inventory(&self) -> Option<&dyn Inventory> {
@@ -337,14 +372,7 @@ impl Inventory for MemoryStore {
         if state.readable(key).is_some() || state.is_locked(&key.0) {
             return Ok(Restore::Exists);
         }
-        if state.ended_at.contains_key(&key.0) {
-            return Ok(Restore::Ended);
-        }
-        state.incarnations += 1;
-        let fresh = Session::new(state.incarnations, Instant::now() + session.lifetime);
-        let (payload, created, returned) = (Arc::new(session.payload.to_vec()), session.created, session.returned);
-        state.sessions.insert(key.0, Session { version: 1, payload, created, returned, ..fresh });
-        Ok(Restore::Stored)
+        Ok(state.bring_in(key, session))
     }
 
     fn key_origin(&self) -> KeyOrigin {

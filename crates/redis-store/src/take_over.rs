@@ -1,0 +1,81 @@
+//! Taking sessions over that another handler kept: they take the place of nothing, or of a session that is only reserved.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Value, cmd};
+
+use crate::acquire::{Acquire, Mark};
+use crate::counters::Counter;
+use crate::error::Error;
+use crate::key::Key;
+use crate::lease::{MAX_PAYLOAD, Outcome, Over};
+use crate::record::{Facts, HEADER};
+use crate::request::Request;
+use crate::store::Store;
+use crate::walk::{Restore, Restored};
+
+/// How long the lock of a session that is taken over outlives a process that vanished in the middle of it.
+const LOCK_TTL: Duration = Duration::from_secs(10);
+
+impl Store {
+    /// Whether [`Store::take_over`] would store a session.
+    ///
+    /// # Errors
+    /// Failures of the server.
+    pub fn is_vacant(&self, key: &Key) -> Result<bool, Error> {
+        let names = self.names(key);
+        let mut header = cmd("GETRANGE");
+        header.arg(&names.session).arg(0).arg(HEADER - 1);
+        match self.ask(Request::command(header, Some(names.slot)))? {
+            Value::BulkString(header) if header.is_empty() => {}
+            Value::BulkString(header) => return Ok(Facts::read(&header).is_some_and(|facts| facts.is_unwritten())),
+            _ => return Err(self.unexpected()),
+        }
+        let mut remembered = cmd("EXISTS");
+        remembered.arg(&names.tombstone);
+        match self.ask(Request::command(remembered, Some(names.slot)))? {
+            Value::Int(remembered) => Ok(remembered == 0),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// [`Store::restore`] that also takes the place of a session which is only reserved, and counts.
+    ///
+    /// # Errors
+    /// As [`Store::restore`].
+    pub fn take_over(self: &Arc<Self>, key: &Key, session: &Restored<'_>) -> Result<Restore, Error> {
+        if session.payload.len() > MAX_PAYLOAD {
+            return Err(Error::TooLarge(session.payload.len()));
+        }
+        let how = Acquire {
+            exclusive: true,
+            lock_ttl: LOCK_TTL,
+            wait: Duration::ZERO,
+            max_waiters: 0,
+            lifetime: session.lifetime,
+            script: b"take-over",
+            // Whatever was ended, and is remembered, was ended since.
+            since: Some(Mark { incarnation: 0, commit: 0, began: 1 }),
+            reserve: true,
+        };
+        let mut lease = match self.acquire(key, &how) {
+            Err(Error::LockTimeout { .. } | Error::HeldHere) => return Ok(Restore::Exists),
+            acquired => acquired?.ok_or_else(|| self.unexpected())?,
+        };
+        if lease.is_ended() {
+            return Ok(Restore::Ended);
+        }
+        if !lease.begin_at(session.created) {
+            return Ok(Restore::Exists);
+        }
+        match lease.commit(session.payload, session.lifetime, Over::WhatWasRead)? {
+            Outcome::Stored => {
+                self.count(Counter::Migrated, 1);
+                Ok(Restore::Stored)
+            }
+            Outcome::Moved => Ok(Restore::Exists),
+            Outcome::Ended => Ok(Restore::Ended),
+        }
+    }
+}
