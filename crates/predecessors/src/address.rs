@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::Predecessor;
 use crate::files::Files;
+use crate::memcached::PhpMemcached;
+use crate::redis::PhpRedis;
 
 /// Why an address names no predecessor. Never quotes the address, which may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +21,8 @@ pub enum ParseError {
     Place(String),
 }
 
-/// The storage that `text` names: `files:DIR`, `files:N;DIR`, `files:N;MODE;DIR`. Nothing is opened or connected to.
+/// The storage that `text` names: `files:DIR`, `files:N;DIR`, `files:N;MODE;DIR`, `redis:` and a path of phpredis,
+/// `memcached:` and a path of php-memcached. Nothing is opened or connected to.
 /// `user` is whose sessions are meant, where the storage tells users apart; without one, those of the process at the time
 /// it asks.
 ///
@@ -31,6 +34,8 @@ pub fn parse(text: &[u8], user: Option<u32>) -> Result<Arc<dyn Predecessor>, Par
     let place = place.split_first().map_or(place, |(_, place)| place);
     match kind {
         b"files" => Ok(Arc::new(Files::parse(place, user)?)),
+        b"redis" => Ok(Arc::new(PhpRedis::parse(place)?)),
+        b"memcached" => Ok(Arc::new(PhpMemcached::parse(place)?)),
         _ => Err(ParseError::Kind),
     }
 }

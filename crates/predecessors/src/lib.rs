@@ -6,6 +6,9 @@
 //! | [`address`] | [`parse`]: from `KIND:WHERE` to the storage that it names |
 //! | [`error`] | [`Error`]: what a storage can answer instead of a result |
 //! | [`files`] | PHP's own handler `files` |
+//! | [`redis`] | phpredis |
+//! | [`memcached`] | php-memcached |
+//! | `servers` | what storages on servers have in common |
 //!
 //! A predecessor is only read, locked as its own handler locks it, and told of sessions that have ended. Nothing is ever
 //! written into a session of it. The crate knows nothing of PHP, nor of what becomes of a session that was taken over.
@@ -15,7 +18,11 @@
 pub mod address;
 pub mod error;
 pub mod files;
+pub mod memcached;
 pub mod predecessor;
+pub mod redis;
+
+mod servers;
 
 pub use address::{ParseError, parse};
 pub use error::Error;

@@ -12,7 +12,8 @@ extern "C" fn in_child() {
 
 /// How many forks lie between this process and the one that asked first. What was noted by a parent is another number
 /// than what its child asks for.
-pub(crate) fn count() -> u64 {
+#[must_use]
+pub fn count() -> u64 {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
         // SAFETY: the handler only adds to an atomic number, which is allowed after a fork, and stays where it is: the

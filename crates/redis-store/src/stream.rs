@@ -28,21 +28,24 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(5);
 
 /// When something has to be done.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline(Instant);
+pub struct Deadline(Instant);
 
 impl Deadline {
     /// So much time from now.
-    pub(crate) fn after(time: Duration) -> Self {
+    #[must_use]
+    pub fn after(time: Duration) -> Self {
         Self(Instant::now() + time)
     }
 
     /// The earlier of the two.
-    pub(crate) fn or(self, time: Duration) -> Self {
+    #[must_use]
+    pub fn or(self, time: Duration) -> Self {
         Self(self.0.min(Instant::now() + time))
     }
 
     /// What is left.
-    pub(crate) fn left(self) -> Duration {
+    #[must_use]
+    pub fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 
@@ -127,25 +130,32 @@ impl Write for Socket {
 }
 
 /// A connection to a server, with or without TLS.
-pub(crate) struct Stream {
+pub struct Stream {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
 }
 
 impl Stream {
     /// Connects to `endpoint`. With `tls` everything that is sent is encrypted; the handshake comes with the first bytes.
-    pub(crate) fn connect(endpoint: &Endpoint, tls: Option<ClientConnection>, deadline: Deadline) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// Why there is no connection, [`ErrorKind::TimedOut`] among them.
+    pub fn connect(endpoint: &Endpoint, tls: Option<ClientConnection>, deadline: Deadline) -> io::Result<Self> {
         Ok(Self { socket: Socket::connect(endpoint, deadline)?, tls: tls.map(Box::new) })
     }
 
     /// Whether the server closed the connection, or said something that nobody had asked for: it is of no use then.
-    pub(crate) fn is_stale(&self) -> bool {
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
         let mut poll_for = [PollFd::from_borrowed_fd(self.socket.descriptor(), PollFlags::IN)];
         poll(&mut poll_for, Some(&Timespec::default())) != Ok(0)
     }
 
     /// Sends all of `bytes`.
-    pub(crate) fn send(&mut self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The stream is of no use after one.
+    pub fn send(&mut self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
         let Self { socket, tls } = self;
         let Some(tls) = tls else {
             let mut left = bytes;
@@ -185,7 +195,7 @@ impl Stream {
     }
 
     /// The stream as something to read from until `deadline`.
-    pub(crate) fn until(&mut self, deadline: Deadline) -> Until<'_> {
+    pub fn until(&mut self, deadline: Deadline) -> Until<'_> {
         Until { stream: self, deadline }
     }
 }
@@ -247,7 +257,7 @@ fn wait(socket: &Socket, ready: PollFlags, deadline: Deadline) -> io::Result<()>
 }
 
 /// See [`Stream::until`].
-pub(crate) struct Until<'a> {
+pub struct Until<'a> {
     stream: &'a mut Stream,
     deadline: Deadline,
 }

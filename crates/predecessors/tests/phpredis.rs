@@ -1,0 +1,378 @@
+//! Sessions that phpredis itself wrote on a real server: found, held under its own lock, read, listed, ended; and what
+//! happens where they cannot be.
+
+mod old_handler;
+#[path = "../../redis-store/tests/servers/mod.rs"]
+mod servers;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use cloakroom_predecessors::{Error, Held, Predecessor, parse};
+use old_handler::OldHandler;
+use servers::process::{Server, Settings};
+use servers::{Engine, temporary, wait_for};
+
+const LIFETIME: Duration = Duration::from_secs(1440);
+/// Longer than anything here waits.
+const LONG: Duration = Duration::from_secs(20);
+/// Locking as a site should have it; phpredis by itself gives up after 20 ms.
+const LOCKING: &[&str] =
+    &["redis.session.locking_enabled=1", "redis.session.lock_retries=-1", "redis.session.lock_expire=60"];
+
+struct Site {
+    server: Server,
+    _dir: tempfile::TempDir,
+}
+
+fn site() -> Site {
+    site_of(&Settings::default())
+}
+
+fn site_of(settings: &Settings) -> Site {
+    let dir = temporary();
+    let server = Server::start(Engine::Redis, &dir.path().join("server"), settings).expect("a server");
+    Site { server, _dir: dir }
+}
+
+/// A site whose server asks for a password.
+fn guarded(password: &str, lines: &[&str]) -> Site {
+    let mut settings = Settings::of(lines);
+    settings.lines.push(format!("requirepass {password}"));
+    settings.admin = Some(("default".to_owned(), password.to_owned()));
+    site_of(&settings)
+}
+
+impl Site {
+    /// The path of its port, with parameters.
+    fn path(&self, parameters: &str) -> String {
+        format!("tcp://127.0.0.1:{}{parameters}", self.server.port)
+    }
+
+    fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        self.server.ask(words).expect("an answer")
+    }
+}
+
+fn phpredis(path: &str, settings: &[&str]) -> OldHandler {
+    OldHandler::new("redis", path, &["igbinary", "redis"], settings)
+}
+
+fn predecessor(path: &str) -> Arc<dyn Predecessor> {
+    parse(format!("redis:{path}").as_bytes(), None).expect("a path")
+}
+
+fn hold(predecessor: &dyn Predecessor, id: &str, wait: Duration) -> Option<Box<dyn Held>> {
+    predecessor.hold(id.as_bytes(), wait, LIFETIME).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The error of what has to fail.
+fn refused<T>(outcome: Result<T, Error>) -> Error {
+    match outcome {
+        Ok(_) => panic!("it did not fail"),
+        Err(error) => error,
+    }
+}
+
+fn listed(predecessor: &dyn Predecessor) -> Vec<String> {
+    let mut ids = Vec::new();
+    let each = predecessor.each(&mut |id| {
+        ids.push(String::from_utf8_lossy(id).into_owned());
+        ControlFlow::Continue(())
+    });
+    each.unwrap_or_else(|error| panic!("{error}"));
+    ids.sort();
+    ids
+}
+
+#[test]
+fn sessions_are_found_read_listed_and_ended() {
+    let site = guarded("word&1", &[]);
+    let socket = format!("unix://{}", site.server.socket().display());
+    let with = |parameters: &str| [site.path(parameters), format!("{socket}{parameters}")];
+    let secret = "auth=word%261";
+    for (number, parameters) in [
+        format!("?{secret}"),
+        format!("?{secret}&database=3"),
+        "?auth[]=default&auth[]=word%261&prefix=a%20*[b]:&weight=2".to_owned(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        for (path, settings) in with(parameters).iter().zip([LOCKING, &["redis.session.locking_enabled=0"]]) {
+            let (handler, predecessor) = (phpredis(path, settings), predecessor(path));
+            assert!(!predecessor.has(b"first", LIFETIME).expect("asked"), "{number}");
+            assert!(hold(&*predecessor, "first", LONG).is_none());
+            handler.request("first", 0);
+            handler.request("first", 0);
+            handler.request("second", 0);
+            assert!(predecessor.has(b"first", LIFETIME).expect("asked"));
+            assert!(!predecessor.has(b"firs", LIFETIME).expect("asked"));
+            let held = hold(&*predecessor, "first", LONG).expect("a session");
+            assert_eq!(held.payload(), b"n|i:2;");
+            let age = SystemTime::now().duration_since(held.used().expect("a time")).expect("a time in the past");
+            assert!(age < LONG, "used {age:?} ago");
+            drop(held);
+            assert_eq!(predecessor.peek(b"second", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+            assert_eq!(listed(&*predecessor), ["first", "second"]);
+            // It is left as it is, and free.
+            handler.request("first", 0);
+            assert_eq!(hold(&*predecessor, "first", LONG).expect("a session").payload(), b"n|i:3;");
+            assert!(predecessor.destroy(b"first").expect("ended"));
+            assert!(!predecessor.destroy(b"first").expect("ended"));
+            assert!(hold(&*predecessor, "first", LONG).is_none());
+            assert!(predecessor.destroy(b"second").expect("ended"));
+        }
+    }
+    // Nothing is left behind, of the locks neither.
+    let admin = predecessor(&site.path(&format!("?{secret}&prefix=")));
+    assert_eq!(listed(&*admin), Vec::<String>::new());
+}
+
+#[test]
+fn an_empty_session_is_there() {
+    let site = site();
+    site.ask::<()>(&["SETEX", "PHPREDIS_SESSION:empty", "100", ""]);
+    let predecessor = predecessor(&site.path(""));
+    assert!(predecessor.has(b"empty", LIFETIME).expect("asked"));
+    assert_eq!(hold(&*predecessor, "empty", LONG).expect("a session").payload(), b"");
+}
+
+#[test]
+fn a_request_of_phpredis_is_waited_for_and_what_it_wrote_is_read() {
+    let site = site();
+    let (handler, predecessor) = (phpredis(&site.path(""), LOCKING), predecessor(&site.path("")));
+    handler.request("id", 0);
+    let request = handler.open("id");
+    // Not now, not in a while, and reading needs no lock.
+    assert!(matches!(refused(predecessor.hold(b"id", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+    let start = Instant::now();
+    let busy = refused(predecessor.hold(b"id", Duration::from_millis(200), LIFETIME));
+    assert!(matches!(busy, Error::Busy { waited, .. } if waited >= Duration::from_millis(200)), "{busy}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!(predecessor.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+    assert!(predecessor.has(b"id", LIFETIME).expect("asked"));
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| hold(&*predecessor, "id", LONG).expect("a session").payload().to_vec());
+        request.end();
+        assert_eq!(waiter.join().expect("it waited"), b"n|i:2;");
+    });
+}
+
+#[test]
+fn a_session_that_phpredis_is_about_to_write_is_waited_for() {
+    let site = site();
+    let (handler, predecessor) = (phpredis(&site.path(""), LOCKING), predecessor(&site.path("")));
+    let request = handler.open("new");
+    assert!(!predecessor.has(b"new", LIFETIME).expect("asked"));
+    assert!(matches!(refused(predecessor.hold(b"new", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+    request.end();
+    assert_eq!(hold(&*predecessor, "new", LONG).expect("a session").payload(), b"n|i:1;");
+}
+
+#[test]
+fn what_is_held_keeps_phpredis_off() {
+    let site = site();
+    let (handler, predecessor) = (phpredis(&site.path(""), LOCKING), predecessor(&site.path("")));
+    handler.request("id", 0);
+    let held = hold(&*predecessor, "id", LONG).expect("a session");
+    let expiry: i64 = site.ask(&["PTTL", "PHPREDIS_SESSION:id_LOCK"]);
+    assert!((1..=30_000).contains(&expiry), "the lock expires in {expiry} ms");
+    let mut request = handler.begin("id");
+    // It has asked for the lock several times when the server has refused it that often.
+    let refusals = || {
+        let info = site.server.info("cmdstat_set").expect("counted");
+        let calls = info.strip_prefix("calls=").and_then(|rest| rest.split(',').next()?.parse::<u64>().ok());
+        calls.filter(|calls| *calls > 20)
+    };
+    wait_for("phpredis asks for the lock again and again", LONG, refusals).expect("it waits");
+    assert!(request.runs());
+    assert_eq!(predecessor.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+    drop(held);
+    request.wait_until_open();
+    request.end();
+    assert_eq!(hold(&*predecessor, "id", LONG).expect("a session").payload(), b"n|i:2;");
+}
+
+#[test]
+fn the_lock_of_somebody_else_is_left_alone() {
+    let site = site();
+    let predecessor = predecessor(&site.path(""));
+    site.ask::<()>(&["SET", "PHPREDIS_SESSION:id", "n|i:1;"]);
+    let held = hold(&*predecessor, "id", LONG).expect("a session");
+    // It expired, and phpredis has it now.
+    site.ask::<()>(&["SET", "PHPREDIS_SESSION:id_LOCK", "host|1"]);
+    drop(held);
+    assert_eq!(site.ask::<Option<String>>(&["GET", "PHPREDIS_SESSION:id_LOCK"]).as_deref(), Some("host|1"));
+    // Without an expiry nothing is known about the last use.
+    site.ask::<()>(&["DEL", "PHPREDIS_SESSION:id_LOCK"]);
+    assert_eq!(hold(&*predecessor, "id", LONG).expect("a session").used(), None);
+}
+
+#[test]
+fn eight_at_once_hold_it_one_after_the_other() {
+    let site = site();
+    let predecessor = predecessor(&site.path(""));
+    phpredis(&site.path(""), LOCKING).request("id", 0);
+    let holding = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let held = hold(&*predecessor, "id", LONG).expect("a session");
+                    assert_eq!(holding.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
+                    assert_eq!(held.payload(), b"n|i:1;");
+                    holding.fetch_sub(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    assert_eq!(site.ask::<u64>(&["EXISTS", "PHPREDIS_SESSION:id_LOCK"]), 0);
+}
+
+#[test]
+fn compressed_sessions_are_refused_and_left() {
+    let site = site();
+    let predecessor = predecessor(&site.path(""));
+    let compress = r#"
+        $redis = new Redis();
+        $redis->connect('127.0.0.1', (int) $argv[1]);
+        $session = 'text|s:200:"' . str_repeat('a', 200) . '";';
+        foreach (['zstd' => Redis::COMPRESSION_ZSTD, 'lz4' => Redis::COMPRESSION_LZ4, 'lzf' => Redis::COMPRESSION_LZF] as $name => $how) {
+            $redis->setOption(Redis::OPT_COMPRESSION, $how);
+            $redis->setex("PHPREDIS_SESSION:$name", 100, $session);
+        }
+    "#;
+    let port = site.server.port.to_string();
+    let extensions = ["-d", "extension=igbinary", "-d", "extension=redis"];
+    let status =
+        std::process::Command::new("php").arg("-n").args(extensions).args(["-r", compress, "--", &port]).status();
+    assert!(status.expect("php runs").success());
+    for id in ["zstd", "lz4"] {
+        let stored: Vec<u8> = site.ask(&["GET", &format!("PHPREDIS_SESSION:{id}")]);
+        assert!(predecessor.has(id.as_bytes(), LIFETIME).expect("asked"), "it is there");
+        for refusal in [
+            refused(predecessor.hold(id.as_bytes(), LONG, LIFETIME)),
+            refused(predecessor.peek(id.as_bytes(), LIFETIME)),
+        ] {
+            assert!(matches!(refusal, Error::Unusable { .. }));
+            let text = refusal.to_string();
+            assert!(text.contains(id) && text.contains("redis.session.compression = none"), "{text}");
+        }
+        assert_eq!(site.ask::<Vec<u8>>(&["GET", &format!("PHPREDIS_SESSION:{id}")]), stored);
+        assert_eq!(site.ask::<u64>(&["EXISTS", &format!("PHPREDIS_SESSION:{id}_LOCK")]), 0);
+    }
+    // That one cannot be told here; whoever takes it over finds that it is no session.
+    let payload = predecessor.peek(b"lzf", LIFETIME).expect("read").expect("a value");
+    assert!(payload.len() < 60, "{} bytes", payload.len());
+}
+
+#[test]
+fn a_server_that_is_down_is_an_error_and_not_an_absence() {
+    let (mut down, up) = (site(), site());
+    down.server.kill();
+    let dead = predecessor(&down.path("?auth=secret&timeout=0.5"));
+    for error in [
+        refused(dead.has(b"id", LIFETIME)),
+        refused(dead.hold(b"id", LONG, LIFETIME)),
+        refused(dead.peek(b"id", LIFETIME)),
+        refused(dead.destroy(b"id")),
+        refused(dead.each(&mut |_| ControlFlow::Continue(()))),
+    ] {
+        let text = error.to_string();
+        assert!(matches!(error, Error::Unavailable { .. }), "{text}");
+        assert!(text.contains("cannot be reached") && text.contains(&down.server.port.to_string()), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+    // Of two servers one is enough for a session that is there, and not for one that might be on the other.
+    phpredis(&up.path(""), LOCKING).request("id", 0);
+    let both = predecessor(&format!("{}, {}", down.path(""), up.path("")));
+    assert!(both.has(b"id", LIFETIME).expect("asked"));
+    assert_eq!(hold(&*both, "id", LONG).expect("a session").payload(), b"n|i:1;");
+    assert!(matches!(refused(both.has(b"other", LIFETIME)), Error::Unavailable { .. }));
+    assert!(matches!(refused(both.hold(b"other", LONG, LIFETIME)), Error::Unavailable { .. }));
+    // What can be ended is ended.
+    assert!(matches!(refused(both.destroy(b"id")), Error::Unavailable { .. }));
+    assert!(!predecessor(&up.path("")).has(b"id", LIFETIME).expect("asked"));
+}
+
+#[test]
+fn a_server_that_is_silent_is_given_up_in_time() {
+    let site = site();
+    let predecessor = predecessor(&site.path("?timeout=0.3&read_timeout=0.3"));
+    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    site.server.pause();
+    let start = Instant::now();
+    let text = refused(predecessor.hold(b"id", LONG, LIFETIME)).to_string();
+    let took = start.elapsed();
+    site.server.resume();
+    assert!(text.contains("did not answer within 0.3 s"), "{text}");
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"), "a new connection is used");
+}
+
+#[test]
+fn a_connection_that_was_closed_is_replaced() {
+    let mut site = site();
+    let predecessor = predecessor(&site.path(""));
+    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    site.ask::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    site.server.kill();
+    site.server.run().expect("it starts again");
+    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+}
+
+#[test]
+fn what_is_no_session_is_refused() {
+    let site = site();
+    let predecessor = predecessor(&site.path(""));
+    site.ask::<()>(&["RPUSH", "PHPREDIS_SESSION:list", "x"]);
+    let text = refused(predecessor.hold(b"list", LONG, LIFETIME)).to_string();
+    assert!(text.contains("something else is stored"), "{text}");
+    site.ask::<()>(&["SETRANGE", "PHPREDIS_SESSION:huge", "16777216", "x"]);
+    let huge = refused(predecessor.hold(b"huge", LONG, LIFETIME));
+    assert!(matches!(huge, Error::TooLarge { found: 16_777_217, .. }), "{huge}");
+    site.ask::<()>(&["SETRANGE", "PHPREDIS_SESSION:large", "16777215", "x"]);
+    assert_eq!(hold(&*predecessor, "large", LONG).expect("a session").payload().len(), 16 << 20);
+}
+
+#[test]
+fn refusals_of_the_server_say_what_to_do() {
+    let site = guarded("right", &["user reader on >pass ~* +get +exists"]);
+    for (parameters, part) in [
+        ("", "asks for a password; add auth="),
+        ("?auth=wrong-secret", "user or password is wrong"),
+        ("?auth=right&database=99", "no such database"),
+        ("?auth[user]=reader&auth[pass]=pass", "strlen pttl del eval"),
+    ] {
+        let predecessor = predecessor(&site.path(parameters));
+        let text = refused(predecessor.peek(b"id", LIFETIME)).to_string();
+        assert!(text.contains(part), "{parameters}: {text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+}
+
+#[test]
+fn thousands_are_listed_once_each_and_the_walk_can_be_broken_off() {
+    let site = site();
+    let fill = "for i = 1, 3000 do redis.call('SET', 'x*:' .. i, '') redis.call('SET', 'x*:' .. i .. '_LOCK', '') \
+                redis.call('SET', 'xy:' .. i, '') end";
+    site.ask::<()>(&["EVAL", fill, "0"]);
+    site.ask::<()>(&["SET", "x*:not an id", ""]);
+    let predecessor = predecessor(&site.path("?prefix=x*:"));
+    let mut expected: Vec<String> = (1..=3000).map(|number| number.to_string()).collect();
+    expected.push("not an id".to_owned());
+    expected.sort();
+    assert_eq!(listed(&*predecessor), expected);
+    let mut seen = 0;
+    let stop = predecessor.each(&mut |_| {
+        seen += 1;
+        if seen == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    stop.expect("listed");
+    assert_eq!(seen, 10);
+}
