@@ -147,7 +147,8 @@ impl Node {
                  speaks the text protocol (neither -B binary nor SASL)"
             ),
             Fault::TimedOut => format!(
-                "the server did not answer within {} s; check that it is not overloaded or stopped, or add ?timeout=… to the path",
+                "the server did not answer within {} s; check that it is not overloaded or stopped and that it speaks the text \
+                 protocol (neither -B binary nor SASL), or add ?timeout=… to the path",
                 self.client.timeout().as_secs_f64()
             ),
             Fault::Unexpected => {

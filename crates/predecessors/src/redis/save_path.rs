@@ -368,7 +368,7 @@ mod tests {
             ("tcp://[secret]:1", "IPv6"),
             ("tcp://[::1", "]"),
             ("tcp://[::1]secret", "port"),
-            ("tcp://sec ret\u{e4}:1", "server 1"),
+            ("tcp://secret\u{e4}:1", "server 1"),
             ("unix://secret/path", "absolute"),
             ("unix:///", "absolute"),
             ("tcp://a?auth=", "empty"),

@@ -1,0 +1,367 @@
+//! Sessions that php-memcached itself wrote on real servers: found, held under its own lock, read, ended; and what happens
+//! where they cannot be.
+
+mod old_handler;
+#[path = "../../redis-store/tests/servers/mod.rs"]
+mod servers;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::ops::ControlFlow;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use cloakroom_predecessors::{Error, Held, Predecessor, parse};
+use old_handler::OldHandler;
+use rustix::process::{Pid, Signal, kill_process};
+use servers::process::spawn_for_life;
+use servers::{free_port, wait_for};
+
+const LIFETIME: Duration = Duration::from_secs(1440);
+/// Longer than anything here waits.
+const LONG: Duration = Duration::from_secs(20);
+/// Locking with patience: php-memcached by itself gives up after 750 ms.
+const LOCKING: &[&str] =
+    &["memcached.sess_lock_retries=1000", "memcached.sess_lock_wait_min=10", "memcached.sess_lock_wait_max=10"];
+const WITHOUT: &[&str] = &["memcached.sess_locking=0", "memcached.sess_binary_protocol=0"];
+
+/// A memcached on a port of loopback. Dropping it kills it.
+struct Server {
+    port: u16,
+    child: Child,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        let port = free_port();
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--pdeathsig",
+            "KILL",
+            "--",
+            "memcached",
+            "-u",
+            "nobody",
+            "-l",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+        ]);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = spawn_for_life(command).expect("setpriv and memcached run");
+        wait_for("memcached accepts", LONG, || TcpStream::connect(("127.0.0.1", port)).ok())
+            .expect("memcached accepts");
+        Self { port, child }
+    }
+
+    fn path(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The first line of what it answers to a command of the tests' own.
+    fn ask(&self, command: &str) -> String {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        connection.write_all(command.as_bytes()).expect("it reads");
+        let mut line = String::new();
+        BufReader::new(connection).read_line(&mut line).expect("it answers");
+        line.trim_end().to_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process");
+        kill_process(pid, signal).expect("a signal to a child");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn php_memcached(path: &str, settings: &[&str]) -> OldHandler {
+    OldHandler::new("memcached", path, &["igbinary", "msgpack", "memcached"], settings)
+}
+
+fn predecessor(path: &str) -> Arc<dyn Predecessor> {
+    parse(format!("memcached:{path}").as_bytes(), None).expect("a path")
+}
+
+fn hold(predecessor: &dyn Predecessor, id: &str, wait: Duration) -> Option<Box<dyn Held>> {
+    predecessor.hold(id.as_bytes(), wait, LIFETIME).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The error of what has to fail.
+fn refused<T>(outcome: Result<T, Error>) -> Error {
+    match outcome {
+        Ok(_) => panic!("it did not fail"),
+        Err(error) => error,
+    }
+}
+
+/// Writes sessions as `handler` does, reads and ends them.
+fn check(handler: &OldHandler, predecessor: &dyn Predecessor) {
+    let long = "a".repeat(200);
+    for id in ["first", &long] {
+        assert!(!predecessor.has(id.as_bytes(), LIFETIME).expect("asked"));
+        assert!(hold(predecessor, id, LONG).is_none());
+        handler.request(id, 0);
+        handler.request(id, 0);
+        assert!(predecessor.has(id.as_bytes(), LIFETIME).expect("asked"));
+        let held = hold(predecessor, id, LONG).expect("a session");
+        assert_eq!(held.payload(), b"n|i:2;");
+        let age = SystemTime::now().duration_since(held.used().expect("a time")).expect("a time in the past");
+        assert!(age < LONG, "used {age:?} ago");
+        drop(held);
+        // It is left as it is, and free. A long one is not compressed.
+        handler.request(id, 100_000);
+        let payload = hold(predecessor, id, LONG).expect("a session").payload().to_vec();
+        assert!(payload.starts_with(b"n|i:3;text|s:100000:\"aaaa") && payload.len() > 100_000);
+        assert_eq!(predecessor.peek(id.as_bytes(), LIFETIME).expect("read"), Some(payload));
+        assert!(predecessor.destroy(id.as_bytes()).expect("ended"));
+        assert!(!predecessor.destroy(id.as_bytes()).expect("ended"));
+        assert!(hold(predecessor, id, LONG).is_none());
+    }
+}
+
+#[test]
+fn sessions_are_found_read_and_ended() {
+    let server = Server::start(&[]);
+    for settings in [LOCKING, WITHOUT] {
+        check(&php_memcached(&server.path(), settings), &*predecessor(&server.path()));
+    }
+    let prefixed = predecessor(&format!("{}?prefix=app.", server.path()));
+    check(&php_memcached(&server.path(), &["memcached.sess_prefix=app."]), &*prefixed);
+    assert_eq!(server.ask("get memc.sess.key.lock.first app.lock.first\r\n"), "END", "no lock is left");
+}
+
+#[test]
+fn sessions_are_found_through_a_socket() {
+    let dir = servers::temporary();
+    let socket = dir.path().join("m");
+    // Its own port is not opened then.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", "memcached", "-u", "root", "-a", "0777", "-s"]).arg(&socket);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = spawn_for_life(command).expect("setpriv and memcached run");
+    let server = Server { port: 0, child };
+    let path = format!("{}:0", socket.display());
+    let predecessor = predecessor(&path);
+    wait_for("memcached accepts", LONG, || predecessor.has(b"id", LIFETIME).ok()).expect("memcached accepts");
+    check(&php_memcached(&path, LOCKING), &*predecessor);
+    drop(server);
+}
+
+#[test]
+fn sessions_and_their_locks_are_found_on_any_of_several_servers() {
+    let servers = [Server::start(&[]), Server::start(&[]), Server::start(&[])];
+    let path = servers.each_ref().map(Server::path).join(",");
+    let (handler, predecessor) = (php_memcached(&path, LOCKING), predecessor(&path));
+    let ids: Vec<String> = (0..12).map(|number| format!("id{number}")).collect();
+    for id in &ids {
+        handler.request(id, 0);
+    }
+    let on =
+        |server: &Server| ids.iter().filter(|id| server.ask(&format!("get memc.sess.key.{id}\r\n")) != "END").count();
+    let counts = servers.each_ref().map(on);
+    assert_eq!(counts.iter().sum::<usize>(), ids.len());
+    assert!(counts.iter().all(|count| *count < ids.len()), "{counts:?}");
+    for id in &ids {
+        assert_eq!(hold(&*predecessor, id, LONG).expect("a session").payload(), b"n|i:1;");
+    }
+    // Wherever php-memcached has the lock, it is met.
+    for id in ids.iter().take(5) {
+        let request = handler.open(id);
+        assert!(matches!(refused(predecessor.hold(id.as_bytes(), Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+        request.end();
+        assert_eq!(hold(&*predecessor, id, LONG).expect("a session").payload(), b"n|i:2;");
+    }
+    for id in &ids {
+        assert!(predecessor.destroy(id.as_bytes()).expect("ended"));
+    }
+    assert_eq!(servers.each_ref().map(on), [0; 3]);
+}
+
+#[test]
+fn a_request_of_php_memcached_is_waited_for_and_what_it_wrote_is_read() {
+    let server = Server::start(&[]);
+    let (handler, predecessor) = (php_memcached(&server.path(), LOCKING), predecessor(&server.path()));
+    handler.request("id", 0);
+    let request = handler.open("id");
+    assert!(matches!(refused(predecessor.hold(b"id", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+    let busy = refused(predecessor.hold(b"id", Duration::from_millis(200), LIFETIME));
+    assert!(matches!(busy, Error::Busy { waited, .. } if waited >= Duration::from_millis(200)), "{busy}");
+    assert_eq!(predecessor.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+    assert!(predecessor.has(b"id", LIFETIME).expect("asked"));
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| hold(&*predecessor, "id", LONG).expect("a session").payload().to_vec());
+        request.end();
+        assert_eq!(waiter.join().expect("it waited"), b"n|i:2;");
+    });
+    // One that it is about to write for the first time.
+    let request = handler.open("new");
+    assert!(!predecessor.has(b"new", LIFETIME).expect("asked"));
+    assert!(matches!(refused(predecessor.hold(b"new", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+    request.end();
+    assert_eq!(hold(&*predecessor, "new", LONG).expect("a session").payload(), b"n|i:1;");
+}
+
+#[test]
+fn what_is_held_keeps_php_memcached_off() {
+    let server = Server::start(&[]);
+    let (handler, predecessor) = (php_memcached(&server.path(), LOCKING), predecessor(&server.path()));
+    handler.request("id", 0);
+    let held = hold(&*predecessor, "id", LONG).expect("a session");
+    let left = server.ask("mg memc.sess.key.lock.id t\r\n");
+    let seconds = left.strip_prefix("HD t").and_then(|left| left.parse::<i64>().ok());
+    assert!(seconds.is_some_and(|seconds| (1..=30).contains(&seconds)), "the lock expires: {left}");
+    let writes = || {
+        let mut connection = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
+        connection.write_all(b"stats\r\nquit\r\n").expect("it reads");
+        let mut stats = String::new();
+        connection.read_to_string(&mut stats).expect("it answers");
+        let writes = stats.lines().find_map(|line| line.strip_prefix("STAT cmd_set ")?.parse::<u64>().ok());
+        writes.expect("it counts writes")
+    };
+    let before = writes();
+    let mut request = handler.begin("id");
+    let asks =
+        wait_for("php-memcached asks for the lock again and again", LONG, || (writes() > before + 5).then_some(()));
+    asks.expect("it waits");
+    assert!(request.runs());
+    assert_eq!(predecessor.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+    drop(held);
+    request.wait_until_open();
+    request.end();
+    assert_eq!(hold(&*predecessor, "id", LONG).expect("a session").payload(), b"n|i:2;");
+}
+
+#[test]
+fn the_lock_of_somebody_else_is_left_alone() {
+    let server = Server::start(&[]);
+    let predecessor = predecessor(&server.path());
+    assert_eq!(server.ask("set memc.sess.key.id 0 0 6\r\nn|i:1;\r\n"), "STORED");
+    let held = hold(&*predecessor, "id", LONG).expect("a session");
+    assert_eq!(held.used(), None, "without an expiry nothing is known about the last use");
+    // It expired, and php-memcached has it now.
+    assert_eq!(server.ask("set memc.sess.key.lock.id 0 0 1\r\n1\r\n"), "STORED");
+    drop(held);
+    assert_eq!(server.ask("get memc.sess.key.lock.id\r\n"), "VALUE memc.sess.key.lock.id 0 1");
+}
+
+#[test]
+fn eight_at_once_hold_it_one_after_the_other() {
+    let server = Server::start(&[]);
+    let predecessor = predecessor(&server.path());
+    php_memcached(&server.path(), LOCKING).request("id", 0);
+    let holding = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let held = hold(&*predecessor, "id", LONG).expect("a session");
+                    assert_eq!(holding.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
+                    assert_eq!(held.payload(), b"n|i:1;");
+                    holding.fetch_sub(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    assert_eq!(server.ask("get memc.sess.key.lock.id\r\n"), "END");
+}
+
+#[test]
+fn what_is_no_plain_session_is_refused() {
+    let server = Server::start(&["-I", "32m", "-m", "128"]);
+    let predecessor = predecessor(&server.path());
+    assert_eq!(server.ask("set memc.sess.key.flags 48 0 1\r\nx\r\n"), "STORED");
+    assert!(predecessor.has(b"flags", LIFETIME).expect("asked"), "it is there");
+    let error = refused(predecessor.hold(b"flags", LONG, LIFETIME));
+    assert!(matches!(error, Error::Unusable { .. }) && error.to_string().contains("compress"), "{error}");
+    let (large, huge) = ("a".repeat(16 << 20), "a".repeat((16 << 20) + 1));
+    assert_eq!(server.ask(&format!("set memc.sess.key.large 0 0 {}\r\n{large}\r\n", large.len())), "STORED");
+    assert_eq!(server.ask(&format!("set memc.sess.key.huge 0 0 {}\r\n{huge}\r\n", huge.len())), "STORED");
+    assert_eq!(hold(&*predecessor, "large", LONG).expect("a session").payload().len(), large.len());
+    assert!(predecessor.has(b"huge", LIFETIME).expect("asked"), "it is there");
+    let error = refused(predecessor.hold(b"huge", LONG, LIFETIME));
+    assert!(matches!(error, Error::TooLarge { found: 16_777_217, .. }), "{error}");
+    assert_eq!(server.ask("get memc.sess.key.lock.huge\r\n"), "END", "no lock is left");
+    assert!(!predecessor.has(b"other", LIFETIME).expect("asked"), "the next answer is the next answer");
+}
+
+#[test]
+fn a_server_that_is_down_is_an_error_and_not_an_absence() {
+    let (down, up) = (Server::start(&[]), Server::start(&[]));
+    let (dead, port) = (predecessor(&down.path()), down.port.to_string());
+    let both = predecessor(&format!("{},{}", down.path(), up.path()));
+    php_memcached(&up.path(), LOCKING).request("id", 0);
+    drop(down);
+    for error in [
+        refused(dead.has(b"id", LIFETIME)),
+        refused(dead.hold(b"id", LONG, LIFETIME)),
+        refused(dead.peek(b"id", LIFETIME)),
+        refused(dead.destroy(b"id")),
+    ] {
+        let text = error.to_string();
+        assert!(matches!(error, Error::Unavailable { .. }), "{text}");
+        assert!(text.contains("cannot be reached") && text.contains(&port), "{text}");
+    }
+    // Reading needs one server, the lock all: nobody knows where php-memcached would have it.
+    assert!(both.has(b"id", LIFETIME).expect("asked"));
+    assert_eq!(both.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+    assert!(matches!(refused(both.hold(b"id", LONG, LIFETIME)), Error::Unavailable { .. }));
+    assert!(matches!(refused(both.has(b"other", LIFETIME)), Error::Unavailable { .. }));
+}
+
+#[test]
+fn a_server_that_is_silent_or_speaks_otherwise_is_given_up_in_time() {
+    let silent = Server::start(&[]);
+    let predecessor = predecessor(&format!("{}?timeout=0.3", silent.path()));
+    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    silent.signal(Signal::STOP);
+    let start = Instant::now();
+    let text = refused(predecessor.hold(b"id", LONG, LIFETIME)).to_string();
+    let took = start.elapsed();
+    silent.signal(Signal::CONT);
+    assert!(text.contains("did not answer within 0.3 s"), "{text}");
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"), "a new connection is used");
+
+    let binary = Server::start(&["-B", "binary"]);
+    let text = refused(self::predecessor(&binary.path()).has(b"id", LIFETIME)).to_string();
+    assert!(text.contains("text protocol"), "{text}");
+
+    let dir = servers::temporary();
+    let users = dir.path().join("users");
+    std::fs::write(&users, "user:word\n").expect("a file");
+    let guarded = Server::start(&["-Y", &users.display().to_string()]);
+    let text = refused(self::predecessor(&guarded.path()).has(b"id", LIFETIME)).to_string();
+    assert!(text.contains("asks for a user and a password"), "{text}");
+}
+
+#[test]
+fn a_connection_that_was_closed_is_replaced() {
+    let server = Server::start(&["-o", "idle_timeout=1"]);
+    let predecessor = predecessor(&server.path());
+    let connections = || {
+        let mut connection = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
+        connection.write_all(b"stats\r\nquit\r\n").expect("it reads");
+        let mut stats = String::new();
+        connection.read_to_string(&mut stats).expect("it answers");
+        stats.lines().find_map(|line| line.strip_prefix("STAT idle_kicks ")?.parse::<u64>().ok())
+    };
+    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    wait_for("the server closes the connection", LONG, || connections().filter(|kicks| *kicks > 0)).expect("closed");
+    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+}
+
+#[test]
+fn sessions_cannot_be_listed() {
+    let error = refused(predecessor("127.0.0.1:1").each(&mut |_| ControlFlow::Continue(())));
+    assert!(matches!(error, Error::CannotList { .. }), "{error}");
+    assert!(error.to_string().contains("memcached:127.0.0.1:1"), "{error}");
+}
