@@ -282,9 +282,16 @@ impl<'a> ShardGuard<'a> {
         }
     }
 
-    /// Makes the index; the nodes that found no room in it.
+    /// Makes the index without asking for a larger file or other shards, which would begin the rebuild again; the nodes
+    /// that found no room in it. The work that follows may ask as before.
     fn make_index(&mut self, live: &[Node<'a>]) -> Vec<Node<'a>> {
-        self.reach = Reach::Shard;
+        let reach = std::mem::replace(&mut self.reach, Reach::Shard);
+        let lost = self.fill_index(live);
+        self.reach = reach;
+        lost
+    }
+
+    fn fill_index(&mut self, live: &[Node<'a>]) -> Vec<Node<'a>> {
         if live.is_empty() && self.shard.get(shard::FREE_BUCKETS) == 0 {
             // An empty shard needs no index, and gets no chunk for one.
             self.forget_index();
