@@ -30,6 +30,7 @@ fn main() -> std::process::ExitCode {
     } else {
         cases.push(("recovery: after a death in each kind of operation", Box::new(recovery::explore_each_kind)));
     }
+    cases.push(("recovery: before a write that makes the file larger", Box::new(recovery::write_that_grows)));
     for case in &operations {
         cases.push((case.name, Box::new(|| stepping::explore(case))));
     }

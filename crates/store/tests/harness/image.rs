@@ -113,6 +113,11 @@ impl Image {
         self.page((SHARDS + shard as usize * PAGE) as u64)[..4] != [0; 4]
     }
 
+    /// Makes it look as if somebody had died with the lock of `shard`.
+    pub(crate) fn lock_shard(&mut self, shard: u32) {
+        self.set((SHARDS + shard as usize * PAGE) as u64, &1u32.to_le_bytes());
+    }
+
     /// Whether a lease of seat `index` lists space that is allocated and not published.
     pub(crate) fn has_pending(&self, index: u64) -> bool {
         let (page, within) = (self.page(seat_at(index) / PAGE as u64 * PAGE as u64), seat_at(index) as usize % PAGE);

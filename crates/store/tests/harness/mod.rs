@@ -208,7 +208,7 @@ pub(crate) fn waiting(wait: Duration) -> Acquire<'static> {
 
 /// An exclusive acquire with a bound that only something stuck reaches.
 pub(crate) fn exclusive() -> Acquire<'static> {
-    waiting(Duration::from_secs(10))
+    waiting(Duration::from_secs(40))
 }
 
 /// An acquire without the session lock.

@@ -1,5 +1,5 @@
 //! Processes of the tests: forking, killing, reaping, asking them to do something, and memory shared with them.
-//! The only unsafe code of the tests besides the tracer.
+//! The only unsafe code of the tests besides the tracer and the memory of those it traces.
 
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
 use std::os::fd::AsRawFd;
@@ -66,15 +66,25 @@ impl Child {
         self.status.is_none()
     }
 
+    /// Whether the child's end was seen already.
+    pub(crate) fn was_reaped(&self) -> bool {
+        self.status.is_some()
+    }
+
     /// Waits for a change of state and gives it; remembers the end.
     pub(crate) fn wait_for(&mut self, options: libc::c_int) -> i32 {
         let mut status = 0;
-        // SAFETY: waits for a child of ours; the kernel writes only into `status`.
-        let pid = unsafe { libc::waitpid(self.pid, &raw mut status, options | libc::__WALL) };
+        let pid = loop {
+            // SAFETY: waits for a child of ours; the kernel writes only into `status`.
+            let pid = unsafe { libc::waitpid(self.pid, &raw mut status, options | libc::__WALL) };
+            if pid != -1 {
+                break pid;
+            }
+            assert!(interrupted(), "waitpid: {}", std::io::Error::last_os_error());
+        };
         if pid == self.pid && !libc::WIFSTOPPED(status) && !libc::WIFCONTINUED(status) {
             self.status = Some(status);
         }
-        assert!(pid != -1 || interrupted(), "waitpid: {}", std::io::Error::last_os_error());
         status
     }
 }

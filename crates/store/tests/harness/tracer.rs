@@ -9,9 +9,11 @@
 //! [`PATIENCE`] times, which is the checksum of a large payload. Kills inside of these are a sample: within the first
 //! rounds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::hash::{BuildHasherDefault, DefaultHasher, RandomState};
 use std::path::Path;
+use std::sync::Once;
 
 use super::process::Child;
 
@@ -36,6 +38,10 @@ const FUNCTION: u64 = 64 << 10;
 const LATER_ROUNDS: usize = 500;
 /// Longest trace: a child that runs longer has gone astray.
 const MOST_STEPS: usize = 6_000_000;
+
+/// Maps and sets without a random order: each that has one changes that of the next, also in the children.
+type HashMap<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+type HashSet<K> = std::collections::HashSet<K, BuildHasherDefault<DefaultHasher>>;
 
 /// What an operation did, step by step.
 #[derive(Clone, Default)]
@@ -112,14 +118,14 @@ impl Trace {
     }
 
     /// The breakpoint by which step `to` is reached fastest from step `from`: its address, how often it is passed,
-    /// and the steps left after it.
-    fn shortcut(&self, from: usize, to: usize) -> Option<(u64, u32, usize)> {
-        let mut seen: HashMap<u64, u32> = HashMap::new();
+    /// and the steps left after it, `least` of them or more.
+    fn shortcut(&self, from: usize, to: usize, least: usize) -> Option<(u64, u32, usize)> {
+        let mut seen: HashMap<u64, u32> = HashMap::default();
         for (address, ordinal) in self.addresses.iter().zip(&self.ordinals).take(from + 1) {
             seen.insert(*address, *ordinal);
         }
         let mut best = (to - from, None);
-        for step in (from + 1..=to.min(self.steps().saturating_sub(1))).rev() {
+        for step in (from + 1..=to.saturating_sub(least).min(self.steps().saturating_sub(1))).rev() {
             if to - step >= best.0 {
                 break;
             }
@@ -165,12 +171,17 @@ pub(crate) struct Traced {
     pub(crate) child: Child,
     /// Instructions executed since the first stop.
     at: usize,
+    /// How many of the last instructions before a point are stepped through at least.
+    on_foot: usize,
 }
 
 impl Traced {
     /// Forks a child that runs `work`, which calls its argument right before and right after the operation. Returns
     /// when the child stands before it.
     pub(crate) fn start(work: impl FnOnce(&dyn Fn())) -> Result<Traced, String> {
+        // The first map draws the order of all that follow, those of the children included.
+        static ORDER: Once = Once::new();
+        ORDER.call_once(|| drop(RandomState::new()));
         let mut child = Child::fork(|| {
             // SAFETY: makes the parent the tracer of this process; touches no memory.
             unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) };
@@ -185,7 +196,7 @@ impl Traced {
         if !libc::WIFSTOPPED(status) || libc::WSTOPSIG(status) != libc::SIGSTOP {
             return Err(format!("the traced process did not get to its operation (status {status:#x})"));
         }
-        let traced = Traced { child, at: 0 };
+        let traced = Traced { child, at: 0, on_foot: 0 };
         traced.request(libc::PTRACE_SETOPTIONS, 0, libc::PTRACE_O_EXITKILL as usize);
         Ok(traced)
     }
@@ -203,6 +214,9 @@ impl Traced {
     fn go(&mut self, request: libc::c_uint) -> Place {
         let mut signal = 0;
         loop {
+            if self.child.was_reaped() {
+                return Place::Done;
+            }
             self.request(request, 0, signal as usize);
             let status = self.child.wait_for(0);
             if !libc::WIFSTOPPED(status) || libc::WSTOPSIG(status) == libc::SIGSTOP {
@@ -226,6 +240,12 @@ impl Traced {
         self.go(libc::PTRACE_CONT)
     }
 
+    /// Goes to points from further away, the more often it was `tried` before: a breakpoint may lie where this run does not
+    /// come by, since it looks at the clock in the same second still, or meets nobody.
+    pub(crate) fn walk_further(&mut self, tried: u32) {
+        self.on_foot = if tried == 0 { 0 } else { 2 << (4 * tried) };
+    }
+
     /// Lets the child go its way, untraced.
     pub(crate) fn detach(&self) {
         self.request(libc::PTRACE_DETACH, 0, 0);
@@ -234,8 +254,8 @@ impl Traced {
     /// Steps through the whole operation. `waits` is called when the child is about to sleep for the first time.
     pub(crate) fn trace(&mut self, watch: &mut Watch, mut waits: impl FnMut()) -> Result<Trace, String> {
         let mut trace = Trace::default();
-        let mut counts: HashMap<u64, u32> = HashMap::new();
-        let mut calls = HashSet::new();
+        let mut counts: HashMap<u64, u32> = HashMap::default();
+        let mut calls = HashSet::default();
         let mut address = self.register(RIP);
         loop {
             let count = counts.entry(address).or_default();
@@ -331,7 +351,7 @@ impl Traced {
 
     /// [`Traced::run_to`] where no function is left in one leap before.
     fn run_up_to(&mut self, trace: &Trace, steps: usize) -> Place {
-        if let Some((address, times, left)) = trace.shortcut(self.at, steps) {
+        if let Some((address, times, left)) = trace.shortcut(self.at, steps, self.on_foot) {
             if self.run_to_breakpoint(address, times) == Place::Done {
                 return Place::Done;
             }

@@ -1,6 +1,12 @@
 //! Killing one operation at chosen steps, and judging what is left.
+//!
+//! A point of an operation is found again in another run of it because both take the same way: from the same file, with
+//! the same holes in it, by a process that is in the same state. What remains (a clock that is looked at in another
+//! second, the order of a hash map) makes a run stray now and then: it is at its end before the point. Nothing is shown by
+//! that, so the point is tried again, as often as [`TRIES`].
 #![allow(dead_code, reason = "each test binary uses another part of it")]
 
+mod arena;
 pub(crate) mod large;
 pub(crate) mod moving;
 pub(crate) mod operations;
@@ -9,6 +15,7 @@ mod witness;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::image::Image;
@@ -16,6 +23,7 @@ use crate::harness::process::Worker;
 use crate::harness::tracer::{Place, Trace, Traced, Watch};
 use crate::harness::{Checked, Finding, Random, attach, attach_existing, get, in_thread, soak, store_file, temporary};
 use operations::{Case, Peer};
+use tempfile::TempDir;
 use witness::{Marker, Scene};
 
 /// Points of an operation in the short form.
@@ -25,6 +33,15 @@ const SLACK: u64 = 8 << 10;
 
 /// Rounds of a copy of bytes before which or in which a kill falls.
 const COPIED: u64 = 300;
+
+/// How often a point is tried that a run passed by, or where somebody had to wait for a busy machine.
+const TRIES: u32 = 6;
+/// Steps before the end of an operation that a run which is a little shorter does not reach.
+const FRINGE: usize = 100;
+/// Longest time in which a waiter must have the lock of one who died, and have written.
+const PROMPT: Duration = Duration::from_secs(5);
+/// Longest time in which a process gets to wait for a lock.
+const QUEUED: Duration = Duration::from_secs(60);
 
 /// The points of an operation to test, by form.
 fn budget(sample: usize) -> Option<usize> {
@@ -55,7 +72,7 @@ pub(crate) fn explore(case: &Case) -> Checked {
     for point in &points {
         trial.kill_at(*point, random.next())?;
     }
-    Ok(Finding::Passed(format!("{} of {} points", points.len(), trial.trace.steps() + 1)))
+    Ok(Finding::Passed(format!("{} of {} points{}", points.len(), trial.trace.steps() + 1, tell_again())))
 }
 
 /// An operation on a template, traced once.
@@ -66,13 +83,43 @@ pub(crate) struct Trial<'a> {
     pub(crate) trace: Trace,
     /// One who died in the same operation on the same deleted file before, and where.
     predecessor: Option<(Trace, usize)>,
+    /// Whether the trace is that of another operation, which this one leaves somewhere.
+    borrowed: bool,
     /// Bytes in use after an undisturbed run and the end of all sessions.
     used: u64,
 }
 
-/// The child came to its wait in fewer instructions than when it was traced, so the holder was not told to let go and
-/// the child waited until its own time was up, as it should. Nothing was killed: the point is tried again.
-const STRAYED: &str = "the operation waited before the point at which it waited when it was traced";
+/// Nothing was shown: the process was past the point, or waited before it, or was waited for too long. The last is an
+/// error if it stays so.
+const STRAYED: &str = "the operation took another way than when it was traced";
+
+fn strayed<T>(result: &Result<T, String>) -> bool {
+    matches!(result, Err(e) if e.contains(STRAYED) || e.contains(witness::LATE))
+}
+
+/// How often something was done again in this process since it was last told.
+static AGAIN: AtomicU32 = AtomicU32::new(0);
+
+/// Tells how often something was tried again, if ever.
+fn tell_again() -> String {
+    match AGAIN.swap(0, Ordering::Relaxed) {
+        0 => String::new(),
+        times => format!(", {times} tries more"),
+    }
+}
+
+/// Does `work` again where it [`strayed`]; it is told how often it did.
+fn steadily<T>(mut work: impl FnMut(u32) -> Result<T, String>) -> Result<T, String> {
+    let mut result = work(0);
+    for tried in 1..TRIES {
+        if !strayed(&result) {
+            return result;
+        }
+        AGAIN.fetch_add(1, Ordering::Relaxed);
+        result = work(tried);
+    }
+    result.map_err(|e| if strayed::<()>(&Err(e.clone())) { format!("{e}, in each of {TRIES} tries") } else { e })
+}
 
 impl<'a> Trial<'a> {
     /// Traces the operation, and runs it undisturbed to see that it works and what it leaves.
@@ -87,27 +134,25 @@ impl<'a> Trial<'a> {
         scene: Scene,
         predecessor: Option<(Trace, usize)>,
     ) -> Result<Trial<'a>, String> {
-        let mut trial = Trial { case, image, scene, trace: Trace::default(), predecessor, used: u64::MAX };
-        trial.watch_undisturbed(true)?;
+        let mut trial =
+            Trial { case, image, scene, trace: Trace::default(), predecessor, borrowed: false, used: u64::MAX };
+        steadily(|tried| trial.watch_undisturbed(true, tried))?;
         Ok(trial)
     }
 
     /// [`Trial::new`] without a trace of its own: the points of `trace` are passed by this operation, too, or its end is
     /// reached first.
     fn along(case: &'a Case, image: Image, scene: Scene, trace: Trace) -> Result<Trial<'a>, String> {
-        let mut trial = Trial { case, image, scene, trace, predecessor: None, used: u64::MAX };
-        trial.watch_undisturbed(false)?;
+        let mut trial = Trial { case, image, scene, trace, predecessor: None, borrowed: true, used: u64::MAX };
+        steadily(|tried| trial.watch_undisturbed(false, tried))?;
         Ok(trial)
     }
 
-    fn watch_undisturbed(&mut self, trace: bool) -> Result<(), String> {
+    fn watch_undisturbed(&mut self, trace: bool, tried: u32) -> Result<(), String> {
         let case = self.case;
-        let dir = temporary();
-        let path = self.image.write(dir.path());
-        self.wipe_if_asked(dir.path());
-        let mut cast = Cast::enter(self, dir.path(), case.peer != Peer::None || case.deleted)?;
-        let mut watch = Watch::new(&path);
-        let mut traced = cast.traced(self, dir.path())?;
+        let (dir, mut watch) = self.stage();
+        let mut cast = Cast::enter(self, dir.path(), case.peer != Peer::None || case.in_company)?;
+        let mut traced = cast.traced(self, dir.path(), tried)?;
         if trace {
             self.trace = traced.trace(&mut watch, || cast.let_go(case.peer))?;
         } else {
@@ -140,41 +185,46 @@ impl<'a> Trial<'a> {
         }
     }
 
-    fn wipe_if_asked(&self, dir: &Path) {
-        if self.case.foreign {
+    /// A directory with the file in which the operation begins. Who watches it has looked at parts of it, and a look at
+    /// a hole puts a page there: so in each run alike.
+    fn stage(&self) -> (TempDir, Watch) {
+        let dir = temporary();
+        let path = if self.case.foreign {
             let mut image = self.image.clone();
             image.wipe_boot_id();
-            image.write(dir);
-        }
+            image.write(dir.path())
+        } else {
+            self.image.write(dir.path())
+        };
+        let watch = Watch::new(&path);
+        (dir, watch)
     }
 
     /// Kills the operation after `point` instructions and judges what is left. Whether it was killed before its end,
-    /// which it is unless the trace is that of another.
+    /// which it is save for the last few points, unless the trace is that of another.
     pub(crate) fn kill_at(&self, point: usize, dice: u64) -> Result<Place, String> {
-        let mut result = self.try_kill_at(point, dice);
-        for _ in 0..3 {
-            if !matches!(&result, Err(e) if e == STRAYED) {
-                break;
-            }
-            result = self.try_kill_at(point, dice);
-        }
-        result.map_err(|e| {
+        let may_be_over = self.borrowed || point + FRINGE >= self.trace.steps();
+        let kill = |tried| match self.try_kill_at(point, dice, tried) {
+            Ok(Place::Done) if !may_be_over => Err(format!("{STRAYED}: it was at its end before this point")),
+            result => result,
+        };
+        steadily(kill).map_err(|e| {
             format!("killed after {point} of {} instructions (variant {}): {e}", self.trace.steps(), dice % 12)
         })
     }
 
-    fn try_kill_at(&self, point: usize, dice: u64) -> Result<Place, String> {
-        let dir = temporary();
-        self.image.write(dir.path());
-        self.wipe_if_asked(dir.path());
-        let mut cast = Cast::enter(self, dir.path(), self.case.deleted || !self.case.alone && dice.is_multiple_of(2))?;
-        let mut traced = cast.traced(self, dir.path())?;
+    fn try_kill_at(&self, point: usize, dice: u64, tried: u32) -> Result<Place, String> {
+        let (dir, _watch) = self.stage();
+        let mut cast =
+            Cast::enter(self, dir.path(), self.case.in_company || !self.case.alone && dice.is_multiple_of(2))?;
+        let mut traced = cast.traced(self, dir.path(), tried)?;
         let place = self.drive(&mut traced, &mut cast, point)?;
         traced.begin_copy(&self.trace, dice / 64 % COPIED);
         traced.child.kill();
         cast.let_go(self.case.peer);
         let after = cast.judge(dice / 2 % 3)?;
-        in_thread(|| witness::finish(dir.path(), &self.scene, after, dice / 2 % 6, self.used + SLACK))??;
+        let (scene, limit) = (&self.scene, self.used + SLACK);
+        in_thread(|| witness::finish(dir.path(), scene, after, dice / 2 % 6, limit))??;
         self.look_beside(dir.path())?;
         Ok(place)
     }
@@ -202,43 +252,50 @@ impl<'a> Trial<'a> {
 
     /// The file at the given points of the operation, and after it.
     pub(crate) fn images(&self, points: &BTreeSet<usize>) -> Result<Vec<Image>, String> {
-        let dir = temporary();
-        self.image.write(dir.path());
-        let mut cast = Cast::enter(self, dir.path(), false)?;
-        let mut traced = cast.traced(self, dir.path())?;
-        let mut images = Vec::new();
-        for point in points {
-            self.drive(&mut traced, &mut cast, *point)?;
+        steadily(|tried| {
+            let (dir, _watch) = self.stage();
+            let mut cast = Cast::enter(self, dir.path(), false)?;
+            let mut traced = cast.traced(self, dir.path(), tried)?;
+            let mut images = Vec::new();
+            for point in points {
+                if self.drive(&mut traced, &mut cast, *point)? == Place::Done {
+                    return Err(STRAYED.to_owned());
+                }
+                images.push(Image::take(dir.path()));
+            }
+            while traced.run() == Place::Inside {}
             images.push(Image::take(dir.path()));
-        }
-        while traced.run() == Place::Inside {}
-        images.push(Image::take(dir.path()));
-        Ok(images)
+            Ok(images)
+        })
     }
 
     /// Judges what a crash of the machine left of the operation. Whether the session that it is about is there.
     pub(crate) fn judge_crash(&self, image: &Image, dice: u64) -> Result<bool, String> {
         let dir = temporary();
         image.write_copy(dir.path());
+        let limit = self.used + SLACK;
         let mut scene = self.scene.clone();
         scene.allowed.push(None);
         in_thread(|| {
             let store = attach_existing(dir.path())?;
             let there = get(&store, &scene.victim)?.is_some();
-            witness::finish(dir.path(), &scene, Marker::None, dice % 3, self.used + SLACK)?;
+            witness::finish(dir.path(), &scene, Marker::None, dice % 3, limit)?;
             Ok(there)
         })?
     }
 
     /// The file as the operation killed at `point` leaves it.
     pub(crate) fn killed(&self, point: usize) -> Result<Image, String> {
-        let dir = temporary();
-        self.image.write(dir.path());
-        let mut cast = Cast::enter(self, dir.path(), false)?;
-        let mut traced = cast.traced(self, dir.path())?;
-        self.drive(&mut traced, &mut cast, point)?;
-        traced.child.kill();
-        Ok(Image::take(dir.path()))
+        steadily(|tried| {
+            let (dir, _watch) = self.stage();
+            let mut cast = Cast::enter(self, dir.path(), false)?;
+            let mut traced = cast.traced(self, dir.path(), tried)?;
+            if self.drive(&mut traced, &mut cast, point)? == Place::Done {
+                return Err(STRAYED.to_owned());
+            }
+            traced.child.kill();
+            Ok(Image::take(dir.path()))
+        })
     }
 }
 
@@ -269,17 +326,24 @@ impl Cast {
 
     /// Forks the traced process, and brings the waiter to wait behind it. Where the file is deleted under them all, a
     /// predecessor goes and dies first.
-    fn traced(&mut self, trial: &Trial<'_>, dir: &Path) -> Result<Traced, String> {
+    fn traced(&mut self, trial: &Trial<'_>, dir: &Path, tried: u32) -> Result<Traced, String> {
         let scene = &trial.scene;
-        let start = || Traced::start(|mark| (trial.case.run)(&Stage { dir, scene, mark }));
+        let start = || {
+            Traced::start(|mark| {
+                arena::begin();
+                (trial.case.run)(&Stage { dir, scene, mark })
+            })
+        };
         let predecessor = trial.predecessor.as_ref().map(|how| Ok::<_, String>((start()?, how))).transpose()?;
-        let traced = start()?;
+        let mut traced = start()?;
+        traced.walk_further(tried);
         if trial.case.deleted {
             std::fs::remove_file(store_file(dir)).map_err(|e| e.to_string())?;
         }
         if let Some((mut predecessor, (trace, point))) = predecessor {
+            predecessor.walk_further(tried);
             if predecessor.run_to(trace, *point) == Place::Done {
-                return Err("the first to move the store came to its end".to_owned());
+                return Err(format!("{STRAYED}: the first to move the store came to its end"));
             }
             predecessor.child.kill();
         }
@@ -291,7 +355,7 @@ impl Cast {
             waiter.tell("take");
             let start = Instant::now();
             while survivor.ask("queued")? != "yes" {
-                if start.elapsed() > Duration::from_secs(10) {
+                if start.elapsed() > QUEUED {
                     return Err("the waiter never queued".to_owned());
                 }
             }
@@ -315,7 +379,10 @@ impl Cast {
     fn judge(&mut self, order: u64) -> Result<Marker, String> {
         let mut marker = Marker::None;
         if let Some(waiter) = &mut self.waiter {
-            let answer = waiter.answer(Duration::from_secs(5)).map_err(|e| format!("the waiter: {e}"))?;
+            let answer = waiter.answer(PROMPT).map_err(|e| {
+                let late = if e.starts_with("no answer") { witness::LATE } else { "had" };
+                format!("the waiter, whose lock was {late}: {e}")
+            })?;
             marker = if answer == "stored" { Marker::Waiter } else { Marker::None };
         }
         if let Some(survivor) = &mut self.survivor {

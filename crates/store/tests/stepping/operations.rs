@@ -8,7 +8,7 @@ use cloakroom_store::{Lease, Over, Store};
 
 use super::witness::Scene;
 use super::{Stage, fresh};
-use crate::harness::{LIFE, attach_existing, exclusive, get, ids_in_shard, put, read, unlocked, value, waiting};
+use crate::harness::{LIFE, attach_existing, exclusive, get, ids_in_shard, put, read, unlocked, value};
 
 /// The shard in which the operations work.
 pub(crate) const SHARD: u32 = 1;
@@ -33,6 +33,8 @@ pub(crate) struct Case {
     pub(crate) foreign: bool,
     /// Nobody else may be attached.
     pub(crate) alone: bool,
+    /// Somebody else is attached in each run, as the operation takes another way then.
+    pub(crate) in_company: bool,
     /// The file is deleted once everybody has it attached.
     pub(crate) deleted: bool,
     /// The file as it was must be kept beside the store, under a name with this in it.
@@ -45,7 +47,8 @@ impl Case {
         setup: fn(&Path) -> Result<Scene, String>,
         run: fn(&Stage<'_>),
     ) -> Case {
-        Case { name, setup, run, peer: Peer::None, foreign: false, alone: false, deleted: false, kept: None }
+        let (foreign, alone, in_company, deleted) = (false, false, false, false);
+        Case { name, setup, run, peer: Peer::None, foreign, alone, in_company, deleted, kept: None }
     }
 }
 
@@ -317,7 +320,7 @@ pub(crate) fn acquire(stage: &Stage<'_>) {
     let store = enter(stage);
     let key = store.key(b"", stage.scene.victim.as_bytes());
     (stage.mark)();
-    let lease = store.acquire(&key, &waiting(Duration::from_secs(5))).expect("acquire");
+    let lease = store.acquire(&key, &exclusive()).expect("acquire");
     (stage.mark)();
     drop(lease);
 }

@@ -5,10 +5,10 @@ use cloakroom_store::Options;
 
 use super::operations::{Case, Peer, SHARD, acquire, acquire_and_commit, commit, scene};
 use super::witness::Scene;
-use super::{Stage, Trial, template};
+use super::{Stage, Trial, tell_again, template};
 use crate::harness::image::{Image, SEAT_COUNT, seat_at};
 use crate::harness::tracer::{Place, Trace};
-use crate::harness::{Checked, Finding, Random, attach_existing, soak};
+use crate::harness::{Checked, Finding, Random, attach_existing, in_thread, put, soak, sound, temporary};
 
 /// Points of one recovery in the short form.
 const SAMPLE: usize = 150;
@@ -115,8 +115,8 @@ pub(crate) fn explore(recovery: &Recovery) -> Checked {
     let deaths = deaths(&first, recovery.death, if soak() { 8 } else { 1 }, &mut random)?;
     let (mut tested, mut possible) = (0, 0);
     for death in &deaths {
-        let failed = |e| format!("first death after {death} instructions: {e}");
-        let (image, scene) = left_by(&first, recovery, *death)?;
+        let (image, scene) = left_by(&first, recovery, death);
+        let failed = |e| format!("first death after {} instructions: {e}", death.point);
         let second = Trial::new(&recovery.second, image, scene).map_err(failed)?;
         let budget = if soak() { LONG } else { SAMPLE };
         let points = second.trace.points(Some(budget), &mut random);
@@ -126,7 +126,7 @@ pub(crate) fn explore(recovery: &Recovery) -> Checked {
         tested += points.len();
         possible += second.trace.steps() + 1;
     }
-    Ok(Finding::Passed(format!("{tested} of {possible} points after {} deaths", deaths.len())))
+    Ok(Finding::Passed(format!("{tested} of {possible} points after {} deaths{}", deaths.len(), tell_again())))
 }
 
 /// The short form of the recoveries [`of_each_kind`]: that of one is traced, as it takes half a million steps, and the
@@ -139,9 +139,9 @@ pub(crate) fn explore_each_kind() -> Checked {
     for recovery in &recoveries {
         let first = first_trial(recovery).map_err(|e| format!("{}: {e}", recovery.name))?;
         let drawn = deaths(&first, recovery.death, 1, &mut random).map_err(|e| format!("{}: {e}", recovery.name))?;
-        let death = drawn.first().copied().unwrap_or(0);
-        let failed = |e| format!("{}: first death after {death} instructions: {e}", recovery.name);
-        let (image, scene) = left_by(&first, recovery, death).map_err(failed)?;
+        let death = drawn.first().ok_or("no death was drawn")?;
+        let failed = |e| format!("{}: first death after {} instructions: {e}", recovery.name, death.point);
+        let (image, scene) = left_by(&first, recovery, death);
         let second = match &trace {
             Some(trace) => Trial::along(&recovery.second, image, scene, trace.clone()),
             None => Trial::new(&recovery.second, image, scene),
@@ -155,8 +155,31 @@ pub(crate) fn explore_each_kind() -> Checked {
         }
         trace.get_or_insert(second.trace);
     }
-    let what = format!("{inside} deaths inside and {after} after the end, {} kinds", recoveries.len());
+    let what = format!("{inside} deaths inside and {after} after the end, {} kinds{}", recoveries.len(), tell_again());
     if inside < after { Err(format!("too few: {what}")) } else { Ok(Finding::Passed(what)) }
+}
+
+/// The first write in a shard after its rebuild may need a larger file.
+pub(crate) fn write_that_grows() -> Checked {
+    let cases = super::operations::all();
+    let grows = cases.iter().find(|case| case.name == "grow").ok_or("no such case")?;
+    let (mut image, scene) = template(grows)?;
+    image.lock_shard(SHARD);
+    let dir = temporary();
+    image.write(dir.path());
+    in_thread(|| {
+        let store = attach_existing(dir.path())?;
+        let stats = || store.stats().map_err(|e| e.to_string());
+        let before = stats()?;
+        put(&store, &scene.victim, &scene.next)?;
+        let after = stats()?;
+        sound(&store)?;
+        if after.recoveries == 0 || after.file_bytes <= before.file_bytes || after.evicted > 0 {
+            let (recoveries, evicted) = (after.recoveries, after.evicted);
+            return Err(format!("{recoveries} recoveries, {evicted} sessions evicted, and the file has not grown"));
+        }
+        Ok(Finding::Passed(format!("from {} to {} bytes", before.file_bytes, after.file_bytes)))
+    })?
 }
 
 fn first_trial(recovery: &Recovery) -> Result<Trial<'_>, String> {
@@ -168,14 +191,14 @@ fn first_trial(recovery: &Recovery) -> Result<Trial<'_>, String> {
 pub(crate) fn trial<'a>(recovery: &'a Recovery, random: &mut Random) -> Result<Trial<'a>, String> {
     let first = first_trial(recovery)?;
     let drawn = deaths(&first, recovery.death, 1, random)?;
-    let (image, scene) = left_by(&first, recovery, drawn.first().copied().unwrap_or(0))?;
+    let (image, scene) = left_by(&first, recovery, drawn.first().ok_or("no death was drawn")?);
     Trial::new(&recovery.second, image, scene)
 }
 
 /// What the first process leaves where it dies: the file, and what may be in it once another has written, or died while
 /// it tried to.
-fn left_by(first: &Trial<'_>, recovery: &Recovery, death: usize) -> Result<(Image, Scene), String> {
-    let mut image = first.killed(death)?;
+fn left_by(first: &Trial<'_>, recovery: &Recovery, death: &Drawn) -> (Image, Scene) {
+    let mut image = death.image.clone();
     // Seats that say they are in use and hold nothing: all others, so that the dead one's must be taken, or as many
     // as a newcomer clears in passing, so that the dead one's is found through what its owner held.
     let seats: std::ops::Range<u64> = if recovery.death == Death::LastSeat { 1..4096 } else { 2..12 };
@@ -187,15 +210,21 @@ fn left_by(first: &Trial<'_>, recovery: &Recovery, death: usize) -> Result<(Imag
         scene.allowed.push(Some(Vec::new()));
     }
     scene.allowed.push(Some(scene.next.clone()));
-    Ok((image, scene))
+    (image, scene)
 }
 
-/// The points at which the first process dies: where the file had just changed, and is as `death` asks.
-fn deaths(first: &Trial<'_>, death: Death, count: usize, random: &mut Random) -> Result<Vec<usize>, String> {
+/// A death of the first process: after how many instructions, and the file that it left.
+struct Drawn {
+    point: usize,
+    image: Image,
+}
+
+/// The deaths of the first process: where the file had just changed, and is as `death` asks.
+fn deaths(first: &Trial<'_>, death: Death, count: usize, random: &mut Random) -> Result<Vec<Drawn>, String> {
     let changes = &first.trace.changes;
     let mut chosen = Vec::new();
     for _ in 0..count {
-        let mut point = None;
+        let mut found = None;
         for _ in 0..1000 {
             let drawn = changes.get(random.below(changes.len() as u64) as usize).copied().unwrap_or(0);
             let image = first.killed(drawn)?;
@@ -205,11 +234,11 @@ fn deaths(first: &Trial<'_>, death: Death, count: usize, random: &mut Random) ->
                 Death::Pending | Death::LastSeat => !image.shard_locked(SHARD) && image.has_pending(0),
             };
             if fits {
-                point = Some(drawn);
+                found = Some(Drawn { point: drawn, image });
                 break;
             }
         }
-        chosen.push(point.ok_or("no death leaves the store as it must be")?);
+        chosen.push(found.ok_or("no death leaves the store as it must be")?);
     }
     Ok(chosen)
 }

@@ -10,6 +10,8 @@ use crate::harness::{LIFE, exclusive, get, put, read, sound, value, waiting};
 
 /// Longest time in which a dead owner's lock must be had: a look at its liveness every 20 ms, and a busy machine.
 const FREE_AGAIN: Duration = Duration::from_secs(3);
+/// What those say who waited longer than they must.
+pub(crate) const LATE: &str = "free only after too long a time";
 
 /// The sessions of a template, and what the interrupted operation may have made of them.
 #[derive(Clone)]
@@ -103,7 +105,7 @@ fn take(store: &Arc<Store>, scene: &Scene, after: Marker, me: Marker) -> Result<
     let key = store.key(b"", scene.victim.as_bytes());
     let mut lease = store.acquire(&key, &exclusive()).map_err(|e| format!("acquire: {e}"))?;
     if start.elapsed() > FREE_AGAIN {
-        return Err(format!("the lock was free only after {:.1} s", start.elapsed().as_secs_f64()));
+        return Err(format!("the lock was {LATE}: {:.1} s", start.elapsed().as_secs_f64()));
     }
     let found = read(&mut lease)?;
     scene.allows(after, Some(found).filter(|_| !lease.is_new()).as_ref()).map_err(|e| format!("by lease: {e}"))?;
