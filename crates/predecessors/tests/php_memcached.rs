@@ -6,7 +6,7 @@ mod old_handler;
 mod servers;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -73,6 +73,21 @@ impl Server {
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process");
         kill_process(pid, signal).expect("a signal to a child");
+    }
+
+    /// Stops it: it keeps its connections and answers nobody.
+    fn pause(&self) {
+        self.signal(Signal::STOP);
+        // Each of its threads stops when it gets to it.
+        let is_stopped = |task: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        };
+        let all_are = || {
+            let mut tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+            tasks.all(|task| task.is_ok_and(is_stopped)).then_some(())
+        };
+        wait_for("the server is stopped", LONG, all_are).expect("it stops");
     }
 }
 
@@ -266,6 +281,8 @@ fn eight_at_once_hold_it_one_after_the_other() {
                     let held = hold(&*predecessor, "id", LONG).expect("a session");
                     assert_eq!(holding.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
                     assert_eq!(held.payload(), b"n|i:1;");
+                    // Time for another to get in, if it could.
+                    thread::sleep(Duration::from_millis(1));
                     holding.fetch_sub(1, Ordering::SeqCst);
                 }
             });
@@ -322,7 +339,7 @@ fn a_server_that_is_silent_or_speaks_otherwise_is_given_up_in_time() {
     let silent = Server::start(&[]);
     let predecessor = predecessor(&format!("{}?timeout=0.3", silent.path()));
     assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
-    silent.signal(Signal::STOP);
+    silent.pause();
     let start = Instant::now();
     let text = refused(predecessor.hold(b"id", LONG, LIFETIME)).to_string();
     let took = start.elapsed();
@@ -357,6 +374,35 @@ fn a_connection_that_was_closed_is_replaced() {
     assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
     wait_for("the server closes the connection", LONG, || connections().filter(|kicks| *kicks > 0)).expect("closed");
     assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+}
+
+/// A server that answers on each connection to one request, in this order, and closes it; then no more.
+fn answering(answers: &'static [&'static [u8]]) -> (Arc<dyn Predecessor>, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let path = listener.local_addr().expect("its address").to_string();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    thread::spawn(move || {
+        for answer in answers {
+            let (mut connection, _) = listener.accept().expect("a connection");
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut line = String::new();
+            BufReader::new(&connection).read_line(&mut line).expect("a request");
+            connection.write_all(answer).expect("it reads");
+        }
+    });
+    (predecessor(&path), connections)
+}
+
+#[test]
+fn a_request_whose_connection_breaks_is_sent_once_more() {
+    let (predecessor, connections) = answering(&[b"", b"END\r\n"]);
+    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+    let (predecessor, connections) = answering(&[b"", b"VALUE memc", b"END\r\n"]);
+    let text = refused(predecessor.has(b"id", LIFETIME)).to_string();
+    assert!(text.contains("it closed the connection"), "{text}");
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
 #[test]

@@ -225,6 +225,8 @@ fn eight_at_once_hold_it_one_after_the_other() {
                     let held = hold(&*predecessor, "id", LONG).expect("a session");
                     assert_eq!(holding.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
                     assert_eq!(held.payload(), b"n|i:1;");
+                    // Time for another to get in, if it could.
+                    thread::sleep(Duration::from_millis(1));
                     holding.fetch_sub(1, Ordering::SeqCst);
                 }
             });

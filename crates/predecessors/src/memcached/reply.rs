@@ -132,6 +132,7 @@ mod tests {
     fn what_is_no_answer_is_refused() {
         for bytes in [
             &b"VALUE a 0 1\r\nxyEND\r\n"[..],
+            b"VALUE a 0 1\r\nxyzEND\r\n",
             b"VALUE a 0 2\r\nx\r\nEND\r\n",
             b"VALUE a 0\r\nEND\r\n",
             b"VALUE a 0 -1\r\n",
