@@ -77,7 +77,8 @@ fn refusal(kind: c_int) -> Option<&'static CStr> {
     }
 }
 
-/// Registers everything. php-fpm runs this in its master before it forks, so nothing is opened here.
+/// Registers everything. php-fpm runs this in its master before it forks, so nothing is opened here, and what its workers
+/// can inherit is found out.
 ///
 /// # Safety
 /// Called by PHP only.
@@ -93,6 +94,7 @@ unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
         None => true,
     };
     php::register_class(&CALLS);
+    cloakroom_session::prepare();
     if registered && php::register_save_handler(&SAVE_HANDLER) { SUCCESS } else { FAILURE }
 }
 

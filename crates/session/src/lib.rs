@@ -41,6 +41,7 @@ pub mod seam;
 pub mod standalone;
 pub mod survey;
 
+pub use cloakroom_store::prepare;
 pub use error::StoreError;
 pub use id::{IdShape, Namespace, SessionId};
 pub use inventory::Inventory;

@@ -100,6 +100,9 @@ impl Store {
         lease.head = Head(0);
         lease.open = true;
         self.count_lease(1);
+        if self.is_fresh() {
+            self.meet(map, lease.shard, &key);
+        }
         let began = match &how.since {
             Some(since) => since.began,
             None => map.u64(header::INCARNATION).load(Ordering::Relaxed),

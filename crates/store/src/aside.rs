@@ -88,7 +88,7 @@ fn readable(damaged: &StoreFile) -> io::Result<Option<(Constants, u64)>> {
     if chunks == 0 {
         return Ok(None);
     }
-    let region = Region::new(&damaged.file, length)?;
+    let region = Region::new(&damaged.file, &damaged.path, length)?;
     let map = region.map();
     let mut secret = [0; 32];
     map.read(header::SECRET, &mut secret);

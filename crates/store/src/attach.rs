@@ -8,7 +8,7 @@
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -161,7 +161,8 @@ pub(crate) fn attach_locked(
     let length = opened.len()?;
     // Mapped to its full size at once; what is not allocated yet is not touched.
     let whole = capacity.map_or(0, |bytes| file_len(file::chunks_for(bytes, shards)));
-    let region = Region::new(&opened.file, whole.max(file_len(0)).max(length)).map_err(|e| io("map it", e))?;
+    let region =
+        Region::new(&opened.file, &opened.path, whole.max(file_len(0)).max(length)).map_err(|e| io("map it", e))?;
     let store = Arc::new(Store::new(opened, region, shards, &secret, made));
     let cut = mend_length(&store, length, alone).map_err(|e| io("allocate the missing end of it", e))?;
     let error = |error: Error| match error {
@@ -169,6 +170,7 @@ pub(crate) fn attach_locked(
         other => io("recover it", std::io::Error::other(other.to_string())),
     };
     let map = store.map().map_err(error)?;
+    store.meet_shards(map);
     if let Some(capacity) = capacity {
         map.u64(header::CAPACITY).store(capacity, Ordering::Relaxed);
     }
@@ -208,7 +210,7 @@ fn mend_length(store: &Store, length: u64, alone: bool) -> std::io::Result<bool>
         return Err(std::io::Error::other("its header claims more than it may have"));
     }
     let needed = file_len(store.chunks(map));
-    store.region.extend(&store.file.file, needed)?;
+    store.region.extend(&store.file.file, &store.file.path, needed)?;
     if length < file_len(0) {
         // The fixed parts are gone too: seats, shards and directories are made again, empty.
         store.file.allocate(0, file_len(0))?;
@@ -222,10 +224,13 @@ fn mend_length(store: &Store, length: u64, alone: bool) -> std::io::Result<bool>
 }
 
 /// The boot id of the running kernel; zeros where it cannot be read, which equals no stored one.
-fn boot_id() -> [u64; 2] {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let mut digits = text.chars().filter_map(|c| c.to_digit(16));
-    [0; 2].map(|_: u64| digits.by_ref().take(16).fold(0, |word, digit| word << 4 | u64::from(digit)))
+pub(crate) fn boot_id() -> [u64; 2] {
+    static BOOT_ID: OnceLock<[u64; 2]> = OnceLock::new();
+    *BOOT_ID.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let mut digits = text.chars().filter_map(|c| c.to_digit(16));
+        [0; 2].map(|_: u64| digits.by_ref().take(16).fold(0, |word, digit| word << 4 | u64::from(digit)))
+    })
 }
 
 /// Puts the store in order for the only process that has it: the shards' locks are all dead ones', as is what the search
@@ -257,6 +262,9 @@ fn begin_alone(store: &Arc<Store>, made: bool, cut: bool) -> Result<(), Error> {
     word(header::BOOT_ID + 8).store(0, Ordering::Release);
     if !made {
         reconcile_extents(store)?;
+        if !store.region.in_memory() {
+            store.file.read_ahead(file_len(store.chunks(store.region.map())));
+        }
     }
     let map = store.map()?;
     for index in 0..store.seats_allocated(map).min(MAX_SEATS) {

@@ -3,13 +3,14 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rand::TryRng;
 use rustix::fs::{
-    FallocateFlags, FileType, Mode, OFlags, RenameFlags, SeekFrom, Stat, fallocate, fstat, fstatfs, ftruncate, openat,
-    renameat_with, seek, statat,
+    Advice, FallocateFlags, FileType, Mode, OFlags, RenameFlags, SeekFrom, Stat, fadvise, fallocate, fstat, fstatfs,
+    ftruncate, openat, renameat_with, seek, statat,
 };
 use twox_hash::XxHash3_64;
 
@@ -23,6 +24,9 @@ use crate::process::ProcessFile;
 
 /// Magic of a store that is being made; a process that dies meanwhile leaves it.
 const MAKING: u64 = u64::from_le_bytes(*b"CLOAKRM.");
+
+/// Bytes that are read ahead with one call.
+const READ_AHEAD: u64 = 256 << 10;
 
 /// Most files that are set aside under one name and numbers.
 const MOST_ASIDE: u32 = 16;
@@ -282,6 +286,15 @@ impl StoreFile {
             }
         }
         Ok(())
+    }
+
+    /// Has the system read the first `len` bytes into memory, as far as there is room, while the caller goes on. Mappings of
+    /// a store on a disk do not read ahead.
+    pub(crate) fn read_ahead(&self, len: u64) {
+        // A request for more is cut to what the device takes at once.
+        for at in (0..len).step_by(READ_AHEAD as usize) {
+            let _ = fadvise(&*self.file, at, NonZeroU64::new(READ_AHEAD), Advice::WillNeed);
+        }
     }
 
     /// Allocates the range for good, extending the file where it ends earlier. Never emulated: a file system that

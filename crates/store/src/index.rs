@@ -121,6 +121,32 @@ impl Store {
         }
         None
     }
+
+    /// Tells `found` the places that a search for `key` would look at. With `alone` the index pages that it takes to find them
+    /// are met without their neighbours.
+    pub(crate) fn meet_index(&self, map: Map<'_>, shard: u32, key: &Key, alone: bool, mut found: impl FnMut(Ref)) {
+        if alone {
+            let depth = Shard::new(map, shard).word(shard::DEPTH).load(Ordering::Acquire).min(MAX_DEPTH);
+            map.meet(self.directory_entry(map, shard, tag(key) & ((1 << depth) - 1)) & !7);
+        }
+        let Some(bucket) = self.bucket(map, shard, tag(key)) else { return };
+        if alone {
+            map.meet(offset(bucket));
+        }
+        for line in probe(home(key)) {
+            let mut has_empty = false;
+            for slot in slots(line) {
+                let entry = word(map, bucket, slot).load(Ordering::Acquire);
+                has_empty |= entry == EMPTY;
+                if (entry >> 32) as u32 == tag(key) && entry > REMOVED {
+                    found(entry as u32);
+                }
+            }
+            if has_empty {
+                return;
+            }
+        }
+    }
 }
 
 /// The index kept changing while it was searched: search under the shard lock.

@@ -14,6 +14,7 @@
 //! | `file_system` | which file systems can hold a store |
 //! | `attach` | one store a process and file; recovery by whoever attaches alone |
 //! | `aside` | setting a file with a damaged header aside, saving its sessions |
+//! | `fresh` | what a process does while most pages are new to it |
 //! | `store` | [`Store`]: what all operations share; growth |
 //! | `seats` | how a thread shows that it lives, and what it holds |
 //! | `shard` | the shard lock |
@@ -55,6 +56,7 @@ mod commit;
 mod error;
 mod file;
 mod file_system;
+mod fresh;
 mod gather;
 mod index;
 mod key;
@@ -83,6 +85,7 @@ pub use check::Report;
 pub use clock::Clock;
 pub use error::{AttachError, Error, Holder};
 pub use file_system::{FileSystem, Fitness};
+pub use fresh::prepare;
 pub use key::Key;
 pub use layout::FORMAT;
 pub use lease::{Lease, Mark, Outcome, Over};

@@ -24,6 +24,9 @@ pub(crate) fn nth_node(chunk: u32, i: u32) -> Ref {
     chunk_ref(chunk) + (i + 1) * node::UNITS
 }
 
+/// Seconds after which a process that is fresh sweeps what nobody else has swept: it would meet pages that it has no other use of.
+const FRESH_SWEEP: u32 = 4;
+
 impl<'a> ShardGuard<'a> {
     /// The error for a store that has no room left.
     pub(crate) fn full(&self) -> Error {
@@ -328,10 +331,12 @@ impl<'a> ShardGuard<'a> {
         Ok(session)
     }
 
-    /// At most once a second, a few nodes for each commit that comes by: all nodes in about ten minutes.
+    /// At most once a second, a few nodes for each commit that comes by: all nodes in about ten minutes. A fresh process
+    /// leaves it to others for a while.
     #[inline]
     pub(crate) fn sweep_in_passing(&mut self, wall: u32) -> Result<(), Fault> {
-        if self.shard.get(shard::SWEPT) != wall {
+        let swept = self.shard.get(shard::SWEPT);
+        if swept != wall && (wall.wrapping_sub(swept) >= FRESH_SWEEP || !self.store.is_fresh()) {
             self.shard.set(shard::SWEPT, wall);
             let nodes = self.shard.get(shard::LIVE).saturating_add(self.shard.get(shard::TOMBSTONES));
             self.sweep((nodes / 512 + 8).min(512))?;

@@ -28,6 +28,9 @@ impl Store {
     pub fn snapshot(self: &Arc<Store>, key: &Key) -> Result<(Option<Vec<u8>>, Mark), Error> {
         let me = self.seat()?;
         let shard = self.shard_of(key);
+        if self.is_fresh() {
+            self.meet(self.map()?, shard, key);
+        }
         for _ in 0..READ_TRIES {
             let map = self.map()?;
             let began = map.u64(header::INCARNATION).load(Ordering::Relaxed);

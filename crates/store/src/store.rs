@@ -17,6 +17,7 @@ use crate::byte_lock::{self, Byte};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::file::{StoreFile, chunks_for};
+use crate::fresh;
 use crate::key::{self, Key, KeyMaker};
 use crate::layout::{CHUNK, ChunkState, MAX_CHUNKS, MAX_SEATS, SHARD_SIZE, TABLE_AT, file_len, header};
 use crate::region::{Map, Region};
@@ -54,6 +55,8 @@ pub struct Store {
     pub(crate) collections: AtomicU32,
     /// The second in which no shard could give space to another: see [`crate::gather`].
     pub(crate) gathered_in_vain: AtomicU32,
+    /// How many sessions this process will yet acquire for the first time, as is assumed: see [`crate::fresh`].
+    pub(crate) unmet: AtomicU32,
 }
 
 impl std::fmt::Debug for Store {
@@ -92,6 +95,7 @@ impl Store {
         for (counter, part) in (0..).zip(check_secret.chunks_exact_mut(32)) {
             part.copy_from_slice(&key::derive(secret, b"checksum secret", counter));
         }
+        let unmet = if region.in_memory() { fresh::UNMET } else { 0 };
         Store {
             file,
             region,
@@ -114,6 +118,7 @@ impl Store {
             warned_at: AtomicU64::new(0),
             collections: AtomicU32::new(0),
             gathered_in_vain: AtomicU32::new(0),
+            unmet: AtomicU32::new(unmet),
         }
     }
 
@@ -227,7 +232,7 @@ impl Store {
     fn longer_map(&self) -> Result<Map<'_>, Error> {
         let needed = file_len(self.chunks(self.region.map()));
         self.region
-            .extend(&self.file.file, needed)
+            .extend(&self.file.file, &self.file.path, needed)
             .map_err(|source| Error::Io { what: "map the grown store", source })?;
         Ok(self.region.map())
     }
