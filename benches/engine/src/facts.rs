@@ -28,10 +28,10 @@ pub struct Facts {
 }
 
 /// Measures everything; `quick` with small stores and figures of no value.
-pub fn gather(places: &[(&'static str, PathBuf)], quick: bool) -> Result<Facts> {
+pub fn gather(places: &[(&'static str, PathBuf)], kinds: &[Kind], quick: bool) -> Result<Facts> {
     let mut facts = Facts { lines: Vec::new(), targets: Vec::new() };
     let (first, base) = places.first().context("no place")?;
-    for kind in Kind::ALL {
+    for &kind in kinds {
         let times = two_processes(kind, base, quick)?;
         facts.lines.push(format!("two processes on different sessions, {first}: {} × {times:.2} of one", kind.name()));
         if kind == Kind::Cloakroom {
