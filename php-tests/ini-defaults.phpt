@@ -11,6 +11,8 @@ $expected = [
     'cloakroom.lock_ttl' => ['10', INI_ALL],
     'cloakroom.lock_wait' => ['30', INI_ALL],
     'cloakroom.max_waiters' => ['0', INI_ALL],
+    'cloakroom.migrate_from' => ['', INI_PERDIR | INI_SYSTEM],
+    'cloakroom.migrate_to' => ['', INI_PERDIR | INI_SYSTEM],
     'cloakroom.namespace' => ['', INI_PERDIR | INI_SYSTEM],
     'cloakroom.size' => ['1G', INI_SYSTEM],
     'cloakroom.tombstone' => ['3600', INI_ALL],
@@ -23,4 +25,4 @@ foreach ($expected as $name => [$default, $access]) {
 }
 done();
 --EXPECT--
-9 claims hold
+11 claims hold

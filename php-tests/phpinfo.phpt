@@ -2,7 +2,7 @@
 phpinfo() has a section that tells what matters and no secrets
 --FILE--
 <?php
-require __DIR__ . '/session.inc';
+require __DIR__ . '/process.inc';
 use_cloakroom(own_directory());
 
 /** The section of the extension, without the rest of phpinfo(). */
@@ -26,6 +26,15 @@ check('it shows no session id', !str_contains($section, 'phpinfo-id'));
 check('it shows no payload', !str_contains($section, 'phpinfo-payload'));
 session_save_path('redis://user:phpinfo-password@localhost');
 check('it shows no password', !str_contains(section(), 'phpinfo-password'));
+session_save_path(own_directory());
+
+// Set for a directory or at start-up only.
+$from = 'redis:tcp://127.0.0.1:6379?auth=phpinfo-password&prefix=shop';
+$code = 'ob_start(); phpinfo(INFO_MODULES); say(ob_get_clean());';
+$info = Process::run($code, ['cloakroom.migrate_from' => $from, 'cloakroom.migrate_to' => 'files:/old'])->hear();
+matches('it tells where sessions are taken over from', '/cloakroom\.migrate_from => redis:.*127\.0\.0\.1:6379/', $info);
+check('without the password', !str_contains($info, 'phpinfo-password'), $info);
+matches('and where signs are left', '~cloakroom\.migrate_to => files:/old => files:/old~', $info);
 done();
 --EXPECT--
-6 claims hold
+9 claims hold

@@ -12,6 +12,7 @@
 //! | `attach` | from `session.save_path` to an open store | yes |
 //! | `worker` | what one thread of PHP keeps; no panic leaves it | yes |
 //! | `warning` | where a failure becomes an `E_WARNING` | yes |
+//! | `migration` | the directives of moving from another handler, and how phpinfo() shows them | yes |
 //! | `status` | `Cloakroom\status()`, `metrics()` and `survey()` | yes |
 //! | `doctor` | `Cloakroom\doctor()` | yes |
 //! | `info` | the section of phpinfo() | yes |
@@ -27,6 +28,7 @@ mod doctor;
 #[cfg(feature = "faults")]
 mod fault;
 mod info;
+mod migration;
 mod module;
 mod objects;
 mod php;

@@ -49,6 +49,8 @@ unsafe extern "C" {
     fn cloakroom_register_class(calls: *const Calls);
     fn cloakroom_unregister_ini(kind: c_int, module_number: c_int);
 
+    fn cloakroom_print_info(text: *const c_char);
+
     fn display_ini_entries(module: *mut ModuleEntry);
 }
 
@@ -327,6 +329,15 @@ pub(crate) fn register_class(calls: &'static Calls) {
 pub(crate) fn unregister_ini(kind: c_int, module_number: c_int) {
     // SAFETY: called from the module's shutdown with what PHP passed there.
     unsafe { cloakroom_unregister_ini(kind, module_number) };
+}
+
+/// Prints a text into phpinfo().
+///
+/// # Safety
+/// `text` is a C string that stays as it is during this call.
+pub(crate) unsafe fn print_info(text: *const c_char) {
+    // SAFETY: the caller vouches for the string.
+    unsafe { cloakroom_print_info(text) };
 }
 
 /// Prints the table of ini directives into phpinfo().

@@ -61,7 +61,7 @@ unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_
     let Some(place) = (unsafe { attach::place(save_path, &mut room) }) else {
         return FAILURE;
     };
-    let Some(has_news) = open_on(Which::Native, place) else {
+    let Some(has_news) = open_on(Which::Native, place, php::gc_maxlifetime()) else {
         warning::raise();
         return FAILURE;
     };
@@ -75,10 +75,11 @@ unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_
 
 /// Opens a handler on the store at `place`. Answers whether the worker's message is news, to be raised as a warning.
 #[inline(always)]
-pub(crate) fn open_on(which: Which, place: &[u8]) -> Option<bool> {
+pub(crate) fn open_on(which: Which, place: &[u8], lifetime: zend_long) -> Option<bool> {
     guarded_on(which, |Handler { settings, request, stores, message, .. }| {
         let store = stores.attach(place, settings.size)?;
         request.open(store, &settings.namespace);
+        request.take_over(settings.migration.takeover(lifetime));
         Ok::<_, StoreError>(message.set_news(&**store))
     })
 }
@@ -262,11 +263,12 @@ fn finish_on(
     lifetime: zend_long,
     finish: impl FnOnce(&mut Request, &Acquire<'_>) -> Result<Committed, RequestError>,
 ) -> Option<Committed> {
-    guarded_on(which, |Handler { request, settings, lock, .. }| {
+    told(guarded_on(which, |Handler { request, settings, lock, message, .. }| {
         // Only who acquires tells those who wait for it what runs.
         let script = if request.is_holding() { &[] } else { php::script() };
-        finish(request, &settings.acquire(lock, lifetime, script))
-    })
+        let finished = finish(request, &settings.acquire(lock, lifetime, script))?;
+        Ok::<_, RequestError>((finished, message.set_notice(request.take_notice())))
+    }))
 }
 
 /// Ends a session.
@@ -290,7 +292,20 @@ pub(crate) fn destroy_on(which: Which, id: &[u8]) -> Option<bool> {
     }
     // What the script threw away before it asked for another id is not to be read under the old one.
     let replaced = php::caller() == Caller::Regenerate && !php::is_emptied();
-    guarded_on(which, |Handler { request, settings, .. }| request.destroy(id, settings.end(replaced)))
+    told(guarded_on(which, |Handler { request, settings, message, .. }| {
+        let destroyed = request.destroy(id, settings.end(replaced))?;
+        Ok::<_, RequestError>((destroyed, message.set_notice(request.take_notice())))
+    }))
+}
+
+/// The answer of a call that succeeded. Where the worker's message says what failed beside it, PHP is told.
+pub(crate) fn told<T>(answer: Option<(T, bool)>) -> Option<T> {
+    answer.map(|(answer, has_notice)| {
+        if has_notice {
+            warning::raise();
+        }
+        answer
+    })
 }
 
 /// Removes expired sessions: all of them where somebody asked for it, a few where chance picked this request. The

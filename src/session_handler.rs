@@ -22,7 +22,10 @@ use ext_php_rs::ffi::{zend_long, zend_string};
 use crate::objects::Object;
 use crate::php::{self, PathBuffer};
 use crate::save_handler::{self, ENCODED_OUT_OF_MEMORY, FinishOn};
-use crate::worker::{NoObject, WORKER, Which, Worker, guarded, guarded_infallible, guarded_object, guarded_on};
+use crate::worker::{
+    NoObject, WORKER, Which, Worker, guarded, guarded_infallible, guarded_object, guarded_object_with_message,
+    guarded_on,
+};
 use crate::{attach, warning};
 
 /// What `src/session_handler.c` calls; the same fields in the same order as `object_calls` there.
@@ -144,7 +147,7 @@ unsafe extern "C" fn open(number: usize, path: *const zend_string) -> bool {
     let Some(place) = (unsafe { place(number, given, &mut own, &mut room) }) else {
         return false;
     };
-    let opened = save_handler::open_on(Which::Object(number), place);
+    let opened = save_handler::open_on(Which::Object(number), place, lifetime(number));
     // What the object knew of single sessions says nothing about those that it now locks.
     let _forgotten = opened.and_then(|_| with(number, |object| object.standalone = Standalone::new()));
     warn_unless_silent(opened)
@@ -173,7 +176,10 @@ unsafe extern "C" fn read(number: usize, id: *mut zend_string) -> *mut zend_stri
     }
     // SAFETY: the caller vouches for the string.
     let id = unsafe { php::string_bytes(id) };
-    let length = guarded_object(number, |object, _| object.standalone.begin_read(id));
+    let length = guarded_object(number, |object, settings| {
+        let wait = settings.acquire(object.lock, lifetime, b"").wait;
+        object.standalone.begin_read(id, wait)
+    });
     save_handler::receive(length, |out| guarded_object(number, |object, _| object.standalone.finish_read(out)))
 }
 
@@ -227,11 +233,13 @@ unsafe fn finish(
     let finished = if php::out_of_memory() {
         guarded(|_| Err(ENCODED_OUT_OF_MEMORY))
     } else {
-        guarded_object(number, |object, settings| {
-            standalone(&mut object.standalone, id, data, &settings.acquire(object.lock, lifetime, script))
+        guarded_object_with_message(number, |object, settings, message| {
+            let finished =
+                standalone(&mut object.standalone, id, data, &settings.acquire(object.lock, lifetime, script))?;
+            Ok::<_, RequestError>((finished, message.set_notice(object.standalone.take_notice())))
         })
     };
-    or_warning(finished).is_some()
+    or_warning(save_handler::told(finished)).is_some()
 }
 
 /// How a payload is encoded that the script encoded itself: frameworks that manage sessions themselves store one
@@ -253,8 +261,11 @@ unsafe extern "C" fn destroy(number: usize, id: *mut zend_string) -> bool {
     if !attach(number) {
         return false;
     }
-    let destroyed = guarded_object(number, |object, settings| object.standalone.destroy(id, settings.end(false)));
-    or_warning(destroyed).is_some()
+    let destroyed = guarded_object_with_message(number, |object, settings, message| {
+        let destroyed = object.standalone.destroy(id, settings.end(false))?;
+        Ok::<_, RequestError>((destroyed, message.set_notice(object.standalone.take_notice())))
+    });
+    or_warning(save_handler::told(destroyed)).is_some()
 }
 
 /// Removes expired sessions and answers how many, -1 where that fails.
@@ -339,6 +350,7 @@ fn attach(number: usize) -> bool {
     });
     let attached = match attached {
         Some(None) => {
+            let lifetime = lifetime(number);
             let (mut own, mut room) = (MaybeUninit::uninit(), MaybeUninit::uninit());
             // SAFETY: PHP's own string, which nothing changes during this call, as the buffers stay as they are.
             let Some(place) = (unsafe { place(number, php::save_path(), &mut own, &mut room) }) else {
@@ -348,6 +360,7 @@ fn attach(number: usize) -> bool {
                 let store = stores.attach(place, settings.size)?;
                 if let Ok(object) = objects.of(number) {
                     object.standalone.attach(store, &settings.namespace);
+                    object.standalone.take_over(settings.migration.takeover_of_anything(lifetime));
                 }
                 Ok::<_, StoreError>(message.set_news(&**store))
             })

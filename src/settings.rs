@@ -11,6 +11,7 @@ use ext_php_rs::ffi::{_zend_ini_entry as IniEntry, zend_string};
 use ext_php_rs::flags::IniEntryPermission;
 use ext_php_rs::zend::{IniEntryDef, IniEntryDefs};
 
+use crate::migration::{self, Migration};
 use crate::php;
 use crate::ps_module::{FAILURE, SUCCESS};
 use crate::warning;
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     grace: Duration,
     /// `cloakroom.namespace`.
     pub(crate) namespace: Namespace,
+    /// `cloakroom.migrate_from` and `cloakroom.migrate_to`.
+    pub(crate) migration: Migration,
 }
 
 impl Default for Settings {
@@ -56,6 +59,7 @@ impl Default for Settings {
             tombstone: Duration::from_secs(3600),
             grace: Duration::from_secs(10),
             namespace: Namespace::EMPTY,
+            migration: Migration::default(),
         }
     }
 }
@@ -99,16 +103,25 @@ const fn directive(
     directive
 }
 
+/// [`directive`] whose value may hold a password.
+const fn address(name: &'static CStr, on_modify: OnModify) -> IniEntryDef {
+    let mut directive = directive(name, c"", PER_DIRECTORY, on_modify);
+    directive.displayer = Some(migration::display);
+    directive
+}
+
 /// In php.ini, in a pool of php-fpm, per directory or host; not by the script.
 const PER_DIRECTORY: IniEntryPermission = IniEntryPermission::PerDir.union(IniEntryPermission::System);
 
-static DIRECTIVES: IniEntryDefs<10> = IniEntryDefs::new([
+static DIRECTIVES: IniEntryDefs<12> = IniEntryDefs::new([
     directive(c"cloakroom.size", c"1G", IniEntryPermission::System, on_size),
     directive(c"cloakroom.lock", c"exclusive", IniEntryPermission::All, on_lock),
     directive(c"cloakroom.lock_wait", c"30", IniEntryPermission::All, on_lock_wait),
     directive(c"cloakroom.lock_ttl", c"10", IniEntryPermission::All, on_lock_ttl),
     directive(c"cloakroom.max_waiters", c"0", IniEntryPermission::All, on_max_waiters),
     directive(c"cloakroom.namespace", c"", PER_DIRECTORY, on_namespace),
+    address(c"cloakroom.migrate_from", on_migrate_from),
+    address(c"cloakroom.migrate_to", on_migrate_to),
     directive(c"cloakroom.tombstone", c"3600", IniEntryPermission::All, on_tombstone),
     directive(c"cloakroom.grace", c"10", IniEntryPermission::All, on_grace),
     // session_start(['cloakroom_lock' => …]) sets this name. It lasts for the rest of the request.
@@ -154,6 +167,8 @@ on_modify! {
     on_lock_ttl: |settings, value, _| settings.lock_ttl = directives::lock_ttl(value)?;
     on_max_waiters: |settings, value, _| settings.max_waiters = directives::max_waiters(value)?;
     on_namespace: |settings, value, _| settings.namespace = Namespace::parse(value)?;
+    on_migrate_from: |settings, value, _| settings.migration.from = directives::migrate_from(value)?;
+    on_migrate_to: |settings, value, _| settings.migration.to = directives::migrate_to(value)?;
     on_tombstone: |settings, value, _| settings.tombstone = directives::tombstone(value)?;
     on_grace: |settings, value, _| settings.grace = directives::grace(value)?;
     on_script_lock: |settings, value, _| {
@@ -186,7 +201,10 @@ unsafe fn change(
     // SAFETY: the entry and its name outlive this call; the value may be NULL.
     let (name, value) = unsafe { (php::string_bytes((*entry).name), php::string_bytes(value)) };
     let changed = guarded(|worker| {
-        set(&mut worker.settings, value, by_script).map_err(|Refused(reason)| In { name, value, reason })
+        set(&mut worker.settings, value, by_script).map_err(|Refused(reason)| {
+            let is_address = name.starts_with(b"cloakroom.migrate_");
+            In { name, value: (!is_address).then_some(value), reason }
+        })
     });
     if changed.is_some() {
         return SUCCESS;
@@ -197,17 +215,21 @@ unsafe fn change(
     FAILURE
 }
 
-/// A refusal with the directive and the value it is about.
+/// A refusal with the directive and the value it is about; an address, which may hold a password, is not told.
 struct In<'a> {
     name: &'a [u8],
-    value: &'a [u8],
+    value: Option<&'a [u8]>,
     reason: Box<dyn std::error::Error>,
 }
 
 impl Display for In<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = self.value.get(..60).unwrap_or(self.value);
-        let cut = if shown.len() < self.value.len() { "…" } else { "" };
-        write!(f, "{} = \"{}{cut}\": {}", self.name.escape_ascii(), shown.escape_ascii(), self.reason)
+        write!(f, "{}", self.name.escape_ascii())?;
+        if let Some(value) = self.value {
+            let shown = value.get(..60).unwrap_or(value);
+            let cut = if shown.len() < value.len() { "…" } else { "" };
+            write!(f, " = \"{}{cut}\"", shown.escape_ascii())?;
+        }
+        write!(f, ": {}", self.reason)
     }
 }

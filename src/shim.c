@@ -9,6 +9,7 @@
 #include "php.h"
 #include "SAPI.h"
 #include "php_ini.h"
+#include "php_main.h"
 #include "php_open_temporary_file.h"
 #include "session_module.h"
 
@@ -346,6 +347,16 @@ bool cloakroom_bailed_out(void)
 }
 
 /* ---- the module ---- */
+
+/* phpinfo() escapes nothing by itself. */
+void cloakroom_print_info(const char *text)
+{
+	if (sapi_module.phpinfo_as_text) {
+		PHPWRITE(text, strlen(text));
+	} else {
+		php_html_puts(text, strlen(text));
+	}
+}
 
 void cloakroom_unregister_ini(int type, int module_number)
 {

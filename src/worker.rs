@@ -9,6 +9,7 @@ use std::ffi::{c_char, c_void};
 use std::fmt::{self, Display, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use cloakroom_session::error::RequestError;
 use cloakroom_session::{LockMode, Request, Store};
 use ext_php_rs::zend::{ModuleGlobal, ModuleGlobals};
 
@@ -150,6 +151,14 @@ impl Message {
         news.is_some()
     }
 
+    /// Replaces the message by what failed beside a call that succeeded, and answers whether there was anything.
+    pub(crate) fn set_notice(&mut self, notice: Option<RequestError>) -> bool {
+        if let Some(notice) = &notice {
+            self.set_failure(notice);
+        }
+        notice.is_some()
+    }
+
     /// The message as a C string. It stays until the next one.
     pub(crate) fn as_ptr(&self) -> *const c_char {
         self.bytes.as_ptr().cast()
@@ -217,6 +226,16 @@ pub(crate) fn guarded_object<T, E: Display>(
     body: impl FnOnce(&mut Object, &Settings) -> Result<T, E>,
 ) -> Option<T> {
     guarded(|Worker { objects, settings, .. }| body(objects.of(number)?, settings).map_err(Failure::Of))
+}
+
+/// [`guarded_object`] for what may have to tell more than one thing.
+pub(crate) fn guarded_object_with_message<T, E: Display>(
+    number: usize,
+    body: impl FnOnce(&mut Object, &Settings, &mut Message) -> Result<T, E>,
+) -> Option<T> {
+    guarded(|Worker { objects, settings, message, .. }| {
+        body(objects.of(number)?, settings, message).map_err(Failure::Of)
+    })
 }
 
 /// [`guarded`] for what cannot fail but by a panic.

@@ -16,6 +16,9 @@ pub enum ParseError {
         "write the old session.save_handler, a colon and its session.save_path, as in \"files:/var/lib/php/sessions\""
     )]
     Kind,
+    /// It is none of `files`, where only such a one will do.
+    #[error("write \"files:\" and the directory of the session files, as in \"files:/var/lib/php/sessions\"")]
+    Files,
     /// What follows the kind is not understood.
     #[error("{0}")]
     Place(String),
@@ -38,4 +41,13 @@ pub fn parse(text: &[u8], user: Option<u32>) -> Result<Arc<dyn Predecessor>, Par
         b"memcached" => Ok(Arc::new(PhpMemcached::parse(place)?)),
         _ => Err(ParseError::Kind),
     }
+}
+
+/// The directory of a handler `files` that `text` names, as [`parse`] takes it.
+///
+/// # Errors
+/// [`ParseError`] with what to write instead.
+pub fn parse_files(text: &[u8], user: Option<u32>) -> Result<Files, ParseError> {
+    let place = text.strip_prefix(b"files:").ok_or(ParseError::Files)?;
+    Files::parse(place, user)
 }

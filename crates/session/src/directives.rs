@@ -2,7 +2,11 @@
 //!
 //! Every refusal names what is accepted; the caller adds the name of the directive.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use cloakroom_predecessors::files::Files;
+use cloakroom_predecessors::{ParseError, Predecessor};
 
 use crate::seam::LockMode;
 
@@ -98,6 +102,25 @@ pub fn lock_ttl(value: &[u8]) -> Result<Duration, InvalidValue> {
 /// [`InvalidValue::Seconds`] for anything but whole seconds up to a year.
 pub fn tombstone(value: &[u8]) -> Result<Duration, InvalidValue> {
     seconds(value, MAX_TOMBSTONE)
+}
+
+/// Reads `cloakroom.migrate_from`: nothing, or where the sessions of the handler are that was used before.
+///
+/// # Errors
+/// [`ParseError`], which does not quote the value.
+pub fn migrate_from(value: &[u8]) -> Result<Option<Arc<dyn Predecessor>>, ParseError> {
+    if value.is_empty() { Ok(None) } else { cloakroom_predecessors::parse(value, None).map(Some) }
+}
+
+/// Reads `cloakroom.migrate_to`: nothing, or the directory of a handler `files`.
+///
+/// # Errors
+/// [`ParseError`], which does not quote the value.
+pub fn migrate_to(value: &[u8]) -> Result<Option<Arc<Files>>, ParseError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    cloakroom_predecessors::address::parse_files(value, None).map(|files| Some(Arc::new(files)))
 }
 
 /// Reads `cloakroom.grace`.

@@ -1,7 +1,9 @@
-//! What a store can answer instead of a result. Messages say what failed, where, and what to do; they never hold
+//! What a store can answer instead of a result, and why a call of PHP cannot be carried out. Messages say what failed, where, and what to do; they never hold
 //! a session id or a payload.
 
 use std::time::Duration;
+
+use crate::id::{InvalidId, NoEntropy};
 
 /// Who holds a session's lock, for the warning of those who waited in vain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,4 +97,52 @@ pub enum StoreError {
     /// The store cannot be reached or opened, or the system refused something.
     #[error("{0}")]
     Unavailable(String),
+}
+
+/// Why a call of PHP could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The id is not one.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// The store failed or refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No id can be drawn.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+    /// Every id that was drawn exists already.
+    #[error(
+        "{} session ids in a row exist already: the system's random generator is not random",
+        crate::drawing::MAX_DRAWS
+    )]
+    Collision,
+    /// No store is open.
+    #[error("the session store is not open")]
+    NotOpen,
+    /// The read before this write did not complete.
+    #[error("nothing was written, because reading the session did not complete; what is stored stays as it was")]
+    ReadIncomplete,
+    /// Another request wrote the session since it was read without a lock.
+    #[error(
+        "another request has changed the session since this object read it, so nothing was written and that change stays; \
+         read the session again and repeat the change, or choose the lock mode \"merge\", which keeps both changes"
+    )]
+    Moved,
+    /// The handler that was used before cannot be asked, or refuses.
+    #[error("{0}; nothing was changed, neither there nor here (cloakroom.migrate_from)")]
+    Predecessor(#[from] cloakroom_predecessors::Error),
+    /// A session there is not in the format of this request.
+    #[error(
+        "a session of {location} is not in the format of session.serialize_handler: it is compressed, or was written with \
+         another handler; nothing was changed; set session.serialize_handler to what it was there, or turn the compression \
+         off there and let the sessions be written again"
+    )]
+    OtherFormat {
+        /// Where it is.
+        location: String,
+    },
+    /// A read was finished that had not begun, or with room of another size.
+    #[error("the session was read out of order; this is a defect of Cloakroom")]
+    OutOfOrder,
 }

@@ -14,6 +14,7 @@
 //! | [`moved`] | what a commit does whose session has moved on since it was read |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
+//! | [`takeover`] | [`Takeover`]: sessions of the handler that was used before |
 //! | [`figures`] | what each figure of a store means |
 //! | [`metrics`] | the figures in the OpenMetrics text format |
 //! | [`doctor`] | what keeps sessions from being safe or kept, and what to do |
@@ -26,6 +27,7 @@
 
 pub mod directives;
 pub mod doctor;
+mod drawing;
 pub mod error;
 pub mod figures;
 pub mod id;
@@ -40,6 +42,7 @@ pub mod save_path;
 pub mod seam;
 pub mod standalone;
 pub mod survey;
+pub mod takeover;
 
 pub use cloakroom_store::prepare;
 pub use error::StoreError;
@@ -49,3 +52,4 @@ pub use request::Request;
 pub use save_path::SavePath;
 pub use seam::{Acquire, Effort, Key, Lease, LockMode, Store};
 pub use standalone::Standalone;
+pub use takeover::Takeover;

@@ -64,3 +64,16 @@ pub(crate) fn read_whole(lease: &mut dyn Lease) -> Result<Vec<u8>, StoreError> {
     }
     Err(StoreError::Changed)
 }
+
+/// Ends `lease` by a touch of the session that holds `payload`. One that was not there when it was acquired holds
+/// nothing yet and is written.
+pub(crate) fn touch_or_write(
+    lease: &mut dyn Lease,
+    payload: &[u8],
+    lifetime: Duration,
+) -> Result<Committed, StoreError> {
+    if lease.is_new() && !payload.is_empty() {
+        return lease.commit(payload, lifetime, Over::Anything);
+    }
+    lease.touch(payload, lifetime)
+}

@@ -30,48 +30,16 @@
 //! [`LockMode::None`]; see [`crate::merge`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::StoreError;
-use crate::id::{IdShape, InvalidId, MAX_ID, Namespace, NoEntropy, SessionId};
-use crate::moved::{MAX_READS, Origin, commit_merged, read_whole};
+use crate::drawing::draw_id;
+pub use crate::error::RequestError;
+use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
+use crate::moved::{MAX_READS, Origin, commit_merged, read_whole, touch_or_write};
 use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over, Store};
+use crate::takeover::Takeover;
 
-/// How many ids are drawn before giving up. An id has at least 88 random bits, so a second draw is never needed
-/// unless the generator is broken.
-const MAX_DRAWS: usize = 4;
-
-/// Why a call of PHP could not be carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    /// The id is not one.
-    #[error(transparent)]
-    Id(#[from] InvalidId),
-    /// The store failed or refused.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// No id can be drawn.
-    #[error(transparent)]
-    NoEntropy(#[from] NoEntropy),
-    /// Every id that was drawn exists already.
-    #[error("{MAX_DRAWS} session ids in a row exist already: the system's random generator is not random")]
-    Collision,
-    /// No store is open.
-    #[error("the session store is not open")]
-    NotOpen,
-    /// The read before this write did not complete.
-    #[error("nothing was written, because reading the session did not complete; what is stored stays as it was")]
-    ReadIncomplete,
-    /// Another request wrote the session since it was read without a lock.
-    #[error(
-        "another request has changed the session since this object read it, so nothing was written and that change stays; \
-         read the session again and repeat the change, or choose the lock mode \"merge\", which keeps both changes"
-    )]
-    Moved,
-    /// A read was finished that had not begun, or with room of another size.
-    #[error("the session was read out of order; this is a defect of Cloakroom")]
-    OutOfOrder,
-}
+mod migrating;
 
 /// What [`Request::finish_read`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +75,12 @@ struct Keyed {
     key: Key,
 }
 
+impl Keyed {
+    fn id(&self) -> &[u8] {
+        self.id.get(..self.length).unwrap_or_default()
+    }
+}
+
 /// One open save handler. At most one session is held at a time.
 pub struct Request {
     /// Kept after a close, as the next open is nearly always on the same one.
@@ -126,6 +100,10 @@ pub struct Request {
     /// Why an acquire failed that was made when the id was validated.
     refused: Option<(Key, StoreError)>,
     keyed: Keyed,
+    /// While sessions are taken over from another handler.
+    takeover: Option<Takeover>,
+    /// What failed beside a call that succeeded.
+    notice: Option<RequestError>,
 }
 
 impl Default for Request {
@@ -150,6 +128,8 @@ impl Request {
             untouched: false,
             refused: None,
             keyed: Keyed { length: 0, id: [0; MAX_ID], key: Key([0; 32]) },
+            takeover: None,
+            notice: None,
         }
     }
 
@@ -187,7 +167,7 @@ impl Request {
         match to_read {
             Some(how) if untouched && self.held.is_none() && store.is_remote() => {
                 match store.acquire_existing(&self.keyed.key, how) {
-                    Ok(None) => false,
+                    Ok(None) => self.may_be_elsewhere(),
                     Ok(Some(lease)) => {
                         self.lease = Some(lease);
                         self.held = Some(Held { key: self.keyed.key, mode: how.mode, early: true });
@@ -199,7 +179,7 @@ impl Request {
                     }
                 }
             }
-            _ => store.exists(&self.keyed.key).unwrap_or(true),
+            _ => store.exists(&self.keyed.key).unwrap_or(true) || self.may_be_elsewhere(),
         }
     }
 
@@ -220,7 +200,10 @@ impl Request {
         self.begin();
         self.key(id).inspect_err(|_| self.release())?;
         self.not_refused()?;
-        if !self.takes_up_early() && !self.has_locked() {
+        let early = self.takes_up_early();
+        if self.takeover.is_some() && (early || !self.has_locked()) {
+            self.acquire_or_take_over(how, early)?;
+        } else if !early && !self.has_locked() {
             self.acquire(how)?;
         }
         self.stage = Stage::Reading(0);
@@ -243,9 +226,11 @@ impl Request {
             if !early {
                 self.release();
             }
+            let taken = if self.takeover.is_some() { self.snapshot_or_take_over(early)? } else { None };
             let store = self.store.as_ref().filter(|_| self.open).ok_or(RequestError::NotOpen)?;
-            let found = match &mut self.lease {
-                Some(lease) if early => read_whole(&mut **lease)?,
+            let found = match (taken, &mut self.lease) {
+                (Some(taken), _) => taken,
+                (None, Some(lease)) if early && self.takeover.is_none() => read_whole(&mut **lease)?,
                 // One call reads, or reserves what is not there.
                 _ if store.is_remote() => reserve(store, &self.keyed.key, how)?,
                 _ => match store.snapshot(&self.keyed.key)?.0 {
@@ -318,7 +303,8 @@ impl Request {
         origin: impl FnOnce() -> Origin<'a>,
     ) -> Result<Committed, RequestError> {
         let over = self.hold_to_write(id, how)?;
-        self.end_by(|lease, kept| {
+        let begins = self.begins_with(payload);
+        let committed = self.end_by(|lease, kept| {
             let committed = lease.commit(payload, how.lifetime, over)?;
             if committed != Committed::Moved {
                 return Ok(committed);
@@ -327,7 +313,11 @@ impl Request {
             // What a new session held when it was read is known without being kept.
             let read = read.or(kept).or(lease.is_new().then_some(&[]));
             Ok(commit_merged(lease, format, read, payload, how.lifetime)?)
-        })
+        })?;
+        if begins && committed == Committed::Stored {
+            self.leave_sign();
+        }
+        Ok(committed)
     }
 
     /// Extends the lifetime of the session `id`, which holds `payload` unchanged, and unlocks it. A session that
@@ -363,10 +353,12 @@ impl Request {
         self.key(id)?;
         self.found = None;
         self.stage = Stage::Idle;
-        if self.holds() {
-            return self.end_by(|lease, _| Ok(lease.destroy(end)?));
-        }
-        Ok(self.store()?.destroy(&self.keyed.key, end)?)
+        let ended = if self.holds() {
+            self.end_by(|lease, _| Ok(lease.destroy(end)?))?
+        } else {
+            self.store()?.destroy(&self.keyed.key, end)?
+        };
+        Ok(self.end_elsewhere(end, ended) || ended)
     }
 
     /// Gives the lease up and refuses every write until the next read: for a session that must stay as it is
@@ -513,39 +505,6 @@ impl Request {
         }
         Ok(())
     }
-}
-
-/// Draws an id that no session in `store` has, as far as that can be found out on this machine.
-pub(crate) fn draw_id<'a>(
-    store: Option<&Arc<dyn Store>>,
-    namespace: &Namespace,
-    shape: IdShape,
-    out: &'a mut [u8; MAX_ID],
-) -> Result<SessionId<'a>, RequestError> {
-    for _ in 0..MAX_DRAWS {
-        let id = shape.draw(out)?;
-        // A round trip is a high price for a question whose answer is known but for a chance below 2⁻⁶⁴.
-        let asked = store.filter(|store| !store.is_remote());
-        let exists = asked.is_some_and(|store| store.exists(&store.key(namespace, &id)).unwrap_or(false));
-        if !exists {
-            let length = id.as_bytes().len();
-            return Ok(SessionId::parse(out.get(..length).unwrap_or_default())?);
-        }
-    }
-    Err(RequestError::Collision)
-}
-
-/// Ends `lease` by a touch of the session that holds `payload`. One that was not there when it was acquired holds
-/// nothing yet and is written.
-pub(crate) fn touch_or_write(
-    lease: &mut dyn Lease,
-    payload: &[u8],
-    lifetime: Duration,
-) -> Result<Committed, StoreError> {
-    if lease.is_new() && !payload.is_empty() {
-        return lease.commit(payload, lifetime, Over::Anything);
-    }
-    lease.touch(payload, lifetime)
 }
 
 /// Reserves a session that is not there, and reads one that is: another request may have been faster.

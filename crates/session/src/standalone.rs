@@ -18,12 +18,15 @@
 //! A read is two calls for the reason that [`crate::request`] gives.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::drawing::draw_id;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::merge::Format;
-use crate::moved::commit_merged;
-use crate::request::{Finished, RequestError, draw_id, touch_or_write};
+use crate::moved::{commit_merged, touch_or_write};
+use crate::request::{Finished, RequestError};
 use crate::seam::{Acquire, Committed, Effort, End, Key, LockMode, Mark, Over, Store};
+use crate::takeover::{Taken, Takeover};
 
 /// How many ids an object remembers; of more it forgets the ones that it used least recently.
 const MOST: usize = 8;
@@ -49,18 +52,32 @@ pub struct Standalone {
     known: Vec<Known>,
     /// What a read found, until [`Standalone::finish_read`] takes it.
     found: Option<(Key, Mark, Option<Vec<u8>>)>,
+    /// While sessions are taken over from another handler.
+    takeover: Option<Takeover>,
+    /// What failed beside a call that succeeded.
+    notice: Option<RequestError>,
 }
 
 impl Standalone {
     /// An object that has no store yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { store: None, namespace: Namespace::EMPTY, known: Vec::new(), found: None }
+        Self { store: None, namespace: Namespace::EMPTY, known: Vec::new(), found: None, takeover: None, notice: None }
     }
 
     /// Works on `store` from now on.
     pub fn attach(&mut self, store: &Arc<dyn Store>, namespace: &Namespace) {
         *self = Self { store: Some(Arc::clone(store)), namespace: *namespace, ..Self::new() };
+    }
+
+    /// From now on the object takes sessions over.
+    pub fn take_over(&mut self, takeover: Option<Takeover>) {
+        self.takeover = takeover;
+    }
+
+    /// What failed beside a call that succeeded: to be told, once.
+    pub fn take_notice(&mut self) -> Option<RequestError> {
+        self.notice.take()
     }
 
     /// The store that the object works on.
@@ -70,15 +87,22 @@ impl Standalone {
     }
 
     /// Reads the session `id` without a lock; answers how many bytes [`Standalone::finish_read`] will give, 0 where
-    /// there is no session.
+    /// there is no session. One that is to be taken over first is waited for at most `wait`: what is written later stands
+    /// on what is read here.
     ///
     /// # Errors
-    /// Only failures of the store. Until another read succeeds, nothing is then written.
-    pub fn begin_read(&mut self, id: &[u8]) -> Result<usize, RequestError> {
+    /// Only failures of the store, and of a takeover. Until another read succeeds, nothing is then written.
+    pub fn begin_read(&mut self, id: &[u8], wait: Duration) -> Result<usize, RequestError> {
         self.found = None;
         let (store, key) = self.find(id).map(|(store, key)| (Arc::clone(store), key))?;
         self.remember(key, None, None);
-        let (payload, mark) = store.snapshot(&key)?;
+        let (mut payload, mut mark) = store.snapshot(&key)?;
+        if let Some(takeover) = &self.takeover
+            && payload.as_ref().is_none_or(Vec::is_empty)
+            && takeover.take(&*store, &key, id, wait)? == Taken::Stored
+        {
+            (payload, mark) = store.snapshot(&key)?;
+        }
         let length = payload.as_ref().map_or(0, Vec::len);
         self.found = Some((key, mark, payload));
         Ok(length)
@@ -118,6 +142,7 @@ impl Standalone {
         let unchanged = self.known(&key).is_some_and(|known| known.payload.as_deref() == Some(payload));
         let mut lease = store.acquire(&key, &Acquire { since, ..*how }, None)?;
         let touches = unchanged && !lease.is_new();
+        let begins = self.takeover.is_some() && !payload.is_empty() && lease.payload_len() == 0;
         let committed = if touches {
             lease.touch(payload, how.lifetime)?
         } else {
@@ -130,7 +155,14 @@ impl Standalone {
         match committed {
             // The object has not seen what a touch kept alive.
             Committed::Stored if touches => {}
-            Committed::Stored => self.remember(key, Some(lease.mark()), Some(payload.to_vec())),
+            Committed::Stored => {
+                let mark = lease.mark();
+                drop(lease);
+                self.remember(key, Some(mark), Some(payload.to_vec()));
+                if let Some(takeover) = self.takeover.as_ref().filter(|_| begins) {
+                    self.notice = takeover.leave(id).err();
+                }
+            }
             Committed::Ended => {}
             Committed::Moved if how.mode == LockMode::Merge => {
                 let read = self.known(&key).and_then(|known| known.payload.as_deref());
@@ -167,8 +199,16 @@ impl Standalone {
     pub fn destroy(&mut self, id: &[u8], end: End) -> Result<bool, RequestError> {
         let (store, key) = self.find(id)?;
         let ended = store.destroy(&key, end)?;
+        let elsewhere = self.takeover.as_ref().map(|takeover| takeover.end(&**store, &key, id, end, ended));
         self.forget(&key);
-        Ok(ended)
+        match elsewhere {
+            Some(Err(error)) => {
+                self.notice = Some(error);
+                Ok(ended)
+            }
+            Some(Ok(there)) => Ok(ended || there),
+            None => Ok(ended),
+        }
     }
 
     /// Whether the session `id` may exist: `false` only where it is proven not to.
@@ -177,7 +217,10 @@ impl Standalone {
         match self.find(id) {
             Err(RequestError::Id(_)) => false,
             Err(_) => true,
-            Ok((store, key)) => store.exists(&key).unwrap_or(true),
+            Ok((store, key)) => {
+                let elsewhere = |takeover: &Takeover| takeover.may_have(&**store, &key, id);
+                store.exists(&key).unwrap_or(true) || self.takeover.as_ref().is_some_and(elsewhere)
+            }
         }
     }
 

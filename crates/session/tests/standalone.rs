@@ -38,7 +38,7 @@ fn two() -> (Arc<dyn Store>, Standalone, Standalone) {
 }
 
 fn read(object: &mut Standalone, id: &[u8]) -> Vec<u8> {
-    let mut payload = vec![0; object.begin_read(id).expect("memory does not fail")];
+    let mut payload = vec![0; object.begin_read(id, Duration::ZERO).expect("memory does not fail")];
     assert_eq!(object.finish_read(&mut payload).expect("in order"), Finished::Whole);
     payload
 }
@@ -54,7 +54,7 @@ fn destroy(object: &mut Standalone, id: &[u8]) -> bool {
 #[test]
 fn without_a_store_nothing_works_but_drawing_ids() {
     let mut object = Standalone::new();
-    assert!(matches!(object.begin_read(ID), Err(RequestError::NotOpen)));
+    assert!(matches!(object.begin_read(ID, Duration::ZERO), Err(RequestError::NotOpen)));
     assert!(matches!(object.finish_read(&mut []), Err(RequestError::OutOfOrder)));
     assert!(matches!(object.write(ID, b"x", &EXCLUSIVE, Format::Php), Err(RequestError::NotOpen)));
     assert!(matches!(object.touch(ID, b"x", &EXCLUSIVE), Err(RequestError::NotOpen)));
@@ -69,7 +69,7 @@ fn without_a_store_nothing_works_but_drawing_ids() {
 fn what_is_no_id_is_refused() {
     let (_, mut object, _) = two();
     for id in [&b""[..], b"../etc/passwd", &[b'a'; 257]] {
-        assert!(matches!(object.begin_read(id), Err(RequestError::Id(_))));
+        assert!(matches!(object.begin_read(id, Duration::ZERO), Err(RequestError::Id(_))));
         assert!(matches!(object.write(id, b"x", &EXCLUSIVE, Format::Php), Err(RequestError::Id(_))));
         assert!(matches!(object.destroy(id, End::at_once(HOUR)), Err(RequestError::Id(_))));
         assert!(!object.may_exist(id));
@@ -156,7 +156,7 @@ fn payloads_too_long_to_be_kept_are_written_and_refused_like_others() {
 fn a_read_that_came_to_no_end_is_never_followed_by_a_write() {
     let (_, mut object, mut other) = two();
     write(&mut other, ID, b"stored");
-    assert_eq!(object.begin_read(ID).expect("memory does not fail"), 6);
+    assert_eq!(object.begin_read(ID, Duration::ZERO).expect("memory does not fail"), 6);
     for how in [&EXCLUSIVE, &UNLOCKED] {
         assert!(matches!(object.write(ID, b"", how, Format::Php), Err(RequestError::ReadIncomplete)));
         assert!(matches!(object.touch(ID, b"", how), Err(RequestError::ReadIncomplete)));
@@ -166,7 +166,7 @@ fn a_read_that_came_to_no_end_is_never_followed_by_a_write() {
     assert_eq!(read(&mut other, ID), b"stored");
     assert_eq!(read(&mut object, ID), b"stored");
     write(&mut object, ID, b"changed");
-    object.begin_read(ID).expect("memory does not fail");
+    object.begin_read(ID, Duration::ZERO).expect("memory does not fail");
     destroy(&mut object, ID);
     write(&mut object, ID, b"new");
 }

@@ -130,6 +130,12 @@ pub fn merge(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) -> Merged 
     }
 }
 
+/// Whether PHP could have written this payload in this format. Of an opaque format every payload may be.
+#[must_use]
+pub fn is_of(format: Format, payload: &[u8]) -> bool {
+    payload.len() > LARGEST || !matches!(scan::scan(format, payload), Err(Reason::Malformed))
+}
+
 fn merge_changed(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) -> Result<(Vec<u8>, u32), Reason> {
     if format == Format::Opaque {
         return Err(Reason::OpaqueFormat);

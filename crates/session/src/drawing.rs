@@ -1,0 +1,31 @@
+//! Drawing ids that no session has.
+
+use std::sync::Arc;
+
+use crate::error::RequestError;
+use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
+use crate::seam::Store;
+
+/// How many ids are drawn before giving up. An id has at least 88 random bits, so a second draw is never needed
+/// unless the generator is broken.
+pub(crate) const MAX_DRAWS: usize = 4;
+
+/// Draws an id that no session in `store` has, as far as that can be found out on this machine.
+pub(crate) fn draw_id<'a>(
+    store: Option<&Arc<dyn Store>>,
+    namespace: &Namespace,
+    shape: IdShape,
+    out: &'a mut [u8; MAX_ID],
+) -> Result<SessionId<'a>, RequestError> {
+    for _ in 0..MAX_DRAWS {
+        let id = shape.draw(out)?;
+        // A round trip is a high price for a question whose answer is known but for a chance below 2⁻⁶⁴.
+        let asked = store.filter(|store| !store.is_remote());
+        let exists = asked.is_some_and(|store| store.exists(&store.key(namespace, &id)).unwrap_or(false));
+        if !exists {
+            let length = id.as_bytes().len();
+            return Ok(SessionId::parse(out.get(..length).unwrap_or_default())?);
+        }
+    }
+    Err(RequestError::Collision)
+}

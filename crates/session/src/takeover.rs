@@ -1,0 +1,153 @@
+//! Taking sessions over, one at a time and as they are asked for, from the storage of the handler that was used before
+//! ([`cloakroom_predecessors`]).
+//!
+//! Under the old handler's own lock on a session nobody there is in the middle of it, and of all requests here that want
+//! to take it over one is at work. Only there is it looked at whether the place here is vacant; so a session is taken over
+//! once, and a process that dies in the middle leaves nothing, or a mere reservation, which is vacant still.
+//!
+//! The copy there stays, for those who still run the old handler. It must not come back here: what is ended here is ended
+//! there as well, and what was written here is not vacant, even if it is empty now.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cloakroom_predecessors::Error;
+pub use cloakroom_predecessors::Predecessor;
+pub use cloakroom_predecessors::files::Files;
+
+use crate::StoreError;
+use crate::error::RequestError;
+use crate::inventory::{Restore, Restored};
+use crate::merge::{self, Format};
+use crate::seam::{Acquire, End, Key, LockMode, Store};
+
+/// Where sessions of the old handler come from, and where signs for it are left.
+#[derive(Clone)]
+pub struct Takeover {
+    /// `cloakroom.migrate_from`.
+    pub from: Option<Arc<dyn Predecessor>>,
+    /// `cloakroom.migrate_to`.
+    pub to: Option<Arc<Files>>,
+    /// What the payloads there must be; [`Format::Opaque`] where that cannot be told.
+    pub format: Format,
+    /// How long a session there lives after its last use, and how long one lives here that is taken over.
+    pub lifetime: Duration,
+}
+
+/// What became of one session that was to be taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is here now.
+    Stored,
+    /// It is here already, or was ended here.
+    Settled,
+    /// There is none there, or an empty one.
+    Absent,
+}
+
+impl Takeover {
+    /// Takes the session over, where it is there and its place in `store` is vacant. The old handler's lock is waited for
+    /// at most `wait`.
+    ///
+    /// # Errors
+    /// [`RequestError::Predecessor`] and failures of the store; nothing is changed then.
+    pub fn take(&self, store: &dyn Store, key: &Key, id: &[u8], wait: Duration) -> Result<Taken, RequestError> {
+        let Some(from) = &self.from else { return Ok(Taken::Absent) };
+        if !store.is_vacant(key)? {
+            return Ok(Taken::Settled);
+        }
+        let Some(held) = from.hold(id, wait, self.lifetime)? else { return Ok(Taken::Absent) };
+        if held.payload().is_empty() {
+            return Ok(Taken::Absent);
+        }
+        self.accept(held.payload())?;
+        let created = held.created().or(held.used()).unwrap_or_else(SystemTime::now);
+        let session = Restored {
+            payload: held.payload(),
+            created: created.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            lifetime: self.lifetime,
+            // Its visitor has come back, or is known from before: it is nothing that a flood of visitors may displace.
+            returned: true,
+        };
+        let taken = store.take_over(key, &session)?;
+        // The next in line finds it here.
+        drop(held);
+        if taken != Restore::Stored {
+            return Ok(Taken::Settled);
+        }
+        // Where signs cannot be left, who begins a session is told.
+        let _told_elsewhere = self.leave(id);
+        Ok(Taken::Stored)
+    }
+
+    /// [`Takeover::take`] for a reader, who waits for no request of the old handler: where one is at work, the session is
+    /// not taken over, and its last payload there is the answer.
+    ///
+    /// # Errors
+    /// As [`Takeover::take`].
+    pub fn take_or_peek(&self, store: &dyn Store, key: &Key, id: &[u8]) -> Result<Option<Vec<u8>>, RequestError> {
+        match (self.take(store, key, id, Duration::ZERO), &self.from) {
+            (Err(RequestError::Predecessor(Error::Busy { .. })), Some(from)) => {
+                let payload = from.peek(id, self.lifetime)?.filter(|payload| !payload.is_empty());
+                payload.as_deref().map_or(Ok(()), |payload| self.accept(payload))?;
+                Ok(payload)
+            }
+            (taken, _) => taken.map(|_| None),
+        }
+    }
+
+    /// Whether a session that does not exist in `store` may be there: `false` only where it is proven not to, or was ended
+    /// here.
+    pub fn may_have(&self, store: &dyn Store, key: &Key, id: &[u8]) -> bool {
+        let Some(from) = &self.from else { return false };
+        store.is_vacant(key).unwrap_or(true) && from.has(id, self.lifetime).unwrap_or(true)
+    }
+
+    /// Ends there what was ended here, or (`here` is `false`) what was to be ended and is not here. Answers whether there
+    /// was one.
+    ///
+    /// # Errors
+    /// Failures of the predecessor; that the session was ended is then remembered here, so that it is not taken over for as
+    /// long as `end` says.
+    pub fn end(&self, store: &dyn Store, key: &Key, id: &[u8], end: End, here: bool) -> Result<bool, RequestError> {
+        let left = self.to.as_ref().map_or(Ok(false), |to| to.destroy(id));
+        let there = self.from.as_ref().map_or(Ok(false), |from| from.destroy(id));
+        if !here && !matches!(there, Ok(false)) {
+            // Whoever has read it there already, and has not stored it here yet, must find that it was ended.
+            remember_end(store, key, end)?;
+        }
+        left?;
+        Ok(there?)
+    }
+
+    /// Leaves a sign of the session `id` for a later way back.
+    ///
+    /// # Errors
+    /// Failures of the directory.
+    pub fn leave(&self, id: &[u8]) -> Result<(), RequestError> {
+        Ok(self.to.as_ref().map_or(Ok(()), |to| to.leave(id))?)
+    }
+
+    /// Refuses a payload that PHP could not decode: it would destroy the session.
+    fn accept(&self, payload: &[u8]) -> Result<(), RequestError> {
+        if merge::is_of(self.format, payload) {
+            return Ok(());
+        }
+        let location = self.from.as_ref().map(|from| from.location()).unwrap_or_default();
+        Err(RequestError::OtherFormat { location })
+    }
+}
+
+/// Remembers that a session was ended which is not here.
+fn remember_end(store: &dyn Store, key: &Key, end: End) -> Result<(), StoreError> {
+    let how = Acquire {
+        mode: LockMode::None,
+        wait: Duration::ZERO,
+        lock_ttl: Duration::from_secs(1),
+        max_waiters: 0,
+        lifetime: Duration::from_secs(60),
+        script: b"",
+        since: None,
+    };
+    store.acquire(key, &how, None)?.destroy(End::at_once(end.tombstone)).map(drop)
+}

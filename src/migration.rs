@@ -1,0 +1,69 @@
+//! The two directives of moving from another session handler, `cloakroom.migrate_from` and `cloakroom.migrate_to`: what
+//! they come to for a handler, and how phpinfo() shows them, as an address may hold a password.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use cloakroom_session::directives;
+use cloakroom_session::merge::Format;
+use cloakroom_session::takeover::{Files, Predecessor, Takeover};
+use ext_php_rs::ffi::{_zend_ini_entry as IniEntry, zend_long};
+
+use crate::php;
+use crate::worker::guarded_infallible;
+
+/// `ZEND_INI_DISPLAY_ORIG`: the value of the configuration, not that of this directory or request.
+const DISPLAY_ORIGINAL: c_int = 1;
+
+/// What the directives say.
+#[derive(Default)]
+pub(crate) struct Migration {
+    /// `cloakroom.migrate_from`.
+    pub(crate) from: Option<Arc<dyn Predecessor>>,
+    /// `cloakroom.migrate_to`.
+    pub(crate) to: Option<Arc<Files>>,
+}
+
+impl Migration {
+    /// How a handler takes over that is opened now, for sessions of this lifetime; `None` where it does not.
+    #[inline]
+    pub(crate) fn takeover(&self, lifetime: zend_long) -> Option<Takeover> {
+        if self.from.is_none() && self.to.is_none() { None } else { Some(self.of(php::format(), lifetime)) }
+    }
+
+    /// [`Migration::takeover`] of a handler object that nobody opened: what it is given need not be `$_SESSION`.
+    pub(crate) fn takeover_of_anything(&self, lifetime: zend_long) -> Option<Takeover> {
+        if self.from.is_none() && self.to.is_none() { None } else { Some(self.of(Format::Opaque, lifetime)) }
+    }
+
+    fn of(&self, format: Format, lifetime: zend_long) -> Takeover {
+        let lifetime = directives::lifetime(lifetime);
+        Takeover { from: self.from.clone(), to: self.to.clone(), format, lifetime }
+    }
+}
+
+/// Prints where a directive points to, without secrets, into phpinfo().
+///
+/// # Safety
+/// Called by PHP only, with a valid entry.
+pub(crate) unsafe extern "C" fn display(entry: *mut IniEntry, kind: c_int) {
+    // SAFETY: the entry is valid; its values may be NULL, which has no bytes.
+    let value = unsafe {
+        let original = kind == DISPLAY_ORIGINAL && (*entry).modified != 0;
+        php::string_bytes(if original { (*entry).orig_value } else { (*entry).value })
+    };
+    // Printing may run an output handler of the script, so the text lies in the worker's message.
+    let text = guarded_infallible(|worker| {
+        match directives::migrate_from(value) {
+            Ok(Some(from)) => worker.message.set(from.location()),
+            Ok(None) => worker.message.set("no value"),
+            // Only a value that was refused gets here, and it may hold a password.
+            Err(refused) => worker.message.set(refused),
+        }
+        worker.message.as_ptr()
+    });
+    if let Some(text) = text {
+        // SAFETY: a C string inside the worker, which lives as long as the thread.
+        unsafe { php::print_info(text) };
+    }
+}
