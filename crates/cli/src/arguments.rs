@@ -106,22 +106,44 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "1h")]
         tombstone: Duration,
     },
-    /// Write all sessions to a file, to be imported elsewhere
+    /// Write all sessions to a file, to be imported elsewhere, or hand them back to PHP's handler files
     Export {
         #[command(flatten)]
         place: Place,
         /// The file to make; - is the standard output
-        file: PathBuf,
+        #[arg(required_unless_present = "to")]
+        file: Option<PathBuf>,
         /// Replace the file where it is there already
         #[arg(long)]
         force: bool,
+        /// Write the sessions into the session files of a directory instead, files:DIR or files:N;DIR: those whose ids name
+        /// files there
+        #[arg(long, value_name = "FILES", conflicts_with_all = ["file", "force"])]
+        to: Option<String>,
+        /// With --to: a file with more ids, one a line; - is the standard input
+        #[arg(long, value_name = "FILE", requires = "to")]
+        ids: Option<PathBuf>,
+        #[command(flatten)]
+        side: OtherSide,
     },
-    /// Take the sessions of an exported file in; those that are there stay as they are
+    /// Take the sessions of an exported file or of another session handler in; those that are there stay as they are
     Import {
         #[command(flatten)]
         place: Place,
         /// The file that export made
-        file: PathBuf,
+        #[arg(required_unless_present = "from")]
+        file: Option<PathBuf>,
+        /// Take over all sessions of another session handler instead: files:DIR, or redis: with its session.save_path
+        #[arg(long, value_name = "HANDLER", conflicts_with = "file")]
+        from: Option<String>,
+        /// With --from: how long a session lives after its last use (session.gc_maxlifetime)
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "1440s", requires = "from")]
+        lifetime: Duration,
+        /// With --from: how the sessions are encoded (session.serialize_handler)
+        #[arg(long, value_enum, default_value_t = Encoding::Php, requires = "from")]
+        encoding: Encoding,
+        #[command(flatten)]
+        side: OtherSide,
         /// The most bytes a store may take that has to be made, as in 512M, 2G (cloakroom.size)
         #[arg(long, value_name = "SIZE", value_parser = parse_size)]
         size: Option<u64>,
@@ -150,6 +172,28 @@ pub(crate) enum Command {
         /// The directory
         directory: Option<PathBuf>,
     },
+}
+
+/// What it takes to speak with another session handler.
+#[derive(Args)]
+pub(crate) struct OtherSide {
+    /// With another handler: the namespace of its sessions here (cloakroom.namespace)
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) namespace: String,
+    /// With another handler: how long to wait for a session that a request of it is using
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "5s")]
+    pub(crate) wait: Duration,
+}
+
+/// How sessions are encoded.
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Encoding {
+    Php,
+    PhpSerialize,
+    PhpBinary,
+    /// Any other, which is not looked at
+    Other,
 }
 
 /// Which sessions to list.

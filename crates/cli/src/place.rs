@@ -1,5 +1,6 @@
 //! From the arguments to an attached store.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use cloakroom_session::{Inventory, Store, local, redis};
 use cloakroom_store::{AttachError, Options};
 
 use crate::arguments::Place;
-use crate::failure::Refusal;
+use crate::failure::{self, Code, Refusal};
 
 /// A store, attached.
 pub(crate) struct Attached {
@@ -29,7 +30,30 @@ impl Attached {
     }
 }
 
+impl Attached {
+    /// Whose store it is, where it is one in a directory.
+    pub(crate) fn owner(&self) -> Result<Option<u32>> {
+        let Some(local) = &self.local else { return Ok(None) };
+        let path = local.path();
+        let owner = std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?.uid();
+        Ok(Some(owner))
+    }
+}
+
 impl Place {
+    /// Attaches the store that is there, or makes one in the directory, of at most `size` bytes.
+    pub(crate) fn attach_or_make(&self, size: Option<u64>) -> Result<Attached> {
+        match self.attach() {
+            Err(error) if self.address().is_none() && failure::code(&error) == Code::NoStore => {
+                let options = Options { capacity: Some(size.unwrap_or(1 << 30)), user: self.user()? };
+                let made = cloakroom_store::Store::attach(&self.store, options);
+                let made = made.with_context(|| format!("cannot make a store in {}", self.store.display()))?;
+                Ok(Attached::local(made))
+            }
+            attached => attached,
+        }
+    }
+
     /// The number of the user whose store is meant; `None` for the calling one's.
     pub(crate) fn user(&self) -> Result<Option<u32>> {
         self.user.as_deref().map(user_number).transpose()

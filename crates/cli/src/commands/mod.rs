@@ -6,10 +6,12 @@ mod doctor;
 mod export;
 mod gc;
 mod generate;
+mod hand_back;
 mod import;
 mod list;
 mod show;
 mod status;
+mod take_over;
 
 use anyhow::Result;
 
@@ -37,8 +39,17 @@ pub(crate) fn run(cli: Cli) -> Result<Code> {
             };
             destroy::run(&place, &which, yes, tombstone, json)
         }
-        Command::Export { place, file, force } => export::run(&place, &file, force, json),
-        Command::Import { place, file, size, dry_run } => import::run(&place, &file, size, dry_run, json),
+        Command::Export { place, file, force, to, ids, side } => match (to, file) {
+            (Some(to), _) => hand_back::run(&place, &to, ids.as_deref(), &side, json),
+            (None, file) => export::run(&place, &file.unwrap_or_default(), force, json),
+        },
+        Command::Import { place, file, from, lifetime, encoding, side, size, dry_run } => match (from, file) {
+            (Some(from), _) => {
+                let manner = take_over::Manner { lifetime, encoding, size, dry_run, json };
+                take_over::run(&place, &from, &side, &manner)
+            }
+            (None, file) => import::run(&place, &file.unwrap_or_default(), size, dry_run, json),
+        },
         Command::Doctor { place, php, php_ini } => doctor::run(&place, &php, php_ini.as_deref(), json),
         Command::Completions { shell } => generate::completions(shell),
         Command::Manual { directory } => generate::manual(directory.as_deref()),

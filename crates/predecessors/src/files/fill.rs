@@ -29,9 +29,12 @@ impl Files {
     pub fn leave(&self, id: &[u8]) -> Result<(), Error> {
         let Some(path) = self.path(id) else { return Ok(()) };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        match fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(_) | Err(Errno::EXIST | Errno::NAMETOOLONG) => Ok(()),
-            Err(error) => Err(self.unavailable("a file for a new session cannot be made", error)),
+        let failed = |error| self.unavailable("a file for a new session cannot be made", error);
+        match (fs::open(&path, flags, Mode::RUSR | Mode::WUSR), self.user) {
+            // Made for somebody else, it is of no use to that one before it is its own.
+            (Ok(file), Some(user)) => fs::fchown(&file, Some(fs::Uid::from_raw(user)), None).map_err(failed),
+            (Ok(_), None) | (Err(Errno::EXIST | Errno::NAMETOOLONG), _) => Ok(()),
+            (Err(error), _) => Err(failed(error)),
         }
     }
 

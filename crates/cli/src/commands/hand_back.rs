@@ -1,0 +1,171 @@
+//! `cloakroom export --to`: handing sessions back to PHP's handler `files`.
+//!
+//! A file's name is the session's id, which a store does not have and which cannot be computed from what it has. So the
+//! ids come from elsewhere: from the files that lie in the directory, also empty ones that `cloakroom.migrate_to` left, and
+//! from a list.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use cloakroom_predecessors::address::parse_files;
+use cloakroom_predecessors::files::{Files, Filled};
+use cloakroom_predecessors::{Error, Predecessor as _};
+use cloakroom_session::{Inventory, Namespace, SessionId, StoreError};
+use serde_json::json;
+
+use super::take_over::namespace;
+use crate::arguments::{OtherSide, Place};
+use crate::failure::{Code, Refusal};
+use crate::place::Attached;
+use crate::terminal::{print, print_json, progress};
+
+/// What became of the sessions.
+#[derive(Default)]
+struct Tally {
+    written: u64,
+    /// The files held them already.
+    unchanged: u64,
+    /// Ids without a session here.
+    absent: u64,
+    refused: u64,
+    /// Why the first one was refused.
+    reason: Option<String>,
+    /// Keys of sessions whose ids are known.
+    known: HashSet<[u8; 32]>,
+}
+
+struct Work<'a> {
+    attached: &'a Attached,
+    inventory: &'a dyn Inventory,
+    namespace: Namespace,
+    files: Files,
+    wait: Duration,
+    tally: Tally,
+}
+
+pub(super) fn run(place: &Place, to: &str, ids: Option<&Path>, side: &OtherSide, as_json: bool) -> Result<Code> {
+    let wrong = |error: cloakroom_predecessors::ParseError| Refusal::Usage(format!("--to: {error}"));
+    let attached = place.attach()?;
+    let files = parse_files(to.as_bytes(), attached.owner()?).map_err(wrong)?;
+    let inventory = attached.inventory()?;
+    let (namespace, wait, tally) = (namespace(side)?, side.wait, Tally::default());
+    let mut work = Work { attached: &attached, inventory, namespace, files, wait, tally };
+    if let Some(list) = ids {
+        // First: the files that are made for these need not be gone through before they are there.
+        let lines = lines(list).with_context(|| format!("cannot read {}", list.display()))?;
+        work.hand_back(lines.iter().map(Vec::as_slice), true)?;
+    }
+    let mut lying = Vec::new();
+    work.files.each(&mut |id| {
+        lying.push(id.to_vec());
+        ControlFlow::Continue(())
+    })?;
+    work.hand_back(lying.iter().map(Vec::as_slice), false)?;
+    let unnamed = work.count_unnamed()?;
+    let Tally { written, unchanged, absent, refused, reason, .. } = work.tally;
+    if as_json {
+        print_json(&json!({
+            "written": written, "unchanged": unchanged, "absent": absent, "refused": refused, "reason": reason, "without_id": unnamed,
+        }))?;
+    } else {
+        let mut text = format!("{written} sessions were written to {}\n", to.escape_debug());
+        for (number, what) in [
+            (unchanged, "sessions were in their files already"),
+            (absent, "ids have no session here; their files were left as they are"),
+            (unnamed, "sessions of the store have no id that is known, so they have no file"),
+            (refused, "sessions could not be written"),
+        ] {
+            if number > 0 {
+                text.push_str(&format!("{number} {what}\n"));
+            }
+        }
+        if let Some(reason) = reason {
+            text.push_str(&format!("the first that could not: {reason}\n"));
+        }
+        print(&text)?;
+    }
+    Ok(if refused == 0 { Code::Done } else { Code::Failed })
+}
+
+/// The lines of a file of ids.
+fn lines(list: &Path) -> Result<Vec<Vec<u8>>> {
+    let read: Box<dyn BufRead> = if list == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(std::fs::File::open(list)?))
+    };
+    let lines = read.split(b'\n').collect::<std::io::Result<Vec<_>>>()?;
+    Ok(lines.into_iter().map(|line| line.trim_ascii().to_vec()).filter(|line| !line.is_empty()).collect())
+}
+
+impl Work<'_> {
+    fn hand_back<'a>(&mut self, ids: impl ExactSizeIterator<Item = &'a [u8]>, make: bool) -> Result<()> {
+        let bar = progress(ids.len() as u64, "ids");
+        for id in ids {
+            bar.inc(1);
+            self.hand_back_one(id, make)?;
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn hand_back_one(&mut self, id: &[u8], make: bool) -> Result<()> {
+        let Ok(parsed) = SessionId::parse(id) else {
+            self.refuse("an id holds other characters than Cloakroom accepts");
+            return Ok(());
+        };
+        let key = self.attached.store.key(&self.namespace, &parsed);
+        let (entry, payload) = match self.inventory.inspect(&key) {
+            Ok(Some((entry, payload))) if !entry.retired && !payload.is_empty() => (entry, payload),
+            Ok(_) => {
+                self.tally.absent += 1;
+                return Ok(());
+            }
+            Err(error @ StoreError::Damaged { .. }) => {
+                self.refuse(&error.to_string());
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !self.tally.known.insert(key.0) {
+            return Ok(());
+        }
+        let used = UNIX_EPOCH + Duration::from_secs(entry.used);
+        let made = if make { self.files.leave(id) } else { Ok(()) };
+        match made.and_then(|()| self.files.fill(id, &payload, used, self.wait)) {
+            Ok(Filled::Written) => self.tally.written += 1,
+            Ok(Filled::Unchanged) => self.tally.unchanged += 1,
+            Ok(Filled::Absent) => self.tally.absent += 1,
+            Err(error @ (Error::Busy { .. } | Error::Unusable { .. } | Error::TooLarge { .. })) => {
+                self.refuse(&error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, reason: &str) {
+        self.tally.refused += 1;
+        self.tally.reason.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Sessions with a payload whose ids nobody named.
+    fn count_unnamed(&self) -> Result<u64> {
+        let mut unnamed = 0;
+        let walked = self.inventory.walk(&mut |entry| {
+            let counts = !entry.retired && !entry.reserved && !self.tally.known.contains(&entry.key.0);
+            unnamed += u64::from(counts);
+            ControlFlow::Continue(())
+        });
+        match walked {
+            // Damaged ones have been counted, or cannot be written anyway.
+            Err(StoreError::Damaged { .. }) => {}
+            walked => walked?,
+        }
+        Ok(unnamed)
+    }
+}

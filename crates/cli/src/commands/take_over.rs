@@ -1,0 +1,154 @@
+//! `cloakroom import --from`: taking all sessions of another session handler over, while both are used. Once more it only
+//! takes what is not here yet.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use cloakroom_predecessors::{Error, Predecessor, parse};
+use cloakroom_session::error::RequestError;
+use cloakroom_session::merge::Format;
+use cloakroom_session::takeover::{Taken, Takeover};
+use cloakroom_session::{Namespace, SessionId, Store};
+use serde_json::json;
+
+use crate::arguments::{Encoding, OtherSide, Place};
+use crate::failure::{Code, Refusal};
+use crate::terminal::{print, print_json, progress};
+
+/// How sessions are taken over.
+pub(super) struct Manner {
+    pub(super) lifetime: Duration,
+    pub(super) encoding: Encoding,
+    pub(super) size: Option<u64>,
+    pub(super) dry_run: bool,
+    pub(super) json: bool,
+}
+
+/// What became of the sessions.
+#[derive(Default)]
+struct Tally {
+    taken: u64,
+    /// Were here already, or were destroyed here.
+    present: u64,
+    /// Have expired there, or hold nothing.
+    expired: u64,
+    refused: u64,
+    /// Why the first one was refused.
+    reason: Option<String>,
+}
+
+pub(super) fn run(place: &Place, from: &str, side: &OtherSide, manner: &Manner) -> Result<Code> {
+    let namespace = namespace(side)?;
+    let wrong = |error: cloakroom_predecessors::ParseError| Refusal::Usage(format!("--from: {error}"));
+    // Whatever is wrong with it is found out before a store is made.
+    parse(from.as_bytes(), None).map_err(wrong)?;
+    if manner.dry_run {
+        let sessions = count(&*parse(from.as_bytes(), place.user()?).map_err(wrong)?)?;
+        return report(manner, Code::Done, &json!({ "sessions": sessions }), &format!("{sessions} sessions\n"));
+    }
+    let attached = place.attach_or_make(manner.size)?;
+    let from = parse(from.as_bytes(), attached.owner()?).map_err(wrong)?;
+    let sessions = count(&*from)?;
+    let format = match manner.encoding {
+        Encoding::Php => Format::Php,
+        Encoding::PhpSerialize => Format::PhpSerialize,
+        Encoding::PhpBinary => Format::PhpBinary,
+        Encoding::Other => Format::Opaque,
+    };
+    let takeover = Takeover { from: Some(Arc::clone(&from)), to: None, format, lifetime: manner.lifetime };
+    let mut tally = Tally::default();
+    let mut failed = None;
+    let bar = progress(sessions, "sessions");
+    let walked = from.each(&mut |id| {
+        bar.inc(1);
+        match take(&takeover, &*attached.store, &namespace, id, side.wait, &mut tally) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    });
+    bar.finish_and_clear();
+    let Tally { taken, present, expired, refused, reason } = tally;
+    failed.map_or(Ok(()), Err).and(walked.map_err(anyhow::Error::from)).with_context(|| {
+        format!("{taken} sessions were taken over, then this happened; to go on, do the same again")
+    })?;
+    let figures =
+        json!({ "taken": taken, "present": present, "expired": expired, "refused": refused, "reason": reason });
+    let mut text = format!("{taken} sessions were taken over\n");
+    for (number, what) in [
+        (present, "were here already, or were destroyed here, and stay so"),
+        (expired, "have expired there, or hold nothing"),
+        (refused, "were refused and stay there"),
+    ] {
+        if number > 0 {
+            text.push_str(&format!("{number} {what}\n"));
+        }
+    }
+    if let Some(reason) = reason {
+        text.push_str(&format!("the first that was refused: {reason}\n"));
+    }
+    report(manner, if refused == 0 { Code::Done } else { Code::Failed }, &figures, &text)
+}
+
+/// The namespace that is named.
+pub(super) fn namespace(side: &OtherSide) -> Result<Namespace> {
+    Ok(Namespace::parse(side.namespace.as_bytes()).map_err(|error| Refusal::Usage(format!("--namespace: {error}")))?)
+}
+
+fn report(manner: &Manner, code: Code, figures: &serde_json::Value, text: &str) -> Result<Code> {
+    if manner.json {
+        print_json(figures)?;
+    } else {
+        print(text)?;
+    }
+    Ok(code)
+}
+
+fn count(from: &dyn Predecessor) -> Result<u64> {
+    let mut sessions = 0;
+    from.each(&mut |_| {
+        sessions += 1;
+        ControlFlow::Continue(())
+    })?;
+    Ok(sessions)
+}
+
+/// Takes one session over. What is wrong with that one alone is counted.
+fn take(
+    takeover: &Takeover,
+    store: &dyn Store,
+    namespace: &Namespace,
+    id: &[u8],
+    wait: Duration,
+    tally: &mut Tally,
+) -> Result<()> {
+    let taken = match SessionId::parse(id) {
+        Ok(parsed) => takeover.take(store, &store.key(namespace, &parsed), id, wait),
+        Err(error) => Err(error.into()),
+    };
+    match taken {
+        Ok(Taken::Stored) => tally.taken += 1,
+        Ok(Taken::Settled) => tally.present += 1,
+        Ok(Taken::Absent) => tally.expired += 1,
+        Err(error) if is_of_one(&error) => {
+            tally.refused += 1;
+            tally.reason.get_or_insert_with(|| error.to_string());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// Whether a failure is about one session, and not about a storage.
+fn is_of_one(error: &RequestError) -> bool {
+    matches!(
+        error,
+        RequestError::Id(_)
+            | RequestError::OtherFormat { .. }
+            | RequestError::Predecessor(Error::Busy { .. } | Error::Unusable { .. } | Error::TooLarge { .. })
+    )
+}

@@ -1,0 +1,225 @@
+//! `import --from` and `export --to`: sessions of PHP's handler `files`, taken over and handed back.
+
+mod support;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FlockOperation, flock};
+use serde_json::json;
+use support::{Stage, cloakroom, failed, on_a_terminal, succeeded};
+
+/// A directory of session files.
+struct Old {
+    directory: tempfile::TempDir,
+}
+
+impl Old {
+    fn new() -> Old {
+        Old { directory: tempfile::tempdir().expect("temporary directory") }
+    }
+
+    fn address(&self) -> String {
+        format!("files:{}", self.directory.path().display())
+    }
+
+    fn file(&self, id: &str) -> PathBuf {
+        self.directory.path().join(format!("sess_{id}"))
+    }
+
+    fn put(&self, id: &str, payload: &[u8]) {
+        std::fs::write(self.file(id), payload).expect("write");
+    }
+
+    fn read(&self, id: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.file(id)).ok()
+    }
+}
+
+fn age(file: &Path, age: Duration) {
+    let file = OpenOptions::new().write(true).open(file).expect("open");
+    file.set_modified(SystemTime::now() - age).expect("aged");
+}
+
+fn used(file: &Path) -> u64 {
+    let modified = file.metadata().expect("it is there").modified().expect("known");
+    modified.duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+#[test]
+fn all_sessions_of_files_are_taken_over_and_once() {
+    let (stage, old) = (Stage::new(), Old::new());
+    for i in 0..200 {
+        old.put(&format!("id{i}"), format!("n|i:{i};").as_bytes());
+    }
+    old.put("expired", b"n|i:1;");
+    age(&old.file("expired"), Duration::from_secs(1500));
+    old.put("empty", b"");
+    old.put("here", b"n|i:1;");
+    stage.put("here", b"n|i:2;");
+    std::fs::write(old.directory.path().join("other"), "no session").expect("write");
+
+    assert_eq!(stage.json("import", &["--from", &old.address(), "--dry-run"]), json!({"sessions": 203}));
+    assert_eq!(stage.store.stats().expect("stats").sessions, 1, "a dry run changes nothing");
+    let taken = stage.json("import", &["--from", &old.address()]);
+    assert_eq!(taken, json!({"taken": 200, "present": 1, "expired": 2, "refused": 0, "reason": null}));
+    for i in 0..200 {
+        assert_eq!(stage.read(&format!("id{i}")), Some(format!("n|i:{i};").into_bytes()));
+        assert!(old.read(&format!("id{i}")).is_some(), "what is there stays");
+    }
+    assert_eq!(stage.read("here").as_deref(), Some(&b"n|i:2;"[..]));
+    assert_eq!((stage.read("expired"), stage.read("empty")), (None, None));
+    assert_eq!(stage.store.stats().expect("stats").migrated, 200);
+
+    stage.put("id0", b"n|i:99;");
+    let key = stage.store.key(b"", b"id1");
+    stage.store.destroy(&key, Duration::from_secs(60), Duration::ZERO).expect("destroy");
+    let said = stage.text("import", &["--from", &old.address()]);
+    let expected = "0 sessions were taken over\n201 were here already, or were destroyed here, and stay so\n\
+                    2 have expired there, or hold nothing\n";
+    assert_eq!(said, expected);
+    assert_eq!((stage.read("id0"), stage.read("id1")), (Some(b"n|i:99;".to_vec()), None));
+    let later = stage.json("import", &["--from", &old.address(), "--lifetime", "1h"]);
+    assert_eq!((&later["taken"], &later["expired"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn what_cannot_be_taken_over_is_told_and_the_rest_is() {
+    let (stage, old) = (Stage::new(), Old::new());
+    old.put("good", b"n|i:1;");
+    old.put("bad_id", b"n|i:1;");
+    old.put("compressed", b"\x28\xb5\x2f\xfd\0\0\0");
+    symlink(old.file("good"), old.file("link")).expect("link");
+    old.put("busy", b"n|i:1;");
+    let holder = OpenOptions::new().read(true).open(old.file("busy")).expect("open");
+    flock(&holder, FlockOperation::LockExclusive).expect("lock");
+    let output = stage.run("import", &["--from", &old.address(), "--wait", "0s", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&told["taken"], &told["refused"]), (&json!(1), &json!(4)), "{told}");
+    assert!(told["reason"].as_str().is_some_and(|reason| !reason.contains("bad_id")));
+    drop(holder);
+    let output = stage.run("import", &["--from", &old.address(), "--encoding", "other"]);
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(said.starts_with("2 sessions were taken over\n1 were here already"), "{said}");
+    assert!(said.contains("2 were refused and stay there\nthe first that was refused: "), "{said}");
+}
+
+#[test]
+fn other_places_are_refused_with_what_to_do() {
+    let stage = Stage::new();
+    for (arguments, code, words) in [
+        (&["--from", "files:relative"][..], 2, "--from: files: write the directory with its whole path"),
+        (&["--from", "unknown:/x?auth=hunter2"], 2, "--from: write the old session.save_handler"),
+        (&["--from", "files:/nowhere"], 1, "a directory of it cannot be listed"),
+        (&["--from", "memcached:127.0.0.1:1"], 1, "cannot say which sessions it holds"),
+        (&["--from", "files:/tmp", "--namespace", &"x".repeat(1000)], 2, "--namespace: "),
+        (&[], 2, "<FILE>"),
+    ] {
+        let (found, said) = failed(&stage.run("import", arguments));
+        assert!(found == code && said.contains(words) && !said.contains("hunter2"), "{arguments:?}: {found} {said}");
+    }
+    let (code, said) = failed(&stage.run("export", &["--to", "redis:tcp://h"]));
+    assert!(code == 2 && said.contains("--to: write \"files:\""), "{said}");
+}
+
+#[test]
+fn a_store_is_made_for_what_is_taken_over() {
+    let (elsewhere, old) = (tempfile::tempdir().expect("temporary directory"), Old::new());
+    old.put("id", b"n|i:1;");
+    let store = elsewhere.path().to_str().expect("a plain path");
+    let from = old.address();
+    assert_eq!(
+        succeeded(&cloakroom(&["import", store, "--from", &from, "--size", "16M"])),
+        "1 sessions were taken over\n"
+    );
+    assert!(succeeded(&cloakroom(&["status", store])).contains("migrated"));
+}
+
+#[test]
+fn sessions_are_handed_back_to_the_files_that_name_them() {
+    let (stage, old) = (Stage::new(), Old::new());
+    for id in ["kept", "left", "listed", "unnamed", "emptied"] {
+        stage.put(id, format!("id|s:{}:\"{id}\";", id.len()).as_bytes());
+    }
+    stage.put("emptied", b"");
+    old.put("kept", b"n|i:1;and much more than what is there now is what it held before");
+    old.put("left", b"");
+    old.put("ended", b"n|i:1;");
+    old.put("emptied", b"n|i:1;");
+    let inode = old.file("kept").metadata().expect("there").ino();
+    age(&old.file("kept"), Duration::from_secs(900));
+    let list = old.directory.path().join("ids");
+    std::fs::write(&list, "listed\nkept\n\nnot an id\n").expect("write");
+
+    let to = old.address();
+    let output = stage.run("export", &["--to", &to, "--ids", list.to_str().expect("plain"), "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(output.status.code(), Some(1), "an id was none");
+    let reason = "an id holds other characters than Cloakroom accepts";
+    let expected = json!({"written": 3, "unchanged": 0, "absent": 2, "refused": 1, "reason": reason, "without_id": 1});
+    assert_eq!(told, expected);
+    for id in ["kept", "left", "listed"] {
+        assert_eq!(old.read(id), stage.read(id));
+        let (entry, _) = stage.store.inspect(&stage.store.key(b"", id.as_bytes())).expect("inspect").expect("there");
+        assert_eq!(used(&old.file(id)), u64::from(entry.used));
+        assert_eq!(old.file(id).metadata().expect("there").mode() & 0o077, if id == "listed" { 0 } else { 0o044 });
+    }
+    assert_eq!(
+        old.file("kept").metadata().expect("there").ino(),
+        inode,
+        "a request that waits for its lock has it open"
+    );
+    assert_eq!((old.read("ended"), old.read("unnamed")), (Some(b"n|i:1;".to_vec()), None));
+
+    let said = stage.text("export", &["--to", &to]);
+    assert!(
+        said.starts_with("0 sessions were written to ") && said.contains("\n3 sessions were in their files already\n"),
+        "{said}"
+    );
+    // And back again: what was handed back is here already.
+    let again = stage.json("import", &["--from", &to]);
+    assert_eq!((&again["taken"], &again["present"]), (&json!(1), &json!(4)));
+}
+
+#[test]
+fn a_file_that_is_in_use_is_waited_for_and_not_torn() {
+    let (stage, old) = (Stage::new(), Old::new());
+    stage.put("busy", b"n|i:2;");
+    old.put("busy", b"n|i:1;");
+    let holder = OpenOptions::new().read(true).open(old.file("busy")).expect("open");
+    flock(&holder, FlockOperation::LockExclusive).expect("lock");
+    let to = old.address();
+    let output = stage.run("export", &["--to", &to, "--wait", "0s"]);
+    assert_eq!((output.status.code(), old.read("busy").as_deref()), (Some(1), Some(&b"n|i:1;"[..])));
+    std::thread::scope(|scope| {
+        let export = scope.spawn(|| stage.text("export", &["--to", &to, "--wait", "60s"]));
+        drop(holder);
+        assert!(export.join().expect("no panic").starts_with("1 sessions were written"));
+    });
+    assert_eq!(old.read("busy").as_deref(), Some(&b"n|i:2;"[..]));
+}
+
+#[test]
+fn a_depth_is_followed() {
+    let (stage, old) = (Stage::new(), Old::new());
+    std::fs::create_dir_all(old.directory.path().join("a/b")).expect("mkdir");
+    std::fs::write(old.directory.path().join("a/b/sess_abc"), "n|i:1;").expect("write");
+    let deep = format!("files:2;{}", old.directory.path().display());
+    assert_eq!(stage.json("import", &["--from", &deep])["taken"], 1);
+    stage.put("abc", b"n|i:2;");
+    assert_eq!(stage.json("export", &["--to", &deep])["written"], 1);
+    assert_eq!(std::fs::read(old.directory.path().join("a/b/sess_abc")).expect("there"), b"n|i:2;");
+}
+
+#[test]
+fn progress_is_shown_on_a_terminal() {
+    let (stage, old) = (Stage::new(), Old::new());
+    for i in 0..2000 {
+        old.put(&format!("id{i}"), b"n|i:1;");
+    }
+    let shown = on_a_terminal(&["import", stage.path(), "--from", &old.address()], &[], "");
+    assert!(shown.contains("/2000 sessions") && shown.contains("2000 sessions were taken over"), "{shown}");
+}
