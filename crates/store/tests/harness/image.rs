@@ -5,6 +5,8 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::FallocateFlags;
+
 /// Bytes of a page.
 pub(crate) const PAGE: usize = 4096;
 /// Where the header says under which boot, and in which file, its pages were last known to be right.
@@ -74,6 +76,39 @@ impl Image {
             file.write_all_at(&bytes[..end], *first).expect("pages of the store file");
         }
         (path, file)
+    }
+
+    /// [`Image::write_copy`] where a similar file may be in `dir` already: writes only what differs, which takes a
+    /// fraction of the time.
+    pub(crate) fn write_over(&self, dir: &Path) {
+        let Ok(file) = File::options().read(true).write(true).open(super::store_file(dir)) else {
+            self.write_copy(dir);
+            return;
+        };
+        file.set_len(self.len).expect("its length");
+        let punch = |from: u64, to: u64| {
+            if to > from {
+                let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+                rustix::fs::fallocate(&file, how, from, to - from).expect("a hole");
+            }
+        };
+        let mut there = vec![0u8; 64 * PAGE];
+        let (mut i, mut end) = (0, 0);
+        while let Some((first, _)) = self.pages.get(i) {
+            punch(end, *first);
+            let run = self.pages[i..].iter().take(64).enumerate();
+            let run: Vec<_> = run.take_while(|(n, (at, _))| *at == first + (n * PAGE) as u64).map(|(_, p)| p).collect();
+            i += run.len();
+            end = first + (run.len() * PAGE) as u64;
+            let got = file.read_at(&mut there[..run.len() * PAGE], *first).expect("what is there");
+            for ((at, page), old) in run.iter().zip(there.chunks(PAGE)) {
+                let size = self.len.saturating_sub(*at).min(PAGE as u64) as usize;
+                if (*at - first) as usize + size > got || page[..size] != old[..size] {
+                    file.write_all_at(&page[..size], *at).expect("a page of the store file");
+                }
+            }
+        }
+        punch(end, self.len);
     }
 
     /// Says in the header that the pages are those of the file at `path`.

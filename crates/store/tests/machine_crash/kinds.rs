@@ -7,16 +7,17 @@
 //! of these.
 //!
 //! Each is attached as after a reboot. The session that the operation is about is absent or holds what was committed to
-//! it, before or after; all sessions that the operation did not touch are there, whole; every lock is free, every
+//! it, before or after; all sessions that the operation did not touch, copy or move are there, whole; every lock is free, every
 //! invariant holds, and once all sessions have ended no space is in use.
 
 use std::collections::BTreeSet;
 
 use crate::harness::image::Image;
-use crate::harness::{Checked, Finding, Random, soak};
+use crate::harness::{Checked, Finding, Random, soak, temporary};
 use crate::stepping::operations::Case;
-use crate::stepping::{Trial, large, operations, recovery, template};
+use crate::stepping::{FRINGE, Trial, large, moving, operations, recovery, template};
 use crate::{SECTOR, SECTORS};
+use tempfile::TempDir;
 
 /// Images that are taken within an operation.
 const WITHIN: usize = 6;
@@ -28,9 +29,13 @@ const LARGE_SUBSETS: u64 = 1000;
 const FEW: usize = 100;
 
 /// The kinds of operations, by the names of their cases; those with megabytes in the file first, as they take longest.
-pub(crate) const KINDS: [&str; 11] = [
+pub(crate) const KINDS: [&str; 15] = [
     "create: in a full store, by eviction",
     "update: of several megabytes to fewer",
+    "update: into a chunk that another shard empties",
+    "migrate: a damaged header, sessions carried over",
+    "migrate: a file of another layout is set aside",
+    "the move of a deleted store",
     RECOVERY,
     "create: one more session",
     "update: same size",
@@ -47,7 +52,8 @@ const RECOVERY: &str = "recovery of a shard";
 pub(crate) fn explore(kind: &str) -> Checked {
     let mut random = Random::new(700 + kind.len() as u64);
     let recovery = recovery::of_each_kind().swap_remove(0);
-    let cases: Vec<Case> = operations::all().into_iter().chain(large::all()).collect();
+    let moves = moving::all().into_iter().chain([moving::the_move()]);
+    let cases: Vec<Case> = operations::all().into_iter().chain(large::all()).chain(moves).collect();
     let trial = if kind == RECOVERY {
         recovery::trial(&recovery, &mut random)?
     } else {
@@ -55,15 +61,10 @@ pub(crate) fn explore(kind: &str) -> Checked {
         let (image, scene) = template(case)?;
         Trial::new(case, image, scene)?
     };
-    let mut within: BTreeSet<usize> = BTreeSet::new();
-    for _ in 0..WITHIN {
-        let at = random.below(trial.trace.changes.len().max(1) as u64) as usize;
-        within.extend(trial.trace.changes.get(at));
-    }
-    let mut images = trial.images(&within)?;
-    images.insert(0, trial.image.clone());
+    let images = images(&trial, &mut random)?;
     let pages = changed_pages(&images);
-    let mut crash = Crash { trial, images, pages, random, files: 0, there: 0 };
+    let dir = temporary();
+    let mut crash = Crash { trial, images, pages, random, dir, files: 0, there: 0 };
     crash.each_page()?;
     let single = crash.files;
     let large = crash.images.iter().any(|image| image.pages.len() > 1 << 20 >> 12);
@@ -75,6 +76,27 @@ pub(crate) fn explore(kind: &str) -> Checked {
         crash.images.len(),
         crash.there
     )))
+}
+
+/// The file before the operation, at points within it, and after it. An operation that makes a new file begins with
+/// none: the points are those at which that file is at its path.
+fn images(trial: &Trial<'_>, random: &mut Random) -> Result<Vec<Image>, String> {
+    let (steps, changes) = (trial.trace.steps(), &trial.trace.changes);
+    let mut within: BTreeSet<usize> = BTreeSet::new();
+    for _ in 0..WITHIN {
+        if trial.makes_file() {
+            within.insert(steps / 2 + random.below(steps as u64 / 2 - FRINGE as u64) as usize);
+        } else {
+            within.extend(changes.get(random.below(changes.len().max(1) as u64) as usize));
+        }
+    }
+    let mut images = trial.images(&within)?;
+    if trial.makes_file() {
+        images.insert(0, Image { len: 0, pages: Vec::new() });
+    } else {
+        images.insert(0, trial.image.clone());
+    }
+    Ok(images)
 }
 
 /// The places at which the images are not all the same.
@@ -91,6 +113,8 @@ struct Crash<'a> {
     /// The places at which it changed.
     pages: Vec<u64>,
     random: Random,
+    /// Where the files are judged, one after the other.
+    dir: TempDir,
     files: u64,
     there: u64,
 }
@@ -98,7 +122,12 @@ struct Crash<'a> {
 impl Crash<'_> {
     fn judge(&mut self, mut image: Image, what: impl FnOnce() -> String) -> Result<(), String> {
         image.wipe_boot_id();
-        let there = self.trial.judge_crash(&image, self.random.next()).map_err(|e| format!("{}: {e}", what()))?;
+        if self.trial.makes_file() {
+            // The last one may have been set aside there.
+            self.dir = temporary();
+        }
+        let dice = self.random.next();
+        let there = self.trial.judge_crash(self.dir.path(), &image, dice).map_err(|e| format!("{}: {e}", what()))?;
         self.files += 1;
         self.there += u64::from(there);
         Ok(())

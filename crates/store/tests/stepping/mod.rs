@@ -14,6 +14,7 @@ pub(crate) mod recovery;
 mod witness;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use crate::harness::image::Image;
 use crate::harness::process::Worker;
 use crate::harness::tracer::{Place, Trace, Traced, Watch};
-use crate::harness::{Checked, Finding, Random, attach, attach_existing, get, in_thread, soak, store_file, temporary};
+use crate::harness::{Checked, Finding, Random, attach, get, in_thread, shard_of, soak, store_file, temporary};
 use operations::{Case, Peer};
 use tempfile::TempDir;
 use witness::{Marker, Scene};
@@ -37,7 +38,7 @@ const COPIED: u64 = 300;
 /// How often a point is tried that a run passed by, or where somebody had to wait for a busy machine.
 const TRIES: u32 = 6;
 /// Steps before the end of an operation that a run which is a little shorter does not reach.
-const FRINGE: usize = 100;
+pub(crate) const FRINGE: usize = 100;
 /// Longest time in which a waiter must have the lock of one who died, and have written.
 const PROMPT: Duration = Duration::from_secs(5);
 /// Longest time in which a process gets to wait for a lock.
@@ -185,6 +186,11 @@ impl<'a> Trial<'a> {
         }
     }
 
+    /// Whether the operation puts a new file in the place of the one in which it begins.
+    pub(crate) fn makes_file(&self) -> bool {
+        self.case.deleted || self.case.kept.is_some()
+    }
+
     /// A directory with the file in which the operation begins. Who watches it has looked at parts of it, and a look at
     /// a hole puts a page there: so in each run alike.
     fn stage(&self) -> (TempDir, Watch) {
@@ -250,18 +256,22 @@ impl<'a> Trial<'a> {
         Ok(place)
     }
 
-    /// The file at the given points of the operation, and after it.
+    /// The file at the given points of the operation, and after it; of one that makes a file only that.
     pub(crate) fn images(&self, points: &BTreeSet<usize>) -> Result<Vec<Image>, String> {
         steadily(|tried| {
             let (dir, _watch) = self.stage();
             let mut cast = Cast::enter(self, dir.path(), false)?;
             let mut traced = cast.traced(self, dir.path(), tried)?;
+            let inode = || std::fs::metadata(store_file(dir.path())).ok().map(|stat| stat.ino());
+            let before = inode();
             let mut images = Vec::new();
             for point in points {
                 if self.drive(&mut traced, &mut cast, *point)? == Place::Done {
                     return Err(STRAYED.to_owned());
                 }
-                images.push(Image::take(dir.path()));
+                if !self.makes_file() || inode().is_some_and(|now| Some(now) != before) {
+                    images.push(Image::take(dir.path()));
+                }
             }
             while traced.run() == Place::Inside {}
             images.push(Image::take(dir.path()));
@@ -269,17 +279,24 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// Judges what a crash of the machine left of the operation. Whether the session that it is about is there.
-    pub(crate) fn judge_crash(&self, image: &Image, dice: u64) -> Result<bool, String> {
-        let dir = temporary();
-        image.write_copy(dir.path());
+    /// Judges what a crash of the machine left of the operation, in a directory with nothing else or with what the last
+    /// one left. Sessions that the operation copied or moved may be lost. Whether the session that it is about is there.
+    pub(crate) fn judge_crash(&self, dir: &Path, image: &Image, dice: u64) -> Result<bool, String> {
+        image.write_over(dir);
         let limit = self.used + SLACK;
         let mut scene = self.scene.clone();
         scene.allowed.push(None);
+        let (copies_all, gathers) = (self.makes_file(), self.case.gathers);
         in_thread(|| {
-            let store = attach_existing(dir.path())?;
+            // Who makes a store removes it with its last session.
+            drop(scene.attach(dir)?);
+            let store = scene.attach(dir)?;
+            let touched = |id: &str| copies_all || gathers && shard_of(&store, id, 4) != operations::SHARD;
+            let (lost, others) = scene.others.drain(..).partition(|(id, _)| touched(id));
+            scene.others = others;
+            scene.losable.extend::<Vec<_>>(lost);
             let there = get(&store, &scene.victim)?.is_some();
-            witness::finish(dir.path(), &scene, Marker::None, dice % 3, limit)?;
+            witness::finish(dir, &scene, Marker::None, dice % 3, limit)?;
             Ok(there)
         })?
     }

@@ -92,7 +92,7 @@ fn change_header(dir: &Path, at: u64, change: impl FnOnce(&mut [u8])) {
 }
 
 /// The move of a deleted store, by a process that has worked before.
-fn the_move() -> Case {
+pub(crate) fn the_move() -> Case {
     Case { deleted: true, in_company: true, ..Case::new("the move of a deleted store", small_scene, succeed) }
 }
 

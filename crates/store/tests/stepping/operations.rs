@@ -35,6 +35,8 @@ pub(crate) struct Case {
     pub(crate) alone: bool,
     /// Somebody else is attached in each run, as the operation takes another way then.
     pub(crate) in_company: bool,
+    /// Another shard moves its sessions' payloads to give a chunk.
+    pub(crate) gathers: bool,
     /// The file is deleted once everybody has it attached.
     pub(crate) deleted: bool,
     /// The file as it was must be kept beside the store, under a name with this in it.
@@ -47,8 +49,8 @@ impl Case {
         setup: fn(&Path) -> Result<Scene, String>,
         run: fn(&Stage<'_>),
     ) -> Case {
-        let (foreign, alone, in_company, deleted) = (false, false, false, false);
-        Case { name, setup, run, peer: Peer::None, foreign, alone, in_company, deleted, kept: None }
+        let (foreign, alone, in_company, gathers, deleted) = (false, false, false, false, false);
+        Case { name, setup, run, peer: Peer::None, foreign, alone, in_company, gathers, deleted, kept: None }
     }
 }
 
@@ -79,7 +81,10 @@ pub(crate) fn all() -> Vec<Case> {
         Case::new("collect: a retired session", retired, collect),
         Case::new("create: in a full store, by eviction", full_store, acquire_and_commit),
         Case::new("grow", full_chunks, commit_unlocked),
-        Case::new("update: into a chunk that another shard empties", full_but_for_a_neighbour, commit),
+        Case {
+            gathers: true,
+            ..Case::new("update: into a chunk that another shard empties", full_but_for_a_neighbour, commit)
+        },
         Case::new("snapshot", |dir| scene(dir, Some(1000), 0), snapshot),
         Case {
             peer: Peer::Holder,
