@@ -61,8 +61,14 @@ fn phpredis(path: &str, settings: &[&str]) -> OldHandler {
     OldHandler::new("redis", path, &["igbinary", "redis"], settings)
 }
 
+/// Patient, where the path says nothing: on a busy machine a server may be kept waiting longer than visitors should be.
 fn predecessor(path: &str) -> Arc<dyn Predecessor> {
-    parse(format!("redis:{path}").as_bytes(), None).expect("a path")
+    let patience = match (path.contains("timeout="), path.contains('?')) {
+        (true, _) => "",
+        (false, true) => "&timeout=20&read_timeout=20",
+        (false, false) => "?timeout=20&read_timeout=20",
+    };
+    parse(format!("redis:{path}{patience}").as_bytes(), None).expect("a path")
 }
 
 fn hold(predecessor: &dyn Predecessor, id: &str, wait: Duration) -> Option<Box<dyn Held>> {
