@@ -21,7 +21,7 @@ same('who must not wait fails', false, $started);
 matches('and is told why', '~in use by a request of the old session handler \(redis:unix://~', $warning);
 same('nothing is here yet', [], stored('busy'));
 
-$waiter = Process::run('say("begins"); say([start("busy"), $_SESSION]); session_write_close();', ['cloakroom.migrate_from' => $from]);
+$waiter = Process::run('say("begins"); $found = [start("busy"), $_SESSION]; session_write_close(); Cloakroom\status(); say($found);', ['cloakroom.migrate_from' => $from]);
 $waiter->hear();
 $waiter->sleeps();
 same('the request of phpredis still has its session', ['n' => 1], $request->end());
@@ -34,16 +34,19 @@ $count_up = <<<'PHP'
     $started = start('crowd');
     $_SESSION['n']++;
     session_write_close();
-    say([$started, Cloakroom\status()['migrated']]);
+    // On a server, asking also tells what this process has counted.
+    Cloakroom\status();
+    say($started);
 PHP;
 $crowd = array_map(fn () => Process::run($count_up, ['cloakroom.migrate_from' => $from]), range(1, 8));
 array_map(fn ($process) => $process->hear(), $crowd);
 array_map(fn ($process) => $process->tell(), $crowd);
 foreach ($crowd as $process) {
-    same('each of eight gets it, taken over once', [[true, ''], 2], $process->hear());
+    same('each of eight gets it', [true, ''], $process->hear());
 }
+same('taken over once, as the one before', 2, Cloakroom\status()['migrated']);
 same('and nothing of theirs is lost', ['n' => 8], stored('crowd'));
 same('nor changed there, where it is free', ['n' => 0], $old->request('crowd'));
 done();
 --EXPECT--
-26 claims hold
+27 claims hold
