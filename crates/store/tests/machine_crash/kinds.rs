@@ -23,8 +23,6 @@ use tempfile::TempDir;
 const WITHIN: usize = 6;
 /// Random subsets for each kind.
 const SUBSETS: u64 = 10_000;
-/// Random subsets in the short form for the kinds in which a file holds megabytes.
-const LARGE_SUBSETS: u64 = 1000;
 /// Pages above which, in the short form, each is torn at one boundary only, and only after the operation.
 const FEW: usize = 100;
 
@@ -67,8 +65,7 @@ pub(crate) fn explore(kind: &str) -> Checked {
     let mut crash = Crash { trial, images, pages, random, dir, files: 0, there: 0 };
     crash.each_page()?;
     let single = crash.files;
-    let large = crash.images.iter().any(|image| image.pages.len() > 1 << 20 >> 12);
-    crash.subsets(if large && !soak() { LARGE_SUBSETS } else { SUBSETS })?;
+    crash.subsets(SUBSETS)?;
     Ok(Finding::Passed(format!(
         "{single} files with one page of {} missing, early or torn, {} random subsets of {} images; the session was there in {}",
         crash.pages.len(),

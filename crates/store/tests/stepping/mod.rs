@@ -44,9 +44,19 @@ const PROMPT: Duration = Duration::from_secs(5);
 /// Longest time in which a process gets to wait for a lock.
 const QUEUED: Duration = Duration::from_secs(60);
 
-/// The points of an operation to test, by form.
-fn budget(sample: usize) -> Option<usize> {
-    if soak() { None } else { Some(sample) }
+/// Operations of up to so many steps are killed at every one in the long form: a night's work on two processors for all of
+/// them. Longer ones go through the whole of a store once and again, at [`MANY`] points that differ with the seed.
+const EVERY: usize = 200_000;
+/// See [`EVERY`].
+const MANY: usize = 20_000;
+
+/// How many points of an operation of `steps` steps to test, by form; `None` is every one.
+fn budget(sample: usize, steps: usize) -> Option<usize> {
+    match (soak(), steps > EVERY) {
+        (true, true) => Some(MANY),
+        (true, false) => None,
+        (false, _) => Some(sample),
+    }
 }
 
 /// What the traced process works with.
@@ -69,7 +79,7 @@ pub(crate) fn explore(case: &Case) -> Checked {
     let (image, scene) = template(case)?;
     let mut random = Random::new(case.name.len() as u64);
     let trial = Trial::new(case, image, scene)?;
-    let points = trial.trace.points(budget(SAMPLE), &mut random);
+    let points = trial.trace.points(budget(SAMPLE, trial.trace.steps()), &mut random);
     for point in &points {
         trial.kill_at(*point, random.next())?;
     }

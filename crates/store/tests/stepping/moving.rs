@@ -112,7 +112,7 @@ pub(crate) fn explore_move() -> Checked {
     let (image, scene) = template(&case)?;
     let mut random = Random::new(41);
     let first = Trial::new(&case, image.clone(), scene.clone())?;
-    let points = first.trace.points(budget(SAMPLE), &mut random);
+    let points = first.trace.points(budget(SAMPLE, first.trace.steps()), &mut random);
     for point in &points {
         first.kill_at(*point, random.next())?;
     }
@@ -126,7 +126,7 @@ pub(crate) fn explore_move() -> Checked {
         let failed = |e| format!("first death after {point} instructions: {e}");
         let predecessor = Some((first.trace.clone(), point));
         let second = Trial::after(&case, image.clone(), scene.clone(), predecessor).map_err(failed)?;
-        let points = second.trace.points(budget(SAMPLE / 2).or(Some(5000)), &mut random);
+        let points = second.trace.points(budget(SAMPLE / 2, second.trace.steps()).or(Some(5000)), &mut random);
         for point in &points {
             second.kill_at(*point, random.next()).map_err(failed)?;
         }
