@@ -2,6 +2,7 @@
 //! they come to for a handler, and how phpinfo() shows them, as an address may hold a password.
 
 use std::ffi::c_int;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use cloakroom_session::directives;
@@ -9,7 +10,7 @@ use cloakroom_session::merge::Format;
 use cloakroom_session::takeover::{Files, Predecessor, Takeover};
 use ext_php_rs::ffi::{_zend_ini_entry as IniEntry, zend_long};
 
-use crate::php;
+use crate::php::{self, PathBuffer};
 use crate::worker::guarded_infallible;
 
 /// `ZEND_INI_DISPLAY_ORIG`: the value of the configuration, not that of this directory or request.
@@ -40,6 +41,15 @@ impl Migration {
         let lifetime = directives::lifetime(lifetime);
         Takeover { from: self.from.clone(), to: self.to.clone(), format, lifetime }
     }
+}
+
+/// Whether `open_basedir` lets a directory's own configuration name this place; where it does not, PHP has warned. What is
+/// no directory is no concern of it.
+pub(crate) fn may_open(value: &[u8]) -> bool {
+    let directory = value.iter().position(|&byte| byte == b'/').and_then(|start| value.get(start..));
+    let Some(directory) = directory.filter(|_| value.starts_with(b"files:")) else { return true };
+    let mut room = MaybeUninit::uninit();
+    directory.len() < size_of::<PathBuffer>() && php::may_open(php::c_path(directory, &mut room))
 }
 
 /// Prints where a directive points to, without secrets, into phpinfo().

@@ -19,6 +19,8 @@ use crate::worker::guarded;
 
 /// `ZEND_INI_STAGE_DEACTIVATE`: the value of the configuration comes back at the end of a request, silently.
 const STAGE_DEACTIVATE: c_int = 1 << 3;
+/// `ZEND_INI_STAGE_HTACCESS`: a file that lies in the directory of the script.
+const STAGE_DIRECTORY: c_int = 1 << 5;
 /// `ZEND_INI_STAGE_RUNTIME`: a script sets or restores the value.
 const STAGE_RUNTIME: c_int = 1 << 4;
 
@@ -200,10 +202,15 @@ unsafe fn change(
     let by_script = stage == STAGE_RUNTIME && unsafe { !std::ptr::eq((*entry).orig_value, value) };
     // SAFETY: the entry and its name outlive this call; the value may be NULL.
     let (name, value) = unsafe { (php::string_bytes((*entry).name), php::string_bytes(value)) };
+    let is_address = name.starts_with(b"cloakroom.migrate_");
+    if is_address && stage == STAGE_DIRECTORY && !migration::may_open(value) {
+        return FAILURE;
+    }
     let changed = guarded(|worker| {
-        set(&mut worker.settings, value, by_script).map_err(|Refused(reason)| {
-            let is_address = name.starts_with(b"cloakroom.migrate_");
-            In { name, value: (!is_address).then_some(value), reason }
+        set(&mut worker.settings, value, by_script).map_err(|Refused(reason)| In {
+            name,
+            value: (!is_address).then_some(value),
+            reason,
         })
     });
     if changed.is_some() {

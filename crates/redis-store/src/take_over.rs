@@ -72,6 +72,8 @@ impl Store {
         match lease.commit(session.payload, session.lifetime, Over::WhatWasRead)? {
             Outcome::Stored => {
                 self.count(Counter::Migrated, 1);
+                // This happens once to a session, and whoever watches wants the number that is left to be right.
+                let _told_later = self.tell_counts();
                 Ok(Restore::Stored)
             }
             Outcome::Moved => Ok(Restore::Exists),

@@ -135,19 +135,31 @@ fn a_lock_is_waited_for_with_a_bound_and_what_its_holder_wrote_is_read() {
     assert_eq!(reader.join().expect("no panic").expect("read").as_deref(), Some(&b"after"[..]));
 }
 
+/// How many descriptors this process has of `path`.
+fn descriptors(path: &Path) -> usize {
+    let entries = std::fs::read_dir("/proc/self/fd").expect("listed");
+    let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    targets.filter(|target| target == path).count()
+}
+
 #[test]
 fn a_session_that_ends_during_the_wait_is_absent() {
     let dir = tempfile::tempdir().expect("a directory");
-    let path = put(dir.path(), "abc", b"before");
+    let path = put(dir.path(), "abc", b"before").canonicalize().expect("there");
     let holder = File::open(&path).expect("opened");
     flock(&holder, FlockOperation::LockExclusive).expect("locked");
     let files = at(dir.path());
-    let (opened, _) = files.open(b"abc", HOUR).expect("opened").expect("there");
+    let reader = std::thread::spawn(move || {
+        files.hold(b"abc", Duration::from_secs(20), HOUR).map(|held| held.map(|held| held.payload().to_vec()))
+    });
+    let began = Instant::now();
+    while descriptors(&path) < 2 {
+        assert!(began.elapsed() < Duration::from_secs(20), "the reader never opened the file");
+        std::thread::yield_now();
+    }
     std::fs::remove_file(&path).expect("removed");
     drop(holder);
-    files.take(&opened, NO_WAIT).expect("free now");
-    assert_eq!(files.stat(&opened).expect("looked").st_nlink, 0);
-    assert_eq!(held(&files, "abc"), None);
+    assert_eq!(reader.join().expect("no panic").expect("no failure"), None);
 }
 
 #[test]
