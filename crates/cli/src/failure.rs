@@ -74,7 +74,10 @@ fn of_attach(error: &AttachError) -> Code {
         | AttachError::Mode { .. } => Code::NotAllowed,
         AttachError::Foreign { .. } => Code::Damaged,
         AttachError::Format { .. } | AttachError::Superseded { .. } => Code::OtherVersion,
-        AttachError::OtherSecret { .. } | AttachError::NoSpace { .. } | AttachError::Busy { .. } => Code::Failed,
+        AttachError::Upgrade { .. }
+        | AttachError::OtherSecret { .. }
+        | AttachError::NoSpace { .. }
+        | AttachError::Busy { .. } => Code::Failed,
     }
 }
 

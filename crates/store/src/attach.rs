@@ -4,7 +4,7 @@
 //! nobody present knows that every lock in the file is a dead one's. If moreover the file was last used under
 //! another boot of the kernel, or is a copy, or was cut short, its pages may be old or torn: then every shard is
 //! rebuilt with every payload verified before anybody is let in. A file whose header is damaged is set aside first
-//! ([`crate::aside`]).
+//! ([`crate::aside`]), the sessions in one of an earlier format are brought over to a new one ([`crate::upgrade`]).
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -18,8 +18,8 @@ use crate::byte_lock::{self, Byte};
 use crate::error::{AttachError, Error};
 use crate::file::{self, Constants, Content, StoreFile};
 use crate::layout::{
-    CHUNK, ChunkState, DIR_SIZE, DIRS_AT, HEADER_SIZE, MAX_CHUNKS, MAX_SEATS, Owner, SEAT_SIZE, SEATS_AT, SHARD_SIZE,
-    SHARDS_AT, TABLE_AT, file_len, header, shard,
+    CHUNK, ChunkState, DIRS_AT, HEADER_SIZE, MAX_CHUNKS, MAX_SEATS, Owner, SEAT_SIZE, SEATS_AT, SHARD_SIZE, SHARDS_AT,
+    TABLE_AT, directory_page, file_len, header, shard,
 };
 use crate::node::Node;
 use crate::rebuild::Trust;
@@ -27,6 +27,7 @@ use crate::region::Region;
 use crate::seats::SeatView;
 use crate::shard::{Reach, Shard, ShardGuard};
 use crate::store::Store;
+use crate::upgrade::upgrade;
 
 /// Smallest capacity in bytes.
 pub const MIN_CAPACITY: u64 = 8 << 20;
@@ -104,10 +105,13 @@ impl Store {
             let content = match opened.content()? {
                 Content::Blank => None,
                 Content::Store(constants) => Some(constants),
-                Content::Superseded { format, layout }
-                    if capacity.is_none() || (!alone && begun.elapsed() >= LEAVE) =>
+                Content::Superseded { format, layout, former }
+                    if capacity.is_none()
+                        || (!alone && begun.elapsed() >= LEAVE)
+                        || (former.is_some() && !opened.is_own()) =>
                 {
-                    return Err(AttachError::Superseded { path, format, layout, in_use: !alone });
+                    let carried = former.is_some();
+                    return Err(AttachError::Superseded { path, format, layout, in_use: !alone, carried });
                 }
                 Content::Superseded { .. } if !alone => {
                     // Closing the file gives the attach byte to those who still work with it.
@@ -115,7 +119,11 @@ impl Store {
                     std::thread::sleep(Duration::from_millis(20));
                     continue;
                 }
-                Content::Superseded { format, layout } => {
+                Content::Superseded { former: Some(former), .. } => {
+                    notes.push(upgrade(&opened, &dir, &former, capacity.unwrap_or(MIN_CAPACITY))?);
+                    continue;
+                }
+                Content::Superseded { format, layout, former: None } => {
                     let aside = opened.set_aside(&dir, &format!("format-{format}-{layout:08x}"))?;
                     notes.push(format!(
                         "the session store {} was written by another version of Cloakroom (format {format}, layout \
@@ -307,8 +315,8 @@ fn reconcile_extents(store: &Store) -> Result<(), Error> {
     store.file.allocate(SEATS_AT, u64::from(seats.max(1)) * SEAT_SIZE).map_err(io)?;
     store.file.allocate(SHARDS_AT, u64::from(store.shards) * SHARD_SIZE).map_err(io)?;
     store.file.allocate(TABLE_AT, 4 * u64::from(chunks.max(1))).map_err(io)?;
-    for shard in 0..u64::from(store.shards) {
-        store.file.allocate(DIRS_AT + shard * DIR_SIZE, 4096).map_err(io)?;
+    for shard in 0..store.shards {
+        store.file.allocate(directory_page(shard), 4096).map_err(io)?;
     }
     if chunks > 0 {
         store.file.allocate(file_len(0), u64::from(chunks) * CHUNK).map_err(io)?;

@@ -195,10 +195,11 @@ pub enum AttachError {
     /// A store that another version of this program made.
     #[error(
         "{path} was written by another version of Cloakroom (format {format}, layout {layout:08x}){}",
-        if *.in_use {
-            " and processes of that version still use it; end them, and it is set aside and a new store is made"
-        } else {
-            "; PHP sets it aside when it makes a new one"
+        match (.in_use, .carried) {
+            (true, true) => " and processes of that version still use it; end them, and PHP brings its sessions over to a new file",
+            (false, true) => "; the next PHP process that starts a session brings its sessions over to a new file",
+            (true, false) => " and processes of that version still use it; end them, and it is set aside and a new store is made",
+            (false, false) => "; PHP sets it aside when it makes a new one",
         }
     )]
     Superseded {
@@ -210,6 +211,20 @@ pub enum AttachError {
         layout: u32,
         /// Whether processes have it attached.
         in_use: bool,
+        /// Whether its sessions are brought over once nobody has it attached.
+        carried: bool,
+    },
+    /// The sessions of a store of an earlier format could not be brought over.
+    #[error(
+        "{path} has store format {format}, and its sessions could not be brought over to this version's: {source}; the file was left as it is: put that right, or move the file away and a new store without sessions is made"
+    )]
+    Upgrade {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+        /// Why.
+        source: std::io::Error,
     },
     /// A store that makes its keys with another secret than the sessions that were to be brought there.
     #[error(

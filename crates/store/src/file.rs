@@ -1,6 +1,7 @@
 //! The store file as the file system sees it: where it may lie, who may own it, making it, and growing it.
 //! Knows the header page; knows nothing of shards, nodes or sessions.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
@@ -9,15 +10,16 @@ use std::path::{Path, PathBuf};
 
 use rand::TryRng;
 use rustix::fs::{
-    Advice, FallocateFlags, FileType, Mode, OFlags, RenameFlags, SeekFrom, Stat, fadvise, fallocate, fstat, fstatfs,
-    ftruncate, openat, renameat_with, seek, statat,
+    Advice, AtFlags, FallocateFlags, FileType, Mode, OFlags, RenameFlags, SeekFrom, Stat, fadvise, fallocate, fstat,
+    fstatfs, ftruncate, linkat, openat, renameat_with, seek, statat,
 };
 use twox_hash::XxHash3_64;
 
 use crate::error::AttachError;
 use crate::file_system::{FileSystem, Fitness};
+use crate::former::{self, Former};
 use crate::layout::{
-    CHUNKS_AT, DIR_SIZE, DIRS_AT, FORMAT, HEADER_SIZE, MAGIC, MAX_SHARDS, SEATS_AT, SHARD_SIZE, SHARDS_AT, fingerprint,
+    CHUNKS_AT, FORMAT, HEADER_SIZE, MAGIC, MAX_SHARDS, SEATS_AT, SHARD_SIZE, SHARDS_AT, directory_page, fingerprint,
     header,
 };
 use crate::process::ProcessFile;
@@ -60,6 +62,8 @@ pub(crate) enum Content {
         format: u32,
         /// Its layout.
         layout: u32,
+        /// Its header, where its sessions can be read.
+        former: Option<Box<Former>>,
     },
     /// No store, or one whose header is damaged; what is wrong with it.
     Damaged(String),
@@ -177,16 +181,7 @@ impl StoreFile {
     /// Reads the header page and says what the file is. The caller has locked [`crate::byte_lock::Byte::Attach`].
     pub(crate) fn content(&self) -> Result<Content, AttachError> {
         let mut page = [0u8; HEADER_SIZE as usize];
-        let mut got = 0;
-        while got < page.len() {
-            let rest = page.get_mut(got..).unwrap_or_default();
-            match rustix::io::pread(&*self.file, rest, got as u64) {
-                Ok(0) => break,
-                Ok(n) => got += n,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(io_error(&self.path, "read its header", e)),
-            }
-        }
+        let got = self.read_at(&mut page, 0).map_err(|e| io_error(&self.path, "read its header", e))?;
         if got == 0 {
             return Ok(Content::Blank);
         }
@@ -199,18 +194,22 @@ impl StoreFile {
             return Ok(Content::Damaged(format!("its header ends after {got} bytes")));
         }
         let (format, layout) = (word32(&page, header::FORMAT), word32(&page, header::FINGERPRINT));
-        if format < FORMAT {
-            return Ok(Content::Superseded { format, layout });
-        }
         let whole = word64(&page, header::CHECK) == checksum(&page);
-        if format != FORMAT && (whole || format <= LAST_FORMAT) {
+        if (format, layout) == (former::FORMAT, former::LAYOUT) && whole {
+            let former = Former::parse(&page).map(Box::new);
+            return Ok(Content::Superseded { format, layout, former });
+        }
+        if format < FORMAT && (whole || layout != former::LAYOUT) {
+            return Ok(Content::Superseded { format, layout, former: None });
+        }
+        if format > FORMAT && (whole || format <= LAST_FORMAT) {
             return Err(AttachError::Format { path: self.path.clone(), found: format, expected: FORMAT });
         }
         if !whole {
             return Ok(Content::Damaged("the checksum of its header does not match".to_owned()));
         }
         if layout != fingerprint() {
-            return Ok(Content::Superseded { format, layout });
+            return Ok(Content::Superseded { format, layout, former: None });
         }
         let shards = word32(&page, header::SHARDS);
         if !shards.is_power_of_two() || shards > MAX_SHARDS {
@@ -221,24 +220,86 @@ impl StoreFile {
         Ok(Content::Store(Constants { shards, secret }))
     }
 
+    /// Fills `buffer` with what lies at `offset`, and with zeros beyond the end of the file; how much there was.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut got = 0;
+        while got < buffer.len() {
+            let rest = buffer.get_mut(got..).unwrap_or_default();
+            match rustix::io::pread(&*self.file, &mut *rest, offset + got as u64) {
+                Ok(0) => {
+                    rest.fill(0);
+                    break;
+                }
+                Ok(n) => got += n,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(got)
+    }
+
+    /// Bytes that the file takes.
+    pub(crate) fn allocated(&self) -> io::Result<u64> {
+        Ok(fstat(&*self.file)?.st_blocks as u64 * 512)
+    }
+
+    /// Makes a new file for a store beside this one.
+    pub(crate) fn create_beside(&self, dir: &OwnedFd, name: &OsStr) -> io::Result<StoreFile> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;
+        let stat = fstat(&file)?;
+        Ok(StoreFile {
+            file: ProcessFile::new(File::from(file)),
+            path: self.path.with_file_name(name),
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            user: self.user,
+        })
+    }
+
+    /// The names that this file may be set aside under.
+    fn names_aside(&self, ending: &str) -> impl Iterator<Item = OsString> {
+        let mut aside = self.path.file_name().unwrap_or_default().to_os_string();
+        aside.push(format!(".{ending}"));
+        (1..=MOST_ASIDE).map(move |number| {
+            let mut name = aside.clone();
+            if number > 1 {
+                name.push(format!(".{number}"));
+            }
+            name
+        })
+    }
+
+    /// Gives the file a second name as [`StoreFile::set_aside`] would, unless somebody who died had done so. The new path.
+    pub(crate) fn link_aside(&self, dir: &OwnedFd, ending: &str) -> io::Result<PathBuf> {
+        let name = self.path.file_name().unwrap_or_default();
+        for aside in self.names_aside(ending) {
+            match linkat(dir, name, dir, &aside, AtFlags::empty()) {
+                Ok(()) => return Ok(self.path.with_file_name(aside)),
+                Err(rustix::io::Errno::EXIST) => {
+                    let there = statat(dir, &aside, AtFlags::SYMLINK_NOFOLLOW)?;
+                    if (there.st_dev, there.st_ino) == (self.device, self.inode) {
+                        return Ok(self.path.with_file_name(aside));
+                    }
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(none_free())
+    }
+
     /// Renames the file to its name with `ending` and, where that is taken, a number. Nothing is overwritten. The new
     /// path.
     pub(crate) fn set_aside(&self, dir: &OwnedFd, ending: &str) -> Result<PathBuf, AttachError> {
         let name = self.path.file_name().unwrap_or_default();
-        for number in 1..=MOST_ASIDE {
-            let mut aside = name.to_os_string();
-            aside.push(format!(".{ending}"));
-            if number > 1 {
-                aside.push(format!(".{number}"));
-            }
+        for aside in self.names_aside(ending) {
             match renameat_with(dir, name, dir, &aside, RenameFlags::NOREPLACE) {
                 Ok(()) => return Ok(self.path.with_file_name(aside)),
                 Err(rustix::io::Errno::EXIST) => {}
                 Err(e) => return Err(io_error(&self.path, "set it aside under another name", e)),
             }
         }
-        let full = io::Error::other(format!("{MOST_ASIDE} such files are there already; delete them"));
-        Err(io_error(&self.path, "set it aside under another name", full))
+        Err(io_error(&self.path, "set it aside under another name", none_free()))
     }
 
     /// Makes a new store in a blank file.
@@ -263,8 +324,8 @@ impl StoreFile {
         self.allocate(0, HEADER_SIZE).map_err(no_space)?;
         self.allocate(SEATS_AT, 4096).map_err(no_space)?;
         self.allocate(SHARDS_AT, SHARD_SIZE * u64::from(shards)).map_err(no_space)?;
-        for shard in 0..u64::from(shards) {
-            self.allocate(DIRS_AT + shard * DIR_SIZE, 4096).map_err(no_space)?;
+        for shard in 0..shards {
+            self.allocate(directory_page(shard), 4096).map_err(no_space)?;
         }
 
         let constants = Constants { shards, secret };
@@ -388,7 +449,12 @@ pub(crate) fn chunks_for(capacity: u64, shards: u32) -> u32 {
     (chunks as u32).min(crate::layout::MAX_CHUNKS)
 }
 
-fn bytes(page: &[u8; HEADER_SIZE as usize], at: u64, len: usize) -> &[u8] {
+fn none_free() -> io::Error {
+    io::Error::other(format!("{MOST_ASIDE} such files are there already; delete them"))
+}
+
+/// `len` bytes of a page.
+pub(crate) fn bytes(page: &[u8], at: u64, len: usize) -> &[u8] {
     page.get(at as usize..at as usize + len).unwrap_or_default()
 }
 
@@ -409,11 +475,13 @@ fn put_constants(page: &mut [u8; HEADER_SIZE as usize], constants: &Constants) {
     put(page, header::CHECK, &check.to_le_bytes());
 }
 
-fn word32(page: &[u8; HEADER_SIZE as usize], at: u64) -> u32 {
+/// The 32-bit word at `at`.
+pub(crate) fn word32(page: &[u8], at: u64) -> u32 {
     bytes(page, at, 4).iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
 }
 
-fn word64(page: &[u8; HEADER_SIZE as usize], at: u64) -> u64 {
+/// The 64-bit word at `at`.
+pub(crate) fn word64(page: &[u8], at: u64) -> u64 {
     bytes(page, at, 8).iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 

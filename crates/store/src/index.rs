@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::key::Key;
 use crate::layout::{
-    CHUNK_UNITS, ChunkState, DIR_SIZE, DIRS_AT, MAX_DEPTH, NodeState, Ref, UNIT, chunk_ref, offset, shard,
+    CHUNK_UNITS, ChunkState, DIRS_AT, MAX_DEPTH, NodeState, Ref, UNIT, chunk_ref, directory_at, directory_page, offset,
+    shard,
 };
 use crate::node::Node;
 use crate::region::Map;
@@ -64,7 +65,7 @@ fn slots(line: u64) -> impl Iterator<Item = u64> {
 impl Store {
     fn directory_entry(&self, map: Map<'_>, shard: u32, index: u32) -> u64 {
         debug_assert!(index < 1 << MAX_DEPTH && map.len() > DIRS_AT);
-        DIRS_AT + u64::from(shard) * DIR_SIZE + 4 * u64::from(index)
+        directory_at(shard) + 4 * u64::from(index)
     }
 
     #[inline(always)]
@@ -297,8 +298,9 @@ impl<'a> ShardGuard<'a> {
 
     fn double_directory(&self, depth: u32) -> Result<(), Fault> {
         let (entries, bytes) = (1u32 << depth, 4u64 << depth);
-        if bytes * 2 > 4096 {
-            let start = self.store.directory_entry(self.map, self.shard.id, 0);
+        let start = directory_at(self.shard.id);
+        // The first page was allocated when the store was made.
+        if start + bytes * 2 > directory_page(self.shard.id) + 4096 {
             self.store.file.allocate(start, bytes * 2).map_err(|_| Fault::Error(self.full()))?;
         }
         for index in 0..entries {

@@ -7,7 +7,7 @@
 /// First eight bytes of every store file.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"CLOAKRM\n");
 /// Version of the file format; files of another version are never written to.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The unit of allocation and of [`Ref`]s, in bytes.
 pub(crate) const UNIT: u64 = 64;
@@ -26,8 +26,10 @@ pub(crate) const SEAT_SIZE: u64 = 512;
 pub(crate) const MAX_SEATS: u32 = 4096;
 /// The shard headers.
 pub(crate) const SHARDS_AT: u64 = SEATS_AT + SEAT_SIZE * MAX_SEATS as u64;
-/// Bytes of a shard header.
+/// Bytes from one shard header to the next, each of which has a page to itself.
 pub(crate) const SHARD_SIZE: u64 = 4096;
+/// Bytes of a shard header, which begins somewhere in its page: see [`shard_at`].
+pub(crate) const SHARD_BYTES: u64 = 640;
 /// Most shards a store can have.
 pub(crate) const MAX_SHARDS: u32 = 64;
 /// The chunk table: one `u32` for each chunk, see [`ChunkState`].
@@ -38,15 +40,68 @@ pub(crate) const MAX_CHUNKS: u32 = 512 << 10;
 pub(crate) const DIRS_AT: u64 = 0x46_0000;
 /// Bytes of one directory: 65,536 bucket references.
 pub(crate) const DIR_SIZE: u64 = 256 << 10;
+/// Bytes from one directory to the next: a page more, as each begins somewhere in its first page: see [`directory_at`].
+pub(crate) const DIR_STRIDE: u64 = DIR_SIZE + 4096;
 /// Deepest directory: log2 of its entries.
 pub(crate) const MAX_DEPTH: u32 = 16;
 /// The chunks, aligned to 2 MiB so that huge pages can back them.
 pub(crate) const CHUNKS_AT: u64 = 0x160_0000;
 
 const _: () = assert!(TABLE_AT + 4 * MAX_CHUNKS as u64 <= DIRS_AT);
-const _: () = assert!(DIRS_AT + DIR_SIZE * MAX_SHARDS as u64 <= CHUNKS_AT);
+const _: () = assert!(DIRS_AT + DIR_STRIDE * MAX_SHARDS as u64 <= CHUNKS_AT);
 const _: () = assert!(CHUNKS_AT.is_multiple_of(2 << 20));
 const _: () = assert!(DIR_SIZE == 4 << MAX_DEPTH);
+
+/// Bytes of a line of the processor's cache, for what follows.
+const LINE: u64 = 64;
+
+/// Where the header of shard `id` begins. Lines at the same offset of their pages share few places in the first cache of a
+/// processor, eight or twelve; a request touches the first lines of a header, and which shard it meets is chance. So the
+/// headers begin at different lines of their pages.
+pub(crate) const fn shard_at(id: u32) -> u64 {
+    SHARDS_AT + id as u64 * SHARD_SIZE + shard_line(id) * LINE
+}
+
+const fn shard_line(id: u32) -> u64 {
+    (((id * 3) & 31) + (id & 16)) as u64
+}
+
+/// Where the index directory of shard `id` begins: at lines of their pages that few headers use, each at another.
+pub(crate) const fn directory_at(id: u32) -> u64 {
+    directory_page(id) + directory_line(id) * LINE
+}
+
+/// Where the first page of that directory begins.
+pub(crate) const fn directory_page(id: u32) -> u64 {
+    DIRS_AT + id as u64 * DIR_STRIDE
+}
+
+const fn directory_line(id: u32) -> u64 {
+    40 + (id & 15) as u64
+}
+
+/// Whether the headers stay within their pages and the directories within their space, and no three of the headers that a
+/// store of the usual size has begin so close together that their first lines collide.
+const fn is_staggered() -> bool {
+    let mut id = 0;
+    while id < MAX_SHARDS {
+        if shard_line(id) * LINE + SHARD_BYTES > SHARD_SIZE || directory_line(id) * LINE >= DIR_STRIDE - DIR_SIZE {
+            return false;
+        }
+        let (mut other, mut near) = (0, 0);
+        while other < 16 && id < 16 {
+            near += (shard_line(id).abs_diff(shard_line(other)) < 3) as u32;
+            other += 1;
+        }
+        if near > 3 {
+            return false;
+        }
+        id += 1;
+    }
+    true
+}
+const _: () = assert!(is_staggered());
+const _: () = assert!(shard::BINS + 4 * 104 <= SHARD_BYTES);
 
 /// Offsets within the header page.
 pub(crate) mod header {
@@ -253,6 +308,9 @@ pub(crate) const fn fingerprint() -> u32 {
         TABLE_AT,
         DIRS_AT,
         DIR_SIZE,
+        DIR_STRIDE,
+        shard_at(1),
+        directory_at(1),
         CHUNKS_AT,
         node::SIZE,
         node::GRACE,

@@ -13,6 +13,8 @@
 //! | `file` | where the file may lie, who may own it, making and allocating it |
 //! | `file_system` | which file systems can hold a store |
 //! | `attach` | one store a process and file; recovery by whoever attaches alone |
+//! | `former` | reading a file of the format before this one |
+//! | `upgrade` | bringing its sessions over to a new file |
 //! | `aside` | setting a file with a damaged header aside, saving its sessions |
 //! | `fresh` | what a process does while most pages are new to it |
 //! | `store` | [`Store`]: what all operations share; growth |
@@ -56,6 +58,7 @@ mod commit;
 mod error;
 mod file;
 mod file_system;
+mod former;
 mod fresh;
 mod gather;
 mod index;
@@ -77,6 +80,7 @@ mod shard;
 mod stats;
 mod store;
 mod succession;
+mod upgrade;
 mod walk;
 
 pub use acquire::Acquire;

@@ -84,11 +84,16 @@ impl<'a> Node<'a> {
         self.words.u32(node::PREV)
     }
 
+    /// Wall-clock second of expiry (high half), store-clock second of the last use (low half).
+    pub(crate) fn seen(self) -> &'a AtomicU64 {
+        self.words.u64(node::SEEN)
+    }
+
     /// Sets wall-clock expiry and store-clock last use in one store.
     pub(crate) fn see(self, wall: u32, now: u32, lifetime: u32) {
         self.lifetime().store(lifetime, Ordering::Relaxed);
         let expires = wall.saturating_add(lifetime);
-        self.words.u64(node::SEEN).store(u64::from(expires) << 32 | u64::from(now), Ordering::Release);
+        self.seen().store(u64::from(expires) << 32 | u64::from(now), Ordering::Release);
     }
 
     /// Store-clock second of the last use.
@@ -115,14 +120,8 @@ impl<'a> Node<'a> {
 
     /// The checksum that [`Node::check`] must hold: over what stays the same for one incarnation.
     pub(crate) fn identity(self, seed: u64) -> u64 {
-        let Key(a, b) = self.key();
-        let created = u64::from(self.created().load(Ordering::Relaxed));
-        let words = [a, b, self.incarnation().load(Ordering::Relaxed), created];
-        let mut bytes = [0u8; 32];
-        for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
-            to.copy_from_slice(&word.to_le_bytes());
-        }
-        XxHash3_64::oneshot_with_seed(seed, &bytes)
+        let created = self.created().load(Ordering::Relaxed);
+        identity(seed, self.key(), self.incarnation().load(Ordering::Relaxed), created)
     }
 
     /// Whether readers see a session here: one that is live and not expired, or retired and within its grace.
@@ -143,4 +142,14 @@ impl<'a> Node<'a> {
     pub(crate) fn is_live(self) -> bool {
         self.head().state() == NodeState::Live
     }
+}
+
+/// [`Node::identity`] of a node with these words.
+pub(crate) fn identity(seed: u64, key: Key, incarnation: u64, created: u32) -> u64 {
+    let Key(a, b) = key;
+    let mut bytes = [0u8; 32];
+    for (to, word) in bytes.chunks_exact_mut(8).zip([a, b, incarnation, u64::from(created)]) {
+        to.copy_from_slice(&word.to_le_bytes());
+    }
+    XxHash3_64::oneshot_with_seed(seed, &bytes)
 }

@@ -45,10 +45,17 @@ impl<'a> ShardGuard<'a> {
     /// Creates a live session without payload for `key`, which has no node.
     #[inline(never)]
     pub(crate) fn create(&mut self, key: &Key, wall: u32, lifetime: u32) -> Result<Node<'a>, Fault> {
+        self.limit_reserved()?;
+        let node = self.settle(key)?;
+        self.begin(node, wall, lifetime);
+        Ok(node)
+    }
+
+    /// Takes a free node and puts it into the index under `key`, which has none.
+    pub(crate) fn settle(&mut self, key: &Key) -> Result<Node<'a>, Fault> {
         if !self.has_index() {
             self.clear_index()?;
         }
-        self.limit_reserved()?;
         let node = self.take_node()?;
         node.set_key(key);
         node.ended().store(0, Ordering::Relaxed);
@@ -56,7 +63,6 @@ impl<'a> ShardGuard<'a> {
             self.put_back(node);
             return Err(fault);
         }
-        self.begin(node, wall, lifetime);
         Ok(node)
     }
 

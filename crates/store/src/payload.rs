@@ -27,7 +27,7 @@ pub(crate) struct Binding {
 impl Binding {
     /// Changes the hash of the bytes into one of bytes, session and version.
     #[inline(always)]
-    fn bind(self, hash: u64) -> u64 {
+    pub(crate) fn bind(self, hash: u64) -> u64 {
         let Key(a, b) = self.key;
         let mut bytes = [0u8; 40];
         for (to, word) in bytes.chunks_exact_mut(8).zip([hash, a, b, self.incarnation, u64::from(self.version)]) {

@@ -166,8 +166,9 @@ fn begin_anew(directory: &Path, options: Options, secret: &[u8; 32]) -> Result<(
     let content = match opened.content()? {
         Content::Blank => return opened.make_with(capacity, *secret).map(drop),
         Content::Store(constants) => constants,
-        Content::Superseded { format, layout } => {
-            return Err(AttachError::Superseded { path, format, layout, in_use: false });
+        Content::Superseded { format, layout, former } => {
+            let carried = former.is_some();
+            return Err(AttachError::Superseded { path, format, layout, in_use: false, carried });
         }
         Content::Damaged(what) => return Err(AttachError::Foreign { path, what }),
     };

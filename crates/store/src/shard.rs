@@ -16,7 +16,7 @@ use rustix::thread::futex;
 
 use crate::error::Error;
 use crate::key::Key;
-use crate::layout::{CHUNK_UNITS, ChunkState, Owner, Ref, SHARD_SIZE, SHARDS_AT, chunk_ref, file_len, node, shard};
+use crate::layout::{CHUNK_UNITS, ChunkState, Owner, Ref, SHARD_BYTES, chunk_ref, file_len, node, shard, shard_at};
 use crate::node::Node;
 use crate::region::{Map, Window};
 use crate::seats::{Seat, SeatView};
@@ -67,12 +67,12 @@ fn note_shard_held(_held: bool) {
 #[derive(Clone, Copy)]
 pub(crate) struct Shard<'a> {
     pub(crate) id: u32,
-    words: Window<'a, SHARD_SIZE>,
+    words: Window<'a, SHARD_BYTES>,
 }
 
 impl<'a> Shard<'a> {
     pub(crate) fn new(map: Map<'a>, id: u32) -> Shard<'a> {
-        Shard { id, words: map.window(SHARDS_AT + u64::from(id) * SHARD_SIZE) }
+        Shard { id, words: map.window(shard_at(id)) }
     }
 
     pub(crate) fn word(self, field: u64) -> &'a AtomicU32 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::error::Error;
-use crate::layout::{CHUNK, CHUNKS_AT, SHARD_SIZE, SHARDS_AT, header, shard};
+use crate::layout::{CHUNK, CHUNKS_AT, header, shard, shard_at};
 use crate::region::Map;
 use crate::seats::{Seat, SeatView};
 use crate::store::Store;
@@ -192,8 +192,8 @@ impl Store {
             *bucket = *sum;
         }
         let mut free_units = 0;
-        for id in 0..u64::from(self.shards) {
-            let at = SHARDS_AT + id * SHARD_SIZE;
+        for id in 0..self.shards {
+            let at = shard_at(id);
             let word = |field| u64::from(map.u32(at + field).load(Ordering::Relaxed));
             stats.sessions += word(shard::LIVE);
             stats.tombstones += word(shard::TOMBSTONES);

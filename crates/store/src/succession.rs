@@ -22,7 +22,8 @@ use crate::byte_lock::{self, Byte};
 use crate::error::{AttachError, Error};
 use crate::file;
 use crate::layout::{
-    CHUNK, CHUNKS_AT, DIR_SIZE, DIRS_AT, MAX_DEPTH, SEAT_SIZE, SEATS_AT, SHARD_SIZE, SHARDS_AT, TABLE_AT, header, shard,
+    CHUNK, CHUNKS_AT, MAX_DEPTH, SEAT_SIZE, SEATS_AT, SHARD_SIZE, SHARDS_AT, TABLE_AT, directory_at, directory_page,
+    header, shard,
 };
 use crate::lease::Lease;
 use crate::region::Map;
@@ -182,7 +183,8 @@ impl Store {
         fallocate(TABLE_AT, (4 * u64::from(self.chunks(map))).max(1))?;
         for id in 0..self.shards {
             let depth = Shard::new(map, id).get(shard::DEPTH).min(MAX_DEPTH);
-            fallocate(DIRS_AT + u64::from(id) * DIR_SIZE, (4 << depth).max(4096))?;
+            let end = directory_at(id) + (4 << depth);
+            fallocate(directory_page(id), (end - directory_page(id)).max(4096))?;
         }
         file::write_all(copy, &0u32.to_le_bytes(), header::MOVED)
     }

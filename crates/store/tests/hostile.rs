@@ -1,28 +1,34 @@
 //! A store file is untrusted input: files damaged on purpose are attached, worked on, verified and recovered. Each case
-//! that once broke a promise is here by name; the inputs that the fuzz targets `operate` and `recover` keep, and a sample
-//! of random ones, are played as well.
+//! that once broke a promise is here by name; the inputs that the fuzz targets `operate`, `recover` and `upgrade` keep, and a
+//! sample of random ones, are played as well.
 
 #[path = "../src/byte_lock.rs"]
 #[allow(dead_code, reason = "the store's own module, of which a part is used")]
 mod byte_lock;
 #[path = "hostile/edits.rs"]
 mod edits;
+#[path = "former/fixture.rs"]
+#[allow(dead_code, reason = "shared with tests that use another part of it")]
+mod fixture;
+#[path = "hostile/former.rs"]
+mod former;
 mod harness;
 #[path = "../src/layout.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
 mod layout;
+#[path = "former/scene.rs"]
+#[allow(dead_code, reason = "shared with tests that use another part of it")]
+mod scene;
 #[path = "hostile/stage.rs"]
 mod stage;
 
 use harness::image::Image;
-use layout::{
-    ChunkState, Owner, SEAT_SIZE, SEATS_AT, SHARD_SIZE, SHARDS_AT, TABLE_AT, header, node, offset, seat, shard,
-};
+use layout::{ChunkState, Owner, SEAT_SIZE, SEATS_AT, TABLE_AT, header, node, offset, seat, shard, shard_at};
 use stage::{Base, play};
 
-fn sample(rebooted: bool) {
+fn sample(make: impl FnOnce(&std::path::Path) -> Base, rebooted: bool) {
     let dir = harness::temporary();
-    let base = Base::build(dir.path());
+    let base = make(dir.path());
     let mut random = harness::Random::new(77);
     for number in 0..60 {
         let input: Vec<u8> = (0..40 + random.below(260)).map(|_| random.next() as u8).collect();
@@ -34,12 +40,17 @@ fn sample(rebooted: bool) {
 
 #[test]
 fn random_damage_is_survived() {
-    sample(false);
+    sample(Base::build, false);
 }
 
 #[test]
 fn random_damage_is_recovered_from() {
-    sample(true);
+    sample(Base::build, true);
+}
+
+#[test]
+fn random_damage_to_an_earlier_format_is_survived() {
+    sample(|_| former::base(), true);
 }
 
 /// Damages the base by hand and plays `operations`, pairs of operation and session, on it.
@@ -95,11 +106,11 @@ fn an_index_that_leads_to_free_nodes() {
 fn an_index_that_is_being_changed_by_nobody() {
     let absent = [1, 0xff, 0, 0xff];
     staged("an index that is being changed by nobody", 0, &absent, |_, image| {
-        (0..4).for_each(|id| set32(image, SHARDS_AT + id * SHARD_SIZE + shard::INDEX_SEQ, 1));
+        (0..4).for_each(|id| set32(image, shard_at(id) + shard::INDEX_SEQ, 1));
     });
     let dir = harness::temporary();
     let mut image = Base::build(dir.path()).image;
-    (0..4).for_each(|id| set32(&mut image, SHARDS_AT + id * SHARD_SIZE + shard::INDEX_SEQ, 7));
+    (0..4).for_each(|id| set32(&mut image, shard_at(id) + shard::INDEX_SEQ, 7));
     image.write(dir.path());
     harness::in_thread(|| {
         let store = harness::attach_existing(dir.path()).expect("attach");
@@ -166,7 +177,7 @@ fn locks_held_by_whoever_comes_next() {
             for word in [Owner::new(0, generation + 1).0, Owner::new(0, generation + 1).0 | Owner::WAITERS] {
                 nodes(base).for_each(|at| set32(image, at + node::LOCK, word));
                 nodes(base).step_by(2).for_each(|at| set32(image, at + node::QUEUE, 2 | 3 << 16));
-                (0..4).for_each(|id| set32(image, SHARDS_AT + id * SHARD_SIZE + shard::LOCK, word));
+                (0..4).for_each(|id| set32(image, shard_at(id) + shard::LOCK, word));
             }
         });
     }
@@ -209,7 +220,7 @@ fn counts_that_cannot_be() {
         image.set(SEATS_AT + seat::STATE, &[1]);
         image.set(header::RECOVERIES, &[0xff; 8]);
         for id in 0..4 {
-            let at = SHARDS_AT + id * SHARD_SIZE;
+            let at = shard_at(id);
             for field in [shard::LIVE, shard::TOMBSTONES, shard::FREE_UNITS, shard::RESERVED + 8, shard::EMPTY_CHUNKS] {
                 set32(image, at + field, u32::MAX);
             }
@@ -260,14 +271,17 @@ fn what_a_rebuild_gives_up_is_free() {
 #[test]
 fn kept_inputs() {
     let dir = harness::temporary();
-    let base = Base::build(dir.path());
+    let present = Base::build(dir.path());
+    let former = former::base();
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-    for (target, rebooted) in [("operate", false), ("recover", true)] {
+    for (target, base, rebooted) in
+        [("operate", &present, false), ("recover", &present, true), ("upgrade", &former, true)]
+    {
         let mut played = 0;
         for entry in std::fs::read_dir(corpus.join(target)).expect("a corpus") {
             let path = entry.expect("an entry").path();
             let input = std::fs::read(&path).expect("an input");
-            if let Err(what) = play(&base, dir.path(), &input, rebooted) {
+            if let Err(what) = play(base, dir.path(), &input, rebooted) {
                 panic!("{}: {what}", path.display());
             }
             played += 1;

@@ -11,6 +11,8 @@ mod harness;
 mod kinds;
 #[cfg(target_arch = "x86_64")]
 mod stepping;
+#[path = "machine_crash/upgrade.rs"]
+mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -263,6 +265,8 @@ fn main() -> std::process::ExitCode {
     suite.case("every page was written", nothing_missing);
     suite.case("each page in turn is of another age", single_pages);
     suite.case("pages of random age, some torn", || mixtures(if soak() { 10_000 } else { 400 }));
+    suite.case("while sessions of an earlier format are brought over", upgrade::on_the_way);
+    suite.case("after sessions of an earlier format were brought over", upgrade::afterwards);
     #[cfg(target_arch = "x86_64")]
     {
         let names = kinds::KINDS.map(|kind| (kind, format!("in each way: {kind}")));

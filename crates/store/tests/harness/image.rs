@@ -145,12 +145,13 @@ impl Image {
 
     /// Whether somebody has the lock of `shard`.
     pub(crate) fn shard_locked(&self, shard: u32) -> bool {
-        self.page((SHARDS + shard as usize * PAGE) as u64)[..4] != [0; 4]
+        let at = shard_at(shard as usize);
+        self.page((at / PAGE * PAGE) as u64)[at % PAGE..][..4] != [0; 4]
     }
 
     /// Makes it look as if somebody had died with the lock of `shard`.
     pub(crate) fn lock_shard(&mut self, shard: u32) {
-        self.set((SHARDS + shard as usize * PAGE) as u64, &1u32.to_le_bytes());
+        self.set(shard_at(shard as usize) as u64, &1u32.to_le_bytes());
     }
 
     /// Whether a lease of seat `index` lists space that is allocated and not published.
@@ -173,12 +174,22 @@ const DIRECTORIES: usize = 0x46_0000;
 const CHUNKS: usize = 0x160_0000;
 const CHUNK: usize = 128 << 10;
 
+/// Where the header of one of four shards begins: each at another line of its page.
+fn shard_at(shard: usize) -> usize {
+    SHARDS + shard * (PAGE + 3 * 64)
+}
+
+/// Where the index directory of one of four shards begins.
+fn directory_at(shard: usize) -> usize {
+    DIRECTORIES + shard * (260 << 10) + (40 + shard) * 64
+}
+
 /// Byte ranges in which the state of a small store with four shards changes, payloads left out, in a file of `len`
 /// bytes: header, seats, shard headers, chunk table, directories and the beginning of each chunk.
 pub(crate) fn hot_ranges(len: usize) -> Vec<(usize, usize)> {
     let mut ranges = vec![(0, 1024), (SEATS, SEATS + 4096), (TABLE, TABLE + 1024)];
-    ranges.extend((0..4).map(|i| (SHARDS + i * 4096, SHARDS + i * 4096 + 640)));
-    ranges.extend((0..4).map(|i| (DIRECTORIES + i * (256 << 10), DIRECTORIES + i * (256 << 10) + 64)));
+    ranges.extend((0..4).map(|i| (shard_at(i), shard_at(i) + 640)));
+    ranges.extend((0..4).map(|i| (directory_at(i), directory_at(i) + 64)));
     ranges.extend((0..16).map(|i| (CHUNKS + i * CHUNK, CHUNKS + i * CHUNK + 4096)));
     // In a store with larger payloads more chunks are in use: their bitmaps and the beginning of their first blocks.
     ranges.extend((16..128).map(|i| (CHUNKS + i * CHUNK, CHUNKS + i * CHUNK + 320)));
@@ -200,6 +211,6 @@ pub(crate) fn seat_at(index: u64) -> u64 {
 /// Whether somebody has the lock of `shard` in the store file.
 pub(crate) fn shard_locked(file: &File, shard: u32) -> bool {
     let mut word = [0; 4];
-    file.read_exact_at(&mut word, (SHARDS + shard as usize * 4096) as u64).expect("a shard header");
+    file.read_exact_at(&mut word, shard_at(shard as usize) as u64).expect("a shard header");
     word != [0; 4]
 }

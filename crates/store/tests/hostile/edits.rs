@@ -9,8 +9,8 @@ use twox_hash::XxHash3_64;
 
 use super::harness::image::{Image, PAGE};
 use super::layout::{
-    CHUNK_UNITS, CHUNKS_AT, ChunkState, DIR_SIZE, DIRS_AT, Head, NodeState, Owner, Ref, SEAT_SIZE, SEATS_AT,
-    SHARD_SIZE, SHARDS_AT, TABLE_AT, UNIT, block, chunk_ref, header, node, offset, seat, shard,
+    CHUNK_UNITS, CHUNKS_AT, ChunkState, Head, NodeState, Owner, Ref, SEAT_SIZE, SEATS_AT, TABLE_AT, UNIT, block,
+    chunk_ref, directory_at, header, node, offset, seat, shard, shard_at,
 };
 
 /// Bytes of one edit.
@@ -91,14 +91,14 @@ impl Atlas {
             }
         }
         let shards = word32(image, header::SHARDS);
-        for id in 0..u64::from(shards) {
-            for entry in 0..1u64 << word32(image, SHARDS_AT + id * SHARD_SIZE + shard::DEPTH).min(4) {
-                buckets.insert(word32(image, DIRS_AT + id * DIR_SIZE + 4 * entry));
+        for id in 0..shards {
+            for entry in 0..1u64 << word32(image, shard_at(id) + shard::DEPTH).min(4) {
+                buckets.insert(word32(image, directory_at(id) + 4 * entry));
             }
             for bin in 0..104 {
-                blocks.insert(word32(image, SHARDS_AT + id * SHARD_SIZE + shard::BINS + 4 * bin));
+                blocks.insert(word32(image, shard_at(id) + shard::BINS + 4 * bin));
             }
-            blocks.insert(word32(image, SHARDS_AT + id * SHARD_SIZE + shard::SPARE));
+            blocks.insert(word32(image, shard_at(id) + shard::SPARE));
         }
         blocks.remove(&0);
         buckets.remove(&0);
@@ -153,14 +153,14 @@ impl Edit {
         let at = match self.structure % 10 {
             0 => 0,
             1 => SEATS_AT + which % 10 * SEAT_SIZE,
-            2 => SHARDS_AT + which % 5 * SHARD_SIZE,
+            2 => shard_at(self.which % 5),
             3 => {
                 let place = one(&atlas.nodes, self.which);
                 return (offset(place), Some(place));
             }
             4 => offset(one(&atlas.blocks, self.which)),
             5 => offset(one(&atlas.buckets, self.which)),
-            6 => DIRS_AT + which % 5 * DIR_SIZE,
+            6 => directory_at(self.which % 5),
             7 => TABLE_AT + which % (u64::from(atlas.chunks) + 2) * 4,
             8 => offset(chunk_ref(self.which % atlas.chunks.max(1))),
             // The last word of a free block.

@@ -1,5 +1,5 @@
-//! Operations that change the file as a whole, to be killed like all others: another size, a file of another format or
-//! with a damaged header, and the move to a new file after the store's own was deleted in use.
+//! Operations that change the file as a whole, to be killed like all others: another size, a file of an earlier format, of
+//! another layout or with a damaged header, and the move to a new file after the store's own was deleted in use.
 
 use std::path::Path;
 
@@ -10,7 +10,8 @@ use super::witness::Scene;
 use super::{FRINGE, SAMPLE, Stage, Trial, budget, fresh, tell_again, template};
 use crate::harness::{Checked, Finding, Random, ids_in_shard, put, soak, value};
 
-/// Offsets of the header's layout fingerprint and checksum.
+/// Offsets of the header's format, layout fingerprint and checksum.
+const FORMAT: u64 = 8;
 const LAYOUT: u64 = 12;
 const CHECK: u64 = 24;
 /// Bytes that the stores of this module may take.
@@ -27,6 +28,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case { alone: true, ..Case::new("resize: to a smaller store", sized, smaller) },
         Case { in_company: true, ..Case::new("resize: to a larger store that others use", sized, larger) },
         Case { in_company: true, ..Case::new("resize: to a smaller store that others use", sized, smaller) },
+        alone("migrate: sessions of an earlier format", former_format, attach_alone, ".format-1-2ee95071"),
         alone("migrate: a file of another layout is set aside", other_layout, attach_alone, ".format-"),
         alone("migrate: a damaged header, sessions carried over", damaged_header, attach_alone, ".damaged-1"),
     ]
@@ -63,14 +65,28 @@ fn small_scene(dir: &Path) -> Result<Scene, String> {
 fn other_layout(dir: &Path) -> Result<Scene, String> {
     let mut scene = small_scene(dir)?;
     change_header(dir, LAYOUT, |layout| layout.iter_mut().for_each(|byte| *byte ^= 0x11));
+    seal_header(dir);
+    scene.allowed = vec![None];
+    scene.others.clear();
+    Ok(scene)
+}
+
+/// A store whose header says the format before this one, in which its sessions would lie no differently.
+fn former_format(dir: &Path) -> Result<Scene, String> {
+    let scene = small_scene(dir)?;
+    change_header(dir, FORMAT, |format| format.copy_from_slice(&1u32.to_le_bytes()));
+    change_header(dir, LAYOUT, |layout| layout.copy_from_slice(&0x2ee9_5071u32.to_le_bytes()));
+    seal_header(dir);
+    Ok(scene)
+}
+
+/// Makes the header's checksum match.
+fn seal_header(dir: &Path) {
     let image = crate::harness::image::Image::take(dir);
     let header = image.page(0);
     let constants: Vec<u8> = header.iter().take(24).chain(header.iter().skip(128).take(32)).copied().collect();
     let check = twox_hash::XxHash3_64::oneshot(&constants);
     change_header(dir, CHECK, |bytes| bytes.copy_from_slice(&check.to_le_bytes()));
-    scene.allowed = vec![None];
-    scene.others.clear();
-    Ok(scene)
 }
 
 fn damaged_header(dir: &Path) -> Result<Scene, String> {
@@ -85,7 +101,7 @@ fn change_header(dir: &Path, at: u64, change: impl FnOnce(&mut [u8])) {
     let options = std::fs::File::options().read(true).write(true).open(crate::harness::store_file(dir));
     let file = options.expect("the store file");
     let mut bytes = [0; 8];
-    let field = &mut bytes[..if at == LAYOUT { 4 } else { 8 }];
+    let field = &mut bytes[..if at == CHECK { 8 } else { 4 }];
     file.read_exact_at(field, at).expect("its header");
     change(field);
     file.write_all_at(field, at).expect("its header");
