@@ -161,6 +161,9 @@ fn a_session_that_is_here_asks_for_nothing_there() {
     assert_eq!(read(&mut request).expect("it is held"), b"n|i:1;");
     request.write(ID, b"", &HOW, || unreachable!()).expect("its lock is held");
     assert_eq!(read(&mut request).expect("it is here, and empty"), b"");
+    request.close();
+    let mut reader = open(&store, &old);
+    assert_eq!(reader.begin_snapshot(ID, &HOW).expect("it is here, and empty"), 0);
     assert_eq!(old.held.load(Ordering::Relaxed), asked);
 }
 
