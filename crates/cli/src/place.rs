@@ -1,5 +1,6 @@
 //! From the arguments to an attached store.
 
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +47,10 @@ impl Place {
         match self.attach() {
             Err(error) if self.address().is_none() && failure::code(&error) == Code::NoStore => {
                 let options = Options { capacity: Some(size.unwrap_or(1 << 30)), user: self.user()? };
-                let made = cloakroom_store::Store::attach(&self.store, options);
+                let mut secret = [0; 32];
+                let generator = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut secret));
+                generator.context("cannot read /dev/urandom")?;
+                let made = cloakroom_store::Store::attach_with_secret(&self.store, options, &secret);
                 let made = made.with_context(|| format!("cannot make a store in {}", self.store.display()))?;
                 Ok(Attached::local(made))
             }

@@ -139,6 +139,36 @@ fn a_store_is_made_for_what_is_taken_over() {
 }
 
 #[test]
+fn root_takes_over_for_another_user_only_what_is_his() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can give files away.
+        return;
+    }
+    let (elsewhere, old) = (tempfile::tempdir().expect("temporary directory"), Old::new());
+    let owner = |path: &Path, user: u32| std::os::unix::fs::chown(path, Some(user), None).expect("given away");
+    for (id, user) in [("his", 4711), ("roots", 0), ("others", 4712)] {
+        old.put(id, b"n|i:1;");
+        owner(&old.file(id), user);
+    }
+    owner(elsewhere.path(), 4711);
+    let store = elsewhere.path().to_str().expect("a plain path");
+    let output = cloakroom(&["import", store, "--user", "4711", "--from", &old.address()]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.starts_with("2 sessions were taken over\n1 were refused"), "{said}");
+    assert!(said.contains("its file belongs to another user"), "{said}");
+    assert_eq!(elsewhere.path().join("cloakroom-4711.store").metadata().expect("made").uid(), 4711);
+
+    let list = old.directory.path().join("ids");
+    std::fs::write(&list, "his\n").expect("write");
+    std::fs::remove_file(old.file("his")).expect("removed");
+    let list = list.to_str().expect("plain");
+    let to = old.address();
+    cloakroom(&["export", store, "--user", "4711", "--to", &to, "--ids", list]);
+    let made = old.file("his").metadata().expect("made");
+    assert_eq!((made.uid(), made.mode() & 0o777), (4711, 0o600));
+}
+
+#[test]
 fn sessions_are_handed_back_to_the_files_that_name_them() {
     let (stage, old) = (Stage::new(), Old::new());
     for id in ["kept", "left", "listed", "unnamed", "emptied"] {
