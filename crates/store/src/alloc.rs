@@ -356,7 +356,7 @@ impl ShardGuard<'_> {
             }
             let inside = self.reach == Reach::FreeLists;
             if !inside {
-                if self.give_spare()? || self.add_data_chunk() || self.sweep_once(&mut swept)? {
+                if self.give_spares()? || self.add_data_chunk() || self.sweep_once(&mut swept)? {
                     continue;
                 }
                 self.ask_for_growth()?;
@@ -374,56 +374,80 @@ impl ShardGuard<'_> {
         }
     }
 
-    /// The spare block, if it has exactly `units` units. An update that does not change its size thus neither splits
-    /// nor merges, and touches no neighbour.
+    /// Where this seat's spare block is kept.
+    #[inline(always)]
+    fn own_spare(&self) -> u64 {
+        shard::SPARES + u64::from(self.me.index % shard::SPARE_COUNT) * 8
+    }
+
+    /// The seat's spare block, if it has exactly `units` units. An update that does not change its size thus neither splits
+    /// nor merges, and touches no neighbour. Those of other seats are left to them: their bytes lie in other processors'
+    /// caches, and fetching them takes longer than all else that a commit does.
     #[inline(always)]
     fn take_spare(&self, units: u32) -> Option<Ref> {
-        let place = self.shard.get(shard::SPARE);
-        if place == 0 || self.shard.get(shard::SPARE_UNITS) != units || !self.is_data(place, units) {
+        let spare = self.own_spare();
+        let place = self.shard.get(spare);
+        if place == 0 || self.shard.get(spare + 4) != units || !self.is_data(place, units) {
             return None;
         }
-        self.shard.set(shard::SPARE, 0);
+        self.shard.set(spare, 0);
         Some(place)
     }
 
-    /// Makes a freed block the spare one, and the former spare one an ordinary free block.
+    /// Makes a freed block the seat's spare one, and the former spare one an ordinary free block.
     fn keep_spare(&self, place: Ref, units: u32) -> Result<(), Fault> {
-        if units == 0 || !self.is_data(place, units) || self.shard.get(shard::SPARE) == place {
+        if units == 0 || !self.is_data(place, units) || self.spares().any(|(_, spare, _)| spare == place) {
             return Err(Fault::Damaged("a block to be freed is none"));
         }
-        if self.shard.get(shard::SPARE) != 0 {
-            self.give_spare()?;
+        let spare = self.own_spare();
+        if self.shard.get(spare) != 0 {
+            self.give_spare(spare)?;
         }
-        self.shard.set(shard::SPARE_UNITS, units);
-        self.shard.set(shard::SPARE, place);
+        self.shard.set(spare + 4, units);
+        self.shard.set(spare, place);
         Ok(())
     }
 
-    /// Puts the spare block into the free lists; `false` where there is none.
+    /// The spare blocks: where each is kept, its place and its units.
+    pub(crate) fn spares(&self) -> impl Iterator<Item = (u64, Ref, u32)> {
+        (0..u64::from(shard::SPARE_COUNT)).filter_map(|i| {
+            let kept = shard::SPARES + 8 * i;
+            let place = self.shard.get(kept);
+            (place != 0).then(|| (kept, place, self.shard.get(kept + 4)))
+        })
+    }
+
+    fn give_spare(&self, spare: u64) -> Result<(), Fault> {
+        let (place, units) = (self.shard.get(spare), self.shard.get(spare + 4));
+        self.shard.set(spare, 0);
+        self.give(place, units)
+    }
+
+    /// Puts the spare blocks into the free lists; `false` where there is none.
     #[inline(never)]
-    pub(crate) fn give_spare(&self) -> Result<bool, Fault> {
-        let place = self.shard.get(shard::SPARE);
-        if place == 0 {
-            return Ok(false);
+    pub(crate) fn give_spares(&self) -> Result<bool, Fault> {
+        let mut found = false;
+        for (spare, ..) in self.spares() {
+            self.give_spare(spare)?;
+            found = true;
         }
-        self.shard.set(shard::SPARE, 0);
-        self.give(place, self.shard.get(shard::SPARE_UNITS))?;
-        Ok(true)
+        Ok(found)
     }
 
     /// Gives all blocks of a chain back, and says how many bytes its payload had.
     #[inline(always)]
     pub(crate) fn free_chain(&mut self, first: Ref) -> Result<u32, Fault> {
-        // What nearly every update comes to: one block, and no other one is the spare one.
-        if self.shard.get(shard::SPARE) == 0
+        // What nearly every update comes to: one block, and this seat has no other spare one.
+        let spare = self.own_spare();
+        if self.shard.get(spare) == 0
             && let Some(unit) = self.store.unit_in(self.map, first, ChunkState::Data(self.shard.id))
         {
             let words = self.map.window::<UNIT>(offset(first));
             let units = units_for(words.u32(block::BYTES).load(Ordering::Relaxed));
             let is_single = words.u32(block::NEXT).load(Ordering::Relaxed) == 0;
             if is_single && unit >= BITMAP_UNITS && units <= CHUNK_UNITS - unit {
-                self.shard.set(shard::SPARE_UNITS, units);
-                self.shard.set(shard::SPARE, first);
+                self.shard.set(spare + 4, units);
+                self.shard.set(spare, first);
                 return Ok(words.u32(block::TOTAL).load(Ordering::Relaxed));
             }
         }

@@ -283,11 +283,10 @@ fn check_pending(guard: &ShardGuard<'_>, problems: &mut Problems<'_>, units: &mu
 /// Walks the bins; what they hold and what the bitmaps say must be the same free units.
 fn check_free_space(guard: &ShardGuard<'_>, problems: &mut Problems<'_>, units: &mut Units) {
     let (mut free, mut empty) = (0u64, 0u64);
-    let spare = guard.shard.get(shard::SPARE);
-    if spare != 0
-        && let Err(what) = claim(units, spare, guard.shard.get(shard::SPARE_UNITS))
-    {
-        problems.add(format_args!("the spare block {what}"));
+    for (_, spare, size) in guard.spares() {
+        if let Err(what) = claim(units, spare, size) {
+            problems.add(format_args!("a spare block {what}"));
+        }
     }
     for bin in 0..crate::alloc::BINS {
         let mut place = guard.shard.bin(bin).load(Ordering::Relaxed);

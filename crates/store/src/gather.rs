@@ -63,7 +63,7 @@ impl Store {
 impl<'a> ShardGuard<'a> {
     /// Empties a data chunk and gives it to all shards; `false` where that cannot be done.
     fn empty(&mut self) -> Result<bool, Fault> {
-        self.give_spare()?;
+        self.give_spares()?;
         let Some(mut emptied) = self.set_apart()? else { return Ok(false) };
         for whole_chains in [false, true] {
             if emptied.used > 0 {

@@ -183,30 +183,20 @@ pub(crate) mod seat {
 /// Offsets within a shard header. Everything but the lock word, the index sequence and the depth is read and
 /// written under the shard lock only, and everything is derived: a rebuild makes it anew from the nodes.
 pub(crate) mod shard {
-    /// Lock word, see [`super::Owner`].
+    /// Lock word, see [`super::Owner`]. What nearly every commit changes shares its cache line, so that processes which take
+    /// turns pass on one.
     pub(crate) const LOCK: u64 = 0;
     /// 1 = must be rebuilt before use.
     pub(crate) const DIRTY: u64 = 4;
-    /// Nodes in state live.
-    pub(crate) const LIVE: u64 = 8;
-    /// Nodes in state tombstone.
-    pub(crate) const TOMBSTONES: u64 = 12;
-    /// First free node.
-    pub(crate) const FREE_NODES: u64 = 16;
-    /// Number of free nodes.
-    pub(crate) const FREE_NODE_COUNT: u64 = 20;
-    /// First free index bucket.
-    pub(crate) const FREE_BUCKETS: u64 = 24;
-    /// First node chunk; each names the next.
-    pub(crate) const NODE_CHUNKS: u64 = 28;
-    /// Free units in the data chunks.
-    pub(crate) const FREE_UNITS: u64 = 32;
-    /// Data chunks without any block in use.
-    pub(crate) const EMPTY_CHUNKS: u64 = 36;
-    /// Lists by age: reserved (no payload yet), then fresh (a payload, never came back). Head, tail, count each.
-    pub(crate) const RESERVED: u64 = 40;
-    /// See [`RESERVED`].
-    pub(crate) const FRESH: u64 = 52;
+    /// Payload bytes of live sessions.
+    pub(crate) const PAYLOAD_BYTES: u64 = 8;
+    /// Wall-clock second of the last sweep step.
+    pub(crate) const SWEPT: u64 = 16;
+    /// Blocks that were freed last, kept out of the free lists for updates of the same size: place and units of each. Seats
+    /// share them out, so that each process goes on with memory that it has in its cache.
+    pub(crate) const SPARES: u64 = 24;
+    /// How many.
+    pub(crate) const SPARE_COUNT: u32 = 4;
     /// Odd while the index changes shape; on a cache line of its own with the depth.
     pub(crate) const INDEX_SEQ: u64 = 64;
     /// log2 of the directory's entries.
@@ -217,18 +207,31 @@ pub(crate) mod shard {
     pub(crate) const SWEEP_CHUNK: u64 = 136;
     /// Node within that chunk.
     pub(crate) const SWEEP_NODE: u64 = 140;
-    /// Wall-clock second of the last sweep step.
-    pub(crate) const SWEPT: u64 = 144;
-    /// Payload bytes of live sessions.
-    pub(crate) const PAYLOAD_BYTES: u64 = 152;
-    /// The block that was freed last, kept out of the free lists for an update of the same size: place and units.
-    pub(crate) const SPARE: u64 = 160;
-    /// See [`SPARE`].
-    pub(crate) const SPARE_UNITS: u64 = 164;
+    /// Nodes in state live.
+    pub(crate) const LIVE: u64 = 144;
+    /// Nodes in state tombstone.
+    pub(crate) const TOMBSTONES: u64 = 148;
+    /// First free node.
+    pub(crate) const FREE_NODES: u64 = 152;
+    /// Number of free nodes.
+    pub(crate) const FREE_NODE_COUNT: u64 = 156;
+    /// First free index bucket.
+    pub(crate) const FREE_BUCKETS: u64 = 160;
+    /// First node chunk; each names the next.
+    pub(crate) const NODE_CHUNKS: u64 = 164;
+    /// Free units in the data chunks.
+    pub(crate) const FREE_UNITS: u64 = 168;
+    /// Data chunks without any block in use.
+    pub(crate) const EMPTY_CHUNKS: u64 = 172;
+    /// Lists by age: reserved (no payload yet), then fresh (a payload, never came back). Head, tail, count each.
+    pub(crate) const RESERVED: u64 = 176;
+    /// See [`RESERVED`].
+    pub(crate) const FRESH: u64 = 188;
     /// Which bins have a free block: two words.
-    pub(crate) const BIN_MAP: u64 = 192;
+    pub(crate) const BIN_MAP: u64 = 208;
     /// First free block of each bin.
-    pub(crate) const BINS: u64 = 208;
+    pub(crate) const BINS: u64 = 224;
+    const _: () = assert!(SPARES + 8 * SPARE_COUNT as u64 <= INDEX_SEQ);
 }
 
 /// Offsets within a session node (128 bytes, the only truth about a session besides its block).

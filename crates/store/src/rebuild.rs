@@ -133,10 +133,11 @@ impl<'a> ShardGuard<'a> {
             shard::FRESH + 8,
             shard::SWEEP_CHUNK,
             shard::SWEEP_NODE,
-            shard::SPARE,
-            shard::SPARE_UNITS,
         ] {
             self.shard.set(field, 0);
+        }
+        for i in 0..2 * u64::from(shard::SPARE_COUNT) {
+            self.shard.set(shard::SPARES + 4 * i, 0);
         }
         for field in [shard::PAYLOAD_BYTES, shard::BIN_MAP, shard::BIN_MAP + 8] {
             self.shard.word64(field).store(0, Ordering::Relaxed);

@@ -147,7 +147,7 @@ impl Store {
                 removed += self.with_shard(me, shard, |guard| guard.sweep(STEP))?;
             }
             // The last step of a thorough collection: all that is free can merge.
-            self.with_shard(me, shard, |guard| guard.give_spare())?;
+            self.with_shard(me, shard, |guard| guard.give_spares())?;
         }
         Ok(removed)
     }

@@ -98,7 +98,9 @@ impl Atlas {
             for bin in 0..104 {
                 blocks.insert(word32(image, shard_at(id) + shard::BINS + 4 * bin));
             }
-            blocks.insert(word32(image, shard_at(id) + shard::SPARE));
+            for spare in 0..u64::from(shard::SPARE_COUNT) {
+                blocks.insert(word32(image, shard_at(id) + shard::SPARES + 8 * spare));
+            }
         }
         blocks.remove(&0);
         buckets.remove(&0);
