@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::layout::{Head, NodeState, Ref, flag, shard};
+use crate::layout::{Head, NodeState, Ref, flag, shard, shard_at};
 use crate::lease::{Lease, Outcome, Over, seconds};
 use crate::node::Node;
 use crate::payload::{self, Binding, MAX_PAYLOAD};
@@ -89,6 +89,8 @@ impl Lease {
         if self.ended || !self.open {
             return Ok(Written::Ended);
         }
+        // Another process was the last in the shard, as likely as not: its cache line is on the way while the payload is hashed.
+        self.store.region.map().fetch(shard_at(self.shard));
         let hash = payload::hash(&self.store, payload);
         if payload.len() <= INLINE {
             self.commit_inline(payload, hash, lifetime, over)
