@@ -24,7 +24,7 @@ $cases = [
     'unreadable' => ['/a session cannot be opened: Permission denied/', fn (string $file) => chmod($file, 0)],
     'link' => ['/there is a link|there is no regular file/', fn (string $file) => rename($file, "$file.target") && symlink("$file.target", $file)],
     'directory' => ['/there is no regular file/', fn (string $file) => unlink($file) && mkdir($file)],
-    'compressed' => ['/is not in the format of session.serialize_handler: it is compressed, or/', fn (string $file) => file_put_contents($file, gzcompress('x|i:1;'))],
+    'compressed' => ['/is not in the format of session.serialize_handler: it is compressed, or/', fn (string $file) => file_put_contents($file, hex2bin('789caba8c9b432b4060008310204'))],
     'large' => ['/it holds 16777217 bytes, and Cloakroom stores at most 16777216/', fn (string $file) => file_put_contents($file, str_repeat('x', (16 << 20) + 1))],
 ];
 foreach ($cases as $id => [$warning, $spoil]) {
