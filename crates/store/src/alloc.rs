@@ -440,6 +440,7 @@ impl ShardGuard<'_> {
         // What nearly every update comes to: one block, and this seat has no other spare one.
         let spare = self.own_spare();
         if self.shard.get(spare) == 0
+            && !(0..shard::SPARE_COUNT).any(|i| self.shard.get(shard::SPARES + 8 * u64::from(i)) == first)
             && let Some(unit) = self.store.unit_in(self.map, first, ChunkState::Data(self.shard.id))
         {
             let words = self.map.window::<UNIT>(offset(first));

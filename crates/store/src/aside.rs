@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{AtFlags, Mode, OFlags, linkat, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, fsync, linkat, openat, renameat, statat, unlinkat};
 
 use crate::error::AttachError;
 use crate::file::{self, Constants, StoreFile};
@@ -126,5 +126,7 @@ fn copy(damaged: &StoreFile, dir: &OwnedFd, name: &Path, constants: &Constants) 
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let copy = openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;
     file::copy_data(damaged.file.as_fd(), &copy)?;
-    file::mend_header(&copy, constants)
+    file::mend_header(&copy, constants)?;
+    // It takes the place of a file that is on the disk.
+    Ok(fsync(&copy)?)
 }

@@ -249,6 +249,12 @@ fn begin_alone(store: &Arc<Store>, made: bool, cut: bool) -> Result<(), Error> {
     let boot = boot_id();
     let word = |at: u64| map.u64(at);
     map.u32(header::CHUNK_HINT).store(0, Ordering::Relaxed);
+    let here = [store.file.device, store.file.inode];
+    if here != [header::DEVICE, header::INODE].map(|at| word(at).load(Ordering::Relaxed)) {
+        // In a copy, pages that hold zeros may be holes, and a full disk would be found out by a signal.
+        let headers = u64::from(store.shards) * SHARD_SIZE;
+        store.file.allocate(SHARDS_AT, headers).map_err(|source| Error::Io { what: "allocate it again", source })?;
+    }
     for id in 0..store.shards {
         let view = Shard::new(map, id);
         if view.word(shard::LOCK).swap(0, Ordering::AcqRel) != 0 {

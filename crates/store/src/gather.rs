@@ -46,7 +46,7 @@ impl Store {
         let map = self.map()?;
         let mut donors: Vec<(u32, u32)> = (0..self.shards)
             .filter(|id| *id != needy)
-            .map(|id| (Shard::new(map, id).get(shard::FREE_UNITS), id))
+            .map(|id| (spare_and_free(Shard::new(map, id)), id))
             .filter(|(free, _)| *free >= PLENTY)
             .collect();
         donors.sort_unstable_by(|a, b| b.cmp(a));
@@ -58,6 +58,13 @@ impl Store {
         }
         Ok(given)
     }
+}
+
+/// Units of a shard that hold nothing, as far as can be seen without its lock.
+fn spare_and_free(shard: Shard<'_>) -> u32 {
+    let spares = (0..u64::from(shard::SPARE_COUNT)).map(|i| shard::SPARES + 8 * i);
+    let units = spares.filter(|kept| shard.get(*kept) != 0).map(|kept| shard.get(kept + 4).min(LARGEST)).sum::<u32>();
+    shard.get(shard::FREE_UNITS).saturating_add(units)
 }
 
 impl<'a> ShardGuard<'a> {

@@ -210,7 +210,9 @@ impl Lease {
     fn backdate(&self, created: u32, returned: bool) -> Result<(), Error> {
         self.store.with_shard(self.me, self.shard, |guard| {
             let node = guard.node(self.place.get())?;
-            if node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get() {
+            let is_it = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
+            // One that was written is not to be without a valid checksum for a moment.
+            if is_it && node.is_unwritten() {
                 node.created().store(created, Ordering::Relaxed);
                 node.check().store(node.identity(guard.store.check_seed), Ordering::Relaxed);
                 if returned {

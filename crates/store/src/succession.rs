@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, openat, renameat_with};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, fsync, openat, renameat_with};
 
 use crate::attach::Options;
 use crate::byte_lock::{self, Byte};
@@ -160,8 +160,10 @@ impl Store {
         let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
         let copy = openat(&dir, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
         // One step, so that no second name stays where this process dies.
-        let done =
-            self.fill(&copy).and_then(|()| Ok(renameat_with(&dir, &temporary, &dir, name, RenameFlags::NOREPLACE)?));
+        let done = self
+            .fill(&copy)
+            .and_then(|()| Ok(fsync(&copy)?))
+            .and_then(|()| Ok(renameat_with(&dir, &temporary, &dir, name, RenameFlags::NOREPLACE)?));
         if done.is_err() {
             let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
         }

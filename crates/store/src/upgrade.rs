@@ -14,9 +14,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{AtFlags, fsync, renameat, unlinkat};
+use rustix::fs::{AtFlags, RenameFlags, fsync, renameat, renameat_with, unlinkat};
 
-use crate::attach::{MAX_CAPACITY, attach_locked, boot_id};
+use crate::attach::{MAX_CAPACITY, attach_locked, boot_id, clamped};
 use crate::error::{AttachError, Error};
 use crate::file::StoreFile;
 use crate::former::{self, Former, Reader, Record};
@@ -44,8 +44,17 @@ pub(crate) fn upgrade(old: &StoreFile, dir: &OwnedFd, former: &Former, capacity:
     let _ = unlinkat(dir, &temporary, AtFlags::empty());
     ask_for_room(old, former).map_err(fail)?;
     let made = fill(old, dir, &temporary, former, capacity).and_then(|tally| {
-        let kept = old.link_aside(dir, &format!("format-{}-{:08x}", former::FORMAT, former::LAYOUT))?;
-        renameat(dir, &temporary, dir, name)?;
+        let kept = if old.in_place() {
+            let kept = old.link_aside(dir, &format!("format-{}-{:08x}", former::FORMAT, former::LAYOUT))?;
+            renameat(dir, &temporary, dir, name)?;
+            Some(kept)
+        } else {
+            // Somebody deleted it meanwhile. What has come to lie in its place since is another store.
+            renameat_with(dir, &temporary, dir, name, RenameFlags::NOREPLACE)?;
+            None
+        };
+        // Or a crash of the machine may bring the old name back; a directory that cannot be read cannot be asked either.
+        let _ = fsync(dir);
         Ok((tally, kept))
     });
     let (tally, kept) = made.map_err(|source| {
@@ -56,14 +65,20 @@ pub(crate) fn upgrade(old: &StoreFile, dir: &OwnedFd, former: &Former, capacity:
         0 => String::new(),
         broken => format!(", {broken} more were damaged and could not be read"),
     };
+    let kept = match kept {
+        Some(kept) => format!(
+            "the old file is kept as {} ({} MiB): delete it when you do not need it any more",
+            kept.display(),
+            old.allocated().map_err(fail)? >> 20
+        ),
+        None => "the old file was deleted meanwhile".to_owned(),
+    };
     Ok(format!(
         "the session store {} was written by an earlier version of Cloakroom (format {}); its {} sessions were brought over \
-         to a new file{lost}; the old file is kept as {} ({} MiB): delete it when you do not need it any more",
+         to a new file{lost}; {kept}",
         old.path.display(),
         former::FORMAT,
         tally.sessions,
-        kept.display(),
-        old.allocated().map_err(fail)? >> 20
     ))
 }
 
@@ -72,7 +87,8 @@ fn ask_for_room(old: &StoreFile, former: &Former) -> io::Result<()> {
     let needed = former::room_needed(old, former)?;
     let stat = rustix::fs::fstatvfs(old.file.as_fd())?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    if free >= needed {
+    // A tmpfs without a limit says that it has no blocks at all.
+    if stat.f_blocks == 0 || free >= needed {
         return Ok(());
     }
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
@@ -89,8 +105,10 @@ fn fill(
 ) -> io::Result<Tally> {
     let other = |e: AttachError| io::Error::other(e.to_string());
     let new = old.create_beside(dir, temporary)?;
-    let constants = new.make_with(capacity, former.secret).map_err(other)?;
-    let store = attach_locked(new, Some(constants), Some(capacity), true).map_err(other)?;
+    // Made for what it is to hold, where the capacity was lowered, so that it is mapped once.
+    let room = clamped(capacity.max(old.len().map_err(other)?));
+    let constants = new.make_with(room, former.secret).map_err(other)?;
+    let store = attach_locked(new, Some(constants), Some(room), true).map_err(other)?;
     let tally = carry_over(&store, old, former).map_err(|e| io::Error::other(e.to_string()))?;
     let map = store.region.map();
     map.u64(header::CAPACITY).store(capacity, Ordering::Relaxed);
