@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     suite.case("workers of an earlier format that stay are told of", || old_workers_stay(fixture::make_former));
     suite.case("sessions beyond cloakroom.size are brought over", more_than_allowed);
     suite.case("no room for a second file", no_room);
+    suite.case("a file system without a limit has room", no_limit);
     suite.case("the disk fills up while sessions are brought over", disk_fills_up);
     suite.finish()
 }
@@ -266,6 +267,20 @@ fn no_room() -> Checked {
     };
     disk.fill(200);
     refused_for_want_of_room(&disk, "MiB are needed beside it")
+}
+
+/// A tmpfs that is mounted without a limit says that it has no blocks, and that none is free.
+fn no_limit() -> Checked {
+    let disk = match Disk::mount(0) {
+        Ok(disk) => disk,
+        Err(why) => return Ok(Finding::Skipped(format!("no disk without a limit: {why}"))),
+    };
+    in_thread(|| put(&attach(disk.path(), 16), "s", b"content"))??;
+    fixture::make_former(disk.path());
+    in_thread(|| match get(&attach(disk.path(), 16), "s")? {
+        Some(content) if content == b"content" => Ok(Finding::Passed("brought over".to_owned())),
+        other => Err(format!("it reads {:?}", other.map(|content| content.len()))),
+    })?
 }
 
 fn disk_fills_up() -> Checked {
