@@ -8,7 +8,7 @@ use redis::{Value, cmd};
 use crate::acquire::{Acquire, Mark};
 use crate::counters::Counter;
 use crate::error::Error;
-use crate::key::Key;
+use crate::key::{Key, Names};
 use crate::lease::{MAX_PAYLOAD, Outcome, Over};
 use crate::record::{Facts, HEADER};
 use crate::request::Request;
@@ -29,18 +29,25 @@ impl Store {
         header.arg(&names.session).arg(0).arg(HEADER - 1);
         match self.ask(Request::command(header, Some(names.slot)))? {
             Value::BulkString(header) if header.is_empty() => {}
-            Value::BulkString(header) => return Ok(Facts::read(&header).is_some_and(|facts| facts.is_unwritten())),
+            Value::BulkString(header) if Facts::read(&header).is_some_and(|facts| facts.is_unwritten()) => {}
+            Value::BulkString(_) => return Ok(false),
             _ => return Err(self.unexpected()),
         }
+        Ok(!self.remembers_end(&names)?)
+    }
+
+    /// Whether the session of these names was destroyed, and that is remembered.
+    fn remembers_end(&self, names: &Names) -> Result<bool, Error> {
         let mut remembered = cmd("EXISTS");
         remembered.arg(&names.tombstone);
         match self.ask(Request::command(remembered, Some(names.slot)))? {
-            Value::Int(remembered) => Ok(remembered == 0),
+            Value::Int(remembered) => Ok(remembered != 0),
             _ => Err(self.unexpected()),
         }
     }
 
-    /// [`Store::restore`] that also takes the place of a session which is only reserved, and counts.
+    /// [`Store::restore`] that also takes the place of a session which is only reserved, and counts. A session that was
+    /// begun again after its end is none of these, empty as it may be.
     ///
     /// # Errors
     /// As [`Store::restore`].
@@ -68,6 +75,10 @@ impl Store {
         }
         if !lease.begin_at(session.created) {
             return Ok(Restore::Exists);
+        }
+        // The server has looked for an end only where nothing was there. Who ends it from here on ends this incarnation.
+        if !lease.is_new() && self.remembers_end(&self.names(key))? {
+            return Ok(Restore::Ended);
         }
         match lease.commit(session.payload, session.lifetime, Over::WhatWasRead)? {
             Outcome::Stored => {

@@ -134,9 +134,15 @@ impl<'a> Node<'a> {
         state == NodeState::Retired && wall <= self.grace().load(Ordering::Relaxed)
     }
 
-    /// Whether nobody has written the session, which is live.
+    /// Whether nobody has written the session, which is live, in this incarnation.
     pub(crate) fn is_unwritten(self) -> bool {
         self.head().block() == 0 && self.flags().load(Ordering::Relaxed) & flag::EMPTIED == 0
+    }
+
+    /// Whether an earlier incarnation of the session is known to have been destroyed. A later one takes the place of the
+    /// tombstone, so for how long that was to be remembered cannot be told any more: it is while the node is this key's.
+    pub(crate) fn was_ended(self) -> bool {
+        self.ended().load(Ordering::Relaxed) != 0
     }
 
     pub(crate) fn is_live(self) -> bool {

@@ -73,7 +73,8 @@ impl Store {
         self.bring_in(key, session, false)
     }
 
-    /// [`Store::restore`] that also takes the place of a session which is only reserved, and counts.
+    /// [`Store::restore`] that also takes the place of a session which is only reserved, and counts. A session that was
+    /// begun again after its end is none of these, empty as it may be.
     ///
     /// # Errors
     /// As [`Lease::commit`].
@@ -94,7 +95,7 @@ impl Store {
         let (shard, wall) = (self.shard_of(key), self.clock().wall());
         let is_vacant = |node: Node<'_>| match node.head().state() {
             NodeState::Free => true,
-            NodeState::Live => node.expired(wall) || node.is_unwritten(),
+            NodeState::Live => !node.was_ended() && (node.expired(wall) || node.is_unwritten()),
             NodeState::Tombstone | NodeState::Retired => false,
         };
         match self.lookup(self.map()?, shard, key) {
@@ -115,8 +116,14 @@ impl Store {
         if lease.ended {
             return Ok(Restore::Ended);
         }
-        if !(lease.is_new() || over_reserved && lease.is_unwritten()?) {
-            return Ok(Restore::Exists);
+        if !lease.is_new() {
+            if !(over_reserved && lease.is_unwritten()?) {
+                return Ok(Restore::Exists);
+            }
+            // Reserved by a request that came after the end. Who ends it from here on ends this incarnation.
+            if lease.was_ended()? {
+                return Ok(Restore::Ended);
+            }
         }
         lease.backdate(session.created, session.returned)?;
         let over = if lease.is_new() { Over::Anything } else { Over::WhatWasRead };
@@ -204,6 +211,11 @@ impl Lease {
         // As this lease stands where the store was made, it has read nothing yet.
         self.see(head)?;
         Ok(unwritten)
+    }
+
+    /// Whether the session was destroyed before this incarnation of it began.
+    fn was_ended(&self) -> Result<bool, Error> {
+        Ok(Node::new(self.store.map()?, self.place.get()).was_ended())
     }
 
     /// Makes the session that this lease has just begun one that began at `created`.

@@ -204,12 +204,16 @@ fn every_session_moves_to_a_store_of_another_layout() {
 }
 
 #[test]
-fn what_was_emptied_is_told_from_what_is_reserved_also_after_a_rebuild() {
+fn what_was_emptied_or_ended_is_told_from_what_is_reserved_also_after_a_rebuild() {
     let (dir, copied) = (directory(), directory());
     let store = Store::attach(dir.path(), NEW).expect("attach");
     put(&store, b"emptied", b"payload");
     put(&store, b"emptied", b"");
-    store.acquire(&store.key(b"", b"reserved"), &HOW).expect("acquire").release();
+    put(&store, b"ended", b"payload");
+    assert!(store.destroy(&store.key(b"", b"ended"), LIFE, Duration::ZERO).expect("ended"));
+    for id in [&b"reserved"[..], b"ended"] {
+        store.acquire(&store.key(b"", id), &HOW).expect("acquire").release();
+    }
     // Whoever attaches a copy makes all that is derived anew.
     let name = store.path().file_name().expect("a file");
     std::fs::copy(store.path(), copied.path().join(name)).expect("copied");
@@ -218,6 +222,8 @@ fn what_was_emptied_is_told_from_what_is_reserved_also_after_a_rebuild() {
         let take = |id: &[u8]| store.take_over(&store.key(b"", id), &SESSION).expect("there is room");
         assert!(!store.is_vacant(&store.key(b"", b"emptied")).expect("found out"));
         assert_eq!((take(b"emptied"), read(store, b"emptied")), (Restore::Exists, Some(Vec::new())));
+        assert!(!store.is_vacant(&store.key(b"", b"ended")).expect("found out"));
+        assert_eq!((take(b"ended"), read(store, b"ended")), (Restore::Ended, Some(Vec::new())));
         assert!(store.is_vacant(&store.key(b"", b"reserved")).expect("found out"));
         assert_eq!((take(b"reserved"), read(store, b"reserved")), (Restore::Stored, Some(b"payload".to_vec())));
         assert_eq!(store.check().expect("check").problems, Vec::<String>::new());

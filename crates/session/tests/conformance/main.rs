@@ -109,6 +109,7 @@ macro_rules! suite {
                 it_replaces_nothing_that_was_written,
                 it_replaces_nothing_that_was_emptied,
                 it_revives_nothing,
+                it_revives_nothing_that_was_begun_again,
                 it_waits_for_no_lease,
                 a_request_that_reserved_before_writes_after_it,
                 a_session_that_expired_gives_way,

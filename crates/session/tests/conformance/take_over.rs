@@ -1,6 +1,6 @@
 //! Sessions that another handler kept: where there is room for them, and where there is none.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloakroom_session::inventory::{Restore, Restored};
 use cloakroom_session::seam::{Committed, End, Over};
@@ -86,6 +86,36 @@ pub(crate) fn it_revives_nothing(open: Open<'_>) {
     }
     assert!(!exists(store, &ended));
     assert_eq!(stored(store, &replaced).as_deref(), Some(&b"payload"[..]));
+    assert_eq!(migrated(store), 0);
+}
+
+pub(crate) fn it_revives_nothing_that_was_begun_again(open: Open<'_>) {
+    let (store, other) = (&*open(), &*open());
+    put(store, &key(store, "stays"), b"payload");
+    let (ended, replaced) = (key(store, "ended"), key(store, "replaced"));
+    for (key, grace) in [(&ended, Duration::ZERO), (&replaced, Duration::from_secs(1))] {
+        put(store, key, b"payload");
+        assert!(store.destroy(key, End { tombstone: LONG, grace }).expect("no failure"));
+    }
+    let began = Instant::now();
+    while stored(store, &replaced).is_some() {
+        assert!(began.elapsed() < Duration::from_secs(20), "the grace never ends");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for (key, how) in [(&ended, EXCLUSIVE), (&replaced, UNLOCKED)] {
+        // A fresh session is as empty as one that a takeover left half done. It stays what a later request finds.
+        for fresh in [true, false] {
+            let mut lease = store.acquire(key, &how, None).expect("free");
+            assert_eq!((lease.is_new(), lease.payload_len()), (fresh, 0));
+            lease.release();
+            assert!(!is_vacant(other, key));
+            assert_ne!(take(other, key), Restore::Stored);
+            assert_eq!(stored(other, key).as_deref(), Some(&b""[..]));
+        }
+        put(other, key, b"mine");
+        assert_eq!(take(store, key), Restore::Exists);
+        assert_eq!(stored(store, key).as_deref(), Some(&b"mine"[..]));
+    }
     assert_eq!(migrated(store), 0);
 }
 
