@@ -99,8 +99,9 @@ impl Standalone {
         let (mut payload, mut mark) = store.snapshot(&key)?;
         if let Some(takeover) = &self.takeover
             && payload.as_ref().is_none_or(Vec::is_empty)
-            && takeover.take(&*store, &key, id, wait)? == Taken::Stored
+            && takeover.take(&*store, &key, id, wait)? != Taken::Absent
         {
+            // Taken over by this object, or settled by another request, which may have been after the first look.
             (payload, mark) = store.snapshot(&key)?;
         }
         let length = payload.as_ref().map_or(0, Vec::len);

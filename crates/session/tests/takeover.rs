@@ -38,6 +38,8 @@ struct Old {
     busy: AtomicBool,
     keeps: AtomicBool,
     held: AtomicU32,
+    /// What another request does while the next one waits for the lock here.
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 struct HeldOld(Vec<u8>);
@@ -70,6 +72,10 @@ impl Predecessor for Old {
 
     fn hold(&self, id: &[u8], waited: Duration, _: Duration) -> Result<Option<Box<dyn Held>>, Error> {
         self.held.fetch_add(1, Ordering::Relaxed);
+        let meanwhile = self.meanwhile.lock().expect("whole").take();
+        if let Some(others) = meanwhile {
+            std::thread::spawn(others).join().expect("no panic");
+        }
         if self.busy.load(Ordering::Relaxed) {
             return Err(Error::Busy { location: self.location(), waited });
         }
@@ -228,4 +234,43 @@ fn an_object_waits_and_then_stands_on_what_it_read() {
     assert_eq!(here(&store).as_deref(), Some(&b"n|i:2;"[..]));
     assert!(object.destroy(ID, END).expect("no failure"));
     assert!(!old.has(ID, HOUR).expect("within reach"));
+}
+
+#[test]
+fn an_object_reads_what_another_request_took_over_meanwhile() {
+    for mode in [LockMode::Exclusive, LockMode::Merge, LockMode::None] {
+        let (store, old) = (store(), Old::with(b"n|i:1;"));
+        let (its, there) = (Arc::clone(&store), Arc::clone(&old));
+        *old.meanwhile.lock().expect("whole") = Some(Box::new(move || {
+            assert_eq!(read(&mut open(&its, &there)).expect("taken over"), b"n|i:1;");
+        }));
+        let mut object = Standalone::new();
+        object.attach(&store, &Namespace::EMPTY);
+        object.take_over(takeover(&old, Format::Opaque));
+        let mut payload = vec![0; object.begin_read(ID, Duration::ZERO).expect("free")];
+        object.finish_read(&mut payload).expect("whole");
+        assert_eq!(payload, b"n|i:1;");
+        assert_eq!(old.held.load(Ordering::Relaxed), 2, "both have asked there");
+        object.write(ID, b"n|i:2;", &Acquire { mode, ..HOW }, Format::Php).expect("it was read");
+        assert_eq!(here(&store).as_deref(), Some(&b"n|i:2;"[..]));
+    }
+}
+
+#[test]
+fn an_object_reads_what_another_request_began_meanwhile() {
+    let (store, old) = (store(), Old::with(b"n|i:1;"));
+    let its = Arc::clone(&store);
+    *old.meanwhile.lock().expect("whole") = Some(Box::new(move || {
+        let mut other = Request::new();
+        other.open(&its, &Namespace::EMPTY);
+        assert_eq!(read(&mut other).expect("a fresh session"), b"");
+        other.write(ID, b"n|i:3;", &HOW, || unreachable!()).expect("its lock is held");
+        other.close();
+    }));
+    let mut object = Standalone::new();
+    object.attach(&store, &Namespace::EMPTY);
+    object.take_over(takeover(&old, Format::Opaque));
+    let mut payload = vec![0; object.begin_read(ID, Duration::ZERO).expect("free")];
+    object.finish_read(&mut payload).expect("whole");
+    assert_eq!(payload, b"n|i:3;");
 }
