@@ -21,7 +21,7 @@ function first_use(string $from, string $id, array $ini = []): array
 }
 
 $cases = [
-    'unreadable' => ['/a session cannot be opened: Permission denied/', fn (string $file) => chmod($file, 0)],
+    'unreadable' => ['/its file cannot be opened: Permission denied/', fn (string $file) => chmod($file, 0)],
     'link' => ['/there is a link|there is no regular file/', fn (string $file) => rename($file, "$file.target") && symlink("$file.target", $file)],
     'directory' => ['/there is no regular file/', fn (string $file) => unlink($file) && mkdir($file)],
     'compressed' => ['/is not in the format of session.serialize_handler: it is compressed, or/', fn (string $file) => file_put_contents($file, hex2bin('789caba8c9b432b4060008310204'))],

@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 
 use super::Files;
+use super::names::Spot;
 use crate::predecessor::MAX_PAYLOAD;
 use crate::{Error, Held, Predecessor as _};
 
@@ -20,6 +20,9 @@ const LONGEST_NAP: Duration = Duration::from_millis(10);
 /// How long a file must have been left alone for what is read of it without its lock to be whole: `files` empties it and
 /// then writes, in immediate succession.
 const QUIET: Duration = Duration::from_secs(1);
+
+/// How long a reader tries to get a session whole that a request of the old handler goes on writing.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A session file under its lock, which its descriptor holds.
 pub(super) struct Locked {
@@ -46,14 +49,8 @@ impl Held for Locked {
 impl Files {
     /// Whether there is an acceptable file for `id` that has not expired.
     pub(super) fn find(&self, id: &[u8], lifetime: Duration) -> Result<bool, Error> {
-        let Some(path) = self.path(id) else { return Ok(false) };
-        match fs::lstat(&path) {
-            Ok(stat) => {
-                self.accept(&stat)?;
-                Ok(lives(&stat, lifetime))
-            }
-            Err(error) => self.absent(error).map(|()| false),
-        }
+        let Some((_, stat)) = self.look(id)? else { return Ok(false) };
+        Ok(lives(&stat, lifetime))
     }
 
     /// Opens, locks and reads the file of `id`.
@@ -71,7 +68,11 @@ impl Files {
     }
 
     /// Reads the file of `id` under its lock where that is free, and otherwise once nobody has just written it.
+    /// [`Error::Busy`] where it goes on being written.
     pub(super) fn read_unlocked(&self, id: &[u8], lifetime: Duration) -> Result<Option<Vec<u8>>, Error> {
+        let began = Instant::now();
+        // What it was first found to be, and when: the file's time alone says nothing where a clock was set back.
+        let mut first: Option<(Instant, SystemTime, Vec<u8>)> = None;
         let mut nap = FIRST_NAP;
         loop {
             let Some((file, before)) = self.open(id, lifetime)? else { return Ok(None) };
@@ -82,10 +83,17 @@ impl Files {
                 return Ok(None);
             }
             let unchanged = modified(&before) == modified(&after) && payload.len() as u64 == after.st_size as u64;
-            // A clock that was set back makes a file look as if it had been written later than now.
             let quiet = SystemTime::now().duration_since(modified(&after)).is_ok_and(|age| age >= QUIET);
             if locked || (unchanged && quiet) {
                 return Ok(Some(payload));
+            }
+            match first.take().filter(|(_, at, was)| unchanged && *at == modified(&after) && *was == payload) {
+                Some((since, ..)) if since.elapsed() >= QUIET => return Ok(Some(payload)),
+                same => first = same.or_else(|| Some((Instant::now(), modified(&after), payload))),
+            }
+            let waited = began.elapsed();
+            if waited >= PATIENCE {
+                return Err(Error::Busy { location: self.location(), waited });
             }
             drop(file);
             std::thread::sleep(nap);
@@ -95,23 +103,32 @@ impl Files {
 
     /// Removes the file of `id`.
     pub(super) fn remove(&self, id: &[u8]) -> Result<bool, Error> {
-        let Some(path) = self.path(id) else { return Ok(false) };
-        match fs::lstat(&path) {
-            Ok(stat) => self.accept(&stat)?,
-            Err(error) => return self.absent(error).map(|()| false),
-        }
-        match fs::unlink(&path) {
+        let Some((spot, _)) = self.look(id)? else { return Ok(false) };
+        match fs::unlinkat(spot.directory(), spot.name(), AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(self.unavailable("a session that has ended cannot be removed", error)),
         }
     }
 
+    /// Looks at the file of `id` without opening it, where it is acceptable.
+    fn look(&self, id: &[u8]) -> Result<Option<(Spot, Stat)>, Error> {
+        let Some(spot) = self.reach(id)? else { return Ok(None) };
+        match fs::statat(spot.directory(), spot.name(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => self.accept(&stat).map(|()| Some((spot, stat))),
+            Err(error) => self.absent(error).map(|()| None),
+        }
+    }
+
     /// Opens the file of `id`, where it is acceptable and has not expired.
     pub(super) fn open(&self, id: &[u8], lifetime: Duration) -> Result<Option<(File, Stat)>, Error> {
-        let Some(path) = self.path(id) else { return Ok(None) };
-        let file = match open(&path) {
+        let Some(spot) = self.reach(id)? else { return Ok(None) };
+        let file = match open(&spot) {
             Ok(file) => file,
+            // Where the file can be looked at, it is the file alone that is closed, and not a directory.
+            Err(Errno::ACCESS) if fs::statat(spot.directory(), spot.name(), AtFlags::SYMLINK_NOFOLLOW).is_ok() => {
+                return Err(self.closed("opened", Errno::ACCESS));
+            }
             Err(error) => return self.absent(error).map(|()| None),
         };
         let stat = self.stat(&file)?;
@@ -176,6 +193,21 @@ impl Files {
         if ours || stat.st_uid == 0 { Ok(()) } else { Err(self.unusable("its file belongs to another user")) }
     }
 
+    /// That a link, or what is no directory, is where the file of a session or a directory on the way to it should be.
+    pub(super) fn linked(&self) -> Error {
+        self.unusable("under its name or on the way to it there is a link, or no directory; remove that")
+    }
+
+    /// Where the file of `id` is, or would be; `None` where it cannot be there.
+    fn reach(&self, id: &[u8]) -> Result<Option<Spot>, Error> {
+        self.spot(id).or_else(|error| self.absent(error).map(|()| None))
+    }
+
+    /// That one file alone does not allow what is wanted of it.
+    pub(super) fn closed(&self, what: &str, error: Errno) -> Error {
+        self.unusable(&format!("its file cannot be {what}: {error}; let PHP's user read and write it"))
+    }
+
     /// That there is no session, where `error` says so of its file.
     fn absent(&self, error: Errno) -> Result<(), Error> {
         match error {
@@ -186,16 +218,19 @@ impl Files {
                     Err(error) => Err(self.unavailable("the directory cannot be looked at", error)),
                 }
             }
-            Errno::LOOP => Err(self.unusable("under its name there is a link; remove it")),
+            Errno::LOOP => Err(self.linked()),
             error => Err(self.unavailable("a session cannot be opened", error)),
         }
     }
 }
 
 /// Opens a file without following a link, and without waiting for the other end where it is a pipe.
-fn open(path: &Path) -> Result<File, Errno> {
+fn open(spot: &Spot) -> Result<File, Errno> {
     let flags = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let open = |access| rustix::io::retry_on_intr(|| fs::open(path, access | flags, Mode::empty())).map(File::from);
+    let open = |access: OFlags| {
+        let opened = || fs::openat(spot.directory(), spot.name(), access | flags, Mode::empty());
+        rustix::io::retry_on_intr(opened).map(File::from)
+    };
     match open(OFlags::RDWR) {
         // Some network file systems lock only what is open for writing; elsewhere reading is enough.
         Err(Errno::ACCESS | Errno::ROFS | Errno::ISDIR | Errno::NXIO) => open(OFlags::RDONLY),

@@ -27,10 +27,13 @@ impl Files {
     /// # Errors
     /// Where it cannot be made.
     pub fn leave(&self, id: &[u8]) -> Result<(), Error> {
-        let Some(path) = self.path(id) else { return Ok(()) };
+        let failed = |error| match error {
+            Errno::LOOP => self.linked(),
+            error => self.unavailable("a file for a new session cannot be made", error),
+        };
+        let Some(spot) = self.spot(id).map_err(failed)? else { return Ok(()) };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let failed = |error| self.unavailable("a file for a new session cannot be made", error);
-        match (fs::open(&path, flags, Mode::RUSR | Mode::WUSR), self.user) {
+        match (fs::openat(spot.directory(), spot.name(), flags, Mode::RUSR | Mode::WUSR), self.user) {
             // Made for somebody else, it is of no use to that one before it is its own.
             (Ok(file), Some(user)) => fs::fchown(&file, Some(fs::Uid::from_raw(user)), None).map_err(failed),
             (Ok(_), None) | (Err(Errno::EXIST | Errno::NAMETOOLONG), _) => Ok(()),
@@ -42,15 +45,28 @@ impl Files {
     /// waited for at most `wait`.
     ///
     /// # Errors
-    /// [`Error::Busy`], and failures of the file system; the file then holds what it held, unless the machine fails.
+    /// [`Error::Busy`], [`Error::Unusable`] for a file that is not the user's alone or not writable, and failures of the file system; the
+    /// file then holds what it held, unless the machine fails.
     pub fn fill(&self, id: &[u8], payload: &[u8], used: SystemTime, wait: Duration) -> Result<Filled, Error> {
         let Some((file, _)) = self.open(id, Duration::MAX)? else { return Ok(Filled::Absent) };
         self.take(&file, wait)?;
-        if self.stat(&file)?.st_nlink == 0 {
+        let stat = self.stat(&file)?;
+        if stat.st_nlink == 0 {
             return Ok(Filled::Absent);
         }
+        // Whoever writes for somebody else writes to nothing but that one's files, whatever names lead to others.
+        if self.user.is_some_and(|user| stat.st_uid != user) {
+            return Err(self.unusable("its file belongs to another user"));
+        }
+        if self.user.is_some() && stat.st_nlink != 1 {
+            return Err(self.unusable("its file has more than one name; remove the others"));
+        }
         let same = self.payload(&file)? == payload;
-        let failed = |error| self.unavailable("a session cannot be written", error);
+        let failed = |error| match error {
+            // What is only readable could be opened and locked.
+            Errno::BADF | Errno::ACCESS | Errno::PERM => self.closed("written", Errno::ACCESS),
+            error => self.unavailable("a session cannot be written", error),
+        };
         if !same {
             write(&file, payload).map_err(failed)?;
         }

@@ -3,7 +3,7 @@
 //!
 //! A session counts for what `files` itself would accept: a regular file, not reached through a link as its last step, that
 //! belongs to the user or to root (or to anybody, where the process is root's). Anything else under such a name is an error
-//! and not an absent session, as it is for `files`.
+//! and not an absent session, as it is for `files`. Unlike `files`, no link among the one-letter directories is followed.
 
 mod entry;
 mod fill;

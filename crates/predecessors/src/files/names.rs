@@ -1,14 +1,17 @@
-//! Where the file of an id is, and which ids the files of a directory name.
+//! Where the file of an id is, and which ids the files of a directory name. Below the directory no link is followed: whoever
+//! may write there would otherwise lead root, who works for him, to files elsewhere.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use super::Files;
+use super::{Files, MAX_DEPTH};
 use crate::Error;
 
 /// What the names of session files begin with.
@@ -19,18 +22,45 @@ fn is_letter(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b',' || byte == b'-'
 }
 
+/// Where a session's file is, or would be.
+pub(super) struct Spot {
+    /// The last of the one-letter directories, opened.
+    directory: Option<OwnedFd>,
+    name: PathBuf,
+}
+
+impl Spot {
+    /// The directory that [`Spot::name`] starts from.
+    pub(super) fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_ref().map_or(CWD, |directory| directory.as_fd())
+    }
+
+    /// The file's name, of which only the last step may be a link.
+    pub(super) fn name(&self) -> &Path {
+        &self.name
+    }
+}
+
 impl Files {
-    /// Where the file of `id` is; `None` for an id that `files` itself refuses.
-    pub(super) fn path(&self, id: &[u8]) -> Option<PathBuf> {
+    /// Where the file of `id` is; `None` for an id that `files` itself refuses. [`Errno::LOOP`] where a link, or no
+    /// directory, is on the way to it.
+    pub(super) fn spot(&self, id: &[u8]) -> Result<Option<Spot>, Errno> {
         if id.len() <= self.depth || !id.iter().copied().all(is_letter) {
-            return None;
+            return Ok(None);
         }
-        let mut path = self.directory.clone();
+        let file = [PREFIX, id].concat();
+        let file = OsStr::from_bytes(&file);
+        if self.depth == 0 {
+            return Ok(Some(Spot { directory: None, name: self.directory.join(file) }));
+        }
+        // Such a descriptor needs no right to list the directory, as a path through it does not.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut directory = openat(CWD, &self.directory, flags, Mode::empty())?;
         for letter in id.chunks(1).take(self.depth) {
-            path.push(OsStr::from_bytes(letter));
+            let step = openat(&directory, letter, flags | OFlags::NOFOLLOW, Mode::empty());
+            directory = step.map_err(|error| if error == Errno::NOTDIR { Errno::LOOP } else { error })?;
         }
-        path.push(OsStr::from_bytes(&[PREFIX, id].concat()));
-        Some(path)
+        Ok(Some(Spot { directory: Some(directory), name: PathBuf::from(file) }))
     }
 
     /// Calls `found` with what stands behind `sess_` in the name of each file that lies where `files` would look for it.
@@ -65,7 +95,12 @@ impl Files {
                     continue;
                 }
                 letters.push(letter);
-                let flow = self.walk_below(&entry.path(), letters, found);
+                let flow = if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                    // What is behind it is not looked at. The caller learns so from an id that would be there.
+                    Ok(found(&[letters.as_slice(), &[b'-'; MAX_DEPTH]].concat()))
+                } else {
+                    self.walk_below(&entry.path(), letters, found)
+                };
                 letters.pop();
                 flow?
             } else {

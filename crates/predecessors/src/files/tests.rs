@@ -193,6 +193,110 @@ fn a_locked_session_is_read_without_its_lock_once_it_is_quiet() {
 }
 
 #[test]
+fn a_file_of_a_time_to_come_is_read_and_one_that_goes_on_changing_is_busy() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = put(dir.path(), "abc", b"whole");
+    let holder = OpenOptions::new().write(true).open(&path).expect("opened");
+    flock(&holder, FlockOperation::LockExclusive).expect("locked");
+    holder.set_modified(SystemTime::now() + HOUR).expect("as by a clock that was set back since");
+    let peek = || {
+        let (files, (told, tells)) = (at(dir.path()), mpsc::channel());
+        std::thread::spawn(move || told.send(files.peek(b"abc", HOUR)));
+        tells
+    };
+    let answer = peek().recv_timeout(Duration::from_secs(20)).expect("a reader does not wait for ever");
+    assert_eq!(answer.expect("read").as_deref(), Some(&b"whole"[..]));
+
+    let tells = peek();
+    let began = Instant::now();
+    let answer = loop {
+        // An old request that writes again and again, each time something else.
+        let text = format!("{:05}", began.elapsed().as_millis());
+        std::os::unix::fs::FileExt::write_all_at(&holder, text.as_bytes(), 0).expect("written");
+        match tells.recv_timeout(Duration::from_millis(5)) {
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                assert!(began.elapsed() < Duration::from_secs(20), "it still waits")
+            }
+            answer => break answer.expect("no panic"),
+        }
+    };
+    assert!(matches!(&answer, Err(Error::Busy { waited, .. }) if waited.as_secs() >= 2), "{answer:?}");
+}
+
+/// Runs `body` on a thread without root's right to open everything.
+fn without_rights(body: impl FnOnce() + Send) {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut sets = capabilities(None).expect("known");
+            sets.effective -= CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+            set_capabilities(None, sets).expect("given up");
+            body();
+        });
+    });
+}
+
+#[test]
+fn a_closed_file_is_of_no_use_and_a_closed_directory_is_a_failure() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = at(dir.path());
+    let allow = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("allowed");
+    let path = put(dir.path(), "abc", b"payload");
+    allow(&path, 0);
+    without_rights(|| {
+        assert!(matches!(files.hold(b"abc", NO_WAIT, HOUR), Err(Error::Unusable { .. })));
+        assert!(matches!(files.fill(b"abc", b"x", SystemTime::now(), NO_WAIT), Err(Error::Unusable { .. })));
+        allow(&path, 0o400);
+        assert!(files.hold(b"abc", NO_WAIT, HOUR).expect("read").is_some());
+        assert!(matches!(files.fill(b"abc", b"x", SystemTime::now(), NO_WAIT), Err(Error::Unusable { .. })));
+        allow(dir.path(), 0);
+        let answer = files.hold(b"abc", NO_WAIT, HOUR).map(|held| held.is_some());
+        allow(dir.path(), 0o700);
+        assert!(matches!(answer, Err(Error::Unavailable { .. })), "{answer:?}");
+    });
+}
+
+#[test]
+fn no_link_below_the_directory_is_followed() {
+    let (dir, elsewhere) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    std::fs::create_dir(elsewhere.path().join("b")).expect("made");
+    let target = put(&elsewhere.path().join("b"), "abc", b"secret");
+    symlink(elsewhere.path(), dir.path().join("a")).expect("linked");
+    // A way that has no end.
+    symlink(".", dir.path().join("c")).expect("linked");
+    let files = deep(dir.path(), "2");
+    let unusable = |answer: Result<(), Error>| assert!(matches!(answer, Err(Error::Unusable { .. })), "{answer:?}");
+    unusable(files.has(b"abc", HOUR).map(drop));
+    unusable(files.hold(b"abc", NO_WAIT, HOUR).map(drop));
+    unusable(files.peek(b"abc", HOUR).map(drop));
+    unusable(files.destroy(b"abc").map(drop));
+    unusable(files.leave(b"abd"));
+    unusable(files.fill(b"abc", b"other", SystemTime::now(), NO_WAIT).map(drop));
+    assert_eq!(std::fs::read(&target).expect("there"), b"secret");
+    assert!(!target.with_file_name("sess_abd").exists(), "made behind a link");
+    let told = ids(&files);
+    assert_eq!(told.len(), 2, "each link is told once: {told:?}");
+    told.iter().for_each(|id| unusable(files.hold(id.as_bytes(), NO_WAIT, HOUR).map(drop)));
+}
+
+#[test]
+fn who_fills_for_a_user_fills_nothing_but_his_own_files() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = put(dir.path(), "abc", b"before");
+    let me = rustix::process::geteuid();
+    let for_user = |user| Files { user: Some(user), ..at(dir.path()) };
+    let fill = |files: Files| files.fill(b"abc", b"after", SystemTime::now(), NO_WAIT);
+    // Where this is root's file, another user may read it.
+    assert!(matches!(fill(for_user(me.as_raw() + 1)), Err(Error::Unusable { .. })));
+    let second = dir.path().join("second");
+    std::fs::hard_link(&path, &second).expect("linked");
+    assert!(matches!(fill(for_user(me.as_raw())), Err(Error::Unusable { .. })));
+    assert_eq!(std::fs::read(&path).expect("read"), b"before");
+    std::fs::remove_file(&second).expect("removed");
+    assert_eq!(fill(for_user(me.as_raw())).expect("filled"), Filled::Written);
+}
+
+#[test]
 fn what_files_would_not_accept_is_an_error_and_not_absent() {
     let dir = tempfile::tempdir().expect("a directory");
     let files = at(dir.path());
