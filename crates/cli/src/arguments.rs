@@ -40,7 +40,7 @@ pub(crate) struct Place {
     /// What session.save_path names: a directory, or the address of a Redis or Valkey server
     #[arg(value_name = "STORE")]
     pub(crate) store: PathBuf,
-    /// Whose store, by name or number, if not the calling user's (root may look at others')
+    /// Whose store and session files, by name or number, if not the calling user's (root may look at others')
     #[arg(long, value_name = "USER")]
     pub(crate) user: Option<String>,
 }

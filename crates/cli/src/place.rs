@@ -31,16 +31,6 @@ impl Attached {
     }
 }
 
-impl Attached {
-    /// Whose store it is, where it is one in a directory.
-    pub(crate) fn owner(&self) -> Result<Option<u32>> {
-        let Some(local) = &self.local else { return Ok(None) };
-        let path = local.path();
-        let owner = std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?.uid();
-        Ok(Some(owner))
-    }
-}
-
 impl Place {
     /// Attaches the store that is there, or makes one in the directory, of at most `size` bytes.
     pub(crate) fn attach_or_make(&self, size: Option<u64>) -> Result<Attached> {
@@ -61,6 +51,22 @@ impl Place {
     /// The number of the user whose store is meant; `None` for the calling one's.
     pub(crate) fn user(&self) -> Result<Option<u32>> {
         self.user.as_deref().map(user_number).transpose()
+    }
+
+    /// Whose session files of PHP's handler `files` are meant: those of the user whose store it is. A store on servers is
+    /// no user's, so there root has to say: everybody's are open to him.
+    pub(crate) fn user_of_files(&self, attached: Option<&Attached>) -> Result<Option<u32>> {
+        if let Some(local) = attached.and_then(|attached| attached.local.as_ref()) {
+            let path = local.path();
+            let owner = std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?.uid();
+            return Ok(Some(owner));
+        }
+        let user = self.user()?;
+        if user.is_none() && self.address().is_some() && is_root() {
+            let asked = "name the user whose session files are meant, with --user: a store on servers does not tell";
+            return Err(Refusal::Usage(asked.to_owned()).into());
+        }
+        Ok(user)
     }
 
     /// The address of a store on servers; `None` where a directory is meant.

@@ -3,13 +3,14 @@
 mod support;
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
-use support::{Stage, cloakroom, failed, on_a_terminal, succeeded};
+use support::{HOW, Stage, cloakroom, failed, on_a_terminal, succeeded};
 
 /// A directory of session files.
 struct Old {
@@ -177,7 +178,7 @@ fn sessions_are_handed_back_to_the_files_that_name_them() {
     stage.put("emptied", b"");
     old.put("kept", b"n|i:1;and much more than what is there now is what it held before");
     old.put("left", b"");
-    old.put("ended", b"n|i:1;");
+    old.put("never-here", b"n|i:1;");
     old.put("emptied", b"n|i:1;");
     let inode = old.file("kept").metadata().expect("there").ino();
     age(&old.file("kept"), Duration::from_secs(900));
@@ -189,7 +190,8 @@ fn sessions_are_handed_back_to_the_files_that_name_them() {
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(output.status.code(), Some(1), "an id was none");
     let reason = "an id holds other characters than Cloakroom accepts";
-    let expected = json!({"written": 3, "unchanged": 0, "absent": 2, "refused": 1, "reason": reason, "without_id": 1});
+    let expected = json!({"written": 3, "unchanged": 0, "emptied": 1, "absent": 1, "refused": 1, "reason": reason,
+                          "without_id": 1});
     assert_eq!(told, expected);
     for id in ["kept", "left", "listed"] {
         assert_eq!(old.read(id), stage.read(id));
@@ -202,16 +204,89 @@ fn sessions_are_handed_back_to_the_files_that_name_them() {
         inode,
         "a request that waits for its lock has it open"
     );
-    assert_eq!((old.read("ended"), old.read("unnamed")), (Some(b"n|i:1;".to_vec()), None));
+    assert_eq!((old.read("never-here"), old.read("unnamed")), (Some(b"n|i:1;".to_vec()), None));
+    assert_eq!(old.read("emptied").as_deref(), Some(&b""[..]), "its visitor was logged out");
 
     let said = stage.text("export", &["--to", &to]);
     assert!(
         said.starts_with("0 sessions were written to ") && said.contains("\n3 sessions were in their files already\n"),
         "{said}"
     );
+    assert!(!said.contains("were emptied"), "{said}");
     // And back again: what was handed back is here already.
     let again = stage.json("import", &["--from", &to]);
     assert_eq!((&again["taken"], &again["present"]), (&json!(1), &json!(4)));
+}
+
+#[test]
+fn a_login_that_ended_here_does_not_come_back_with_the_files() {
+    let (stage, old) = (Stage::new(), Old::new());
+    for id in ["destroyed", "emptied", "replaced"] {
+        old.put(id, b"user|i:7;");
+    }
+    assert_eq!(stage.json("import", &["--from", &old.address()])["taken"], 3);
+    // Their copies there could not be removed.
+    for (id, retire) in [("destroyed", Duration::ZERO), ("replaced", Duration::from_secs(60))] {
+        let key = stage.store.key(b"", id.as_bytes());
+        stage.store.destroy(&key, Duration::from_secs(60), retire).expect("destroy");
+    }
+    stage.put("emptied", b"");
+    // As after the death of a process that was taking it over.
+    old.put("reserved", b"user|i:7;");
+    drop(stage.store.acquire(&stage.store.key(b"", b"reserved"), &HOW).expect("acquire"));
+    let list = old.directory.path().join("ids");
+    std::fs::write(&list, "emptied\ndestroyed\nelsewhere\n").expect("write");
+    stage.put("elsewhere", b"");
+    let told = stage.json("export", &["--to", &old.address(), "--ids", list.to_str().expect("plain")]);
+    assert_eq!((&told["emptied"], &told["absent"], &told["refused"]), (&json!(3), &json!(2), &json!(0)), "{told}");
+    for id in ["destroyed", "emptied", "replaced"] {
+        assert_eq!(old.read(id).as_deref(), Some(&b""[..]), "{id}");
+    }
+    assert_eq!((old.read("reserved"), old.read("elsewhere")), (Some(b"user|i:7;".to_vec()), None));
+}
+
+/// Runs the command without root's right to open everything.
+fn as_a_mortal(arguments: &[&str]) -> Output {
+    use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            if rustix::process::geteuid().is_root() {
+                for right in [CapabilitySet::DAC_OVERRIDE, CapabilitySet::DAC_READ_SEARCH] {
+                    remove_capability_from_bounding_set(right).expect("given up");
+                }
+            }
+            cloakroom(arguments)
+        });
+        run.join().expect("no panic")
+    })
+}
+
+#[test]
+fn one_file_that_cannot_be_opened_or_written_does_not_stop_the_rest() {
+    let (stage, old) = (Stage::new(), Old::new());
+    let ids = (0..20).map(|i| format!("id{i}")).collect::<Vec<_>>();
+    for id in ["closed", "readable"].into_iter().chain(ids.iter().map(String::as_str)) {
+        old.put(id, b"n|i:1;");
+    }
+    let allow = |id: &str, mode| {
+        std::fs::set_permissions(old.file(id), std::fs::Permissions::from_mode(mode)).expect("allowed");
+    };
+    allow("closed", 0);
+    allow("readable", 0o400);
+    let from = old.address();
+    let output = as_a_mortal(&["import", stage.path(), "--from", &from, "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&told["taken"], &told["refused"]), (&json!(21), &json!(1)), "{told}");
+    assert!(told["reason"].as_str().is_some_and(|reason| reason.contains("its file cannot be opened")), "{told}");
+
+    for id in ["closed", "readable"].into_iter().chain(ids.iter().map(String::as_str)) {
+        stage.put(id, b"n|i:2;");
+    }
+    let output = as_a_mortal(&["export", stage.path(), "--to", &from, "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&told["written"], &told["refused"]), (&json!(20), &json!(2)), "{told}");
+    allow("closed", 0o600);
+    assert_eq!((old.read("closed"), old.read("readable")), (Some(b"n|i:1;".to_vec()), Some(b"n|i:1;".to_vec())));
 }
 
 #[test]
@@ -242,6 +317,13 @@ fn a_depth_is_followed() {
     stage.put("abc", b"n|i:2;");
     assert_eq!(stage.json("export", &["--to", &deep])["written"], 1);
     assert_eq!(std::fs::read(old.directory.path().join("a/b/sess_abc")).expect("there"), b"n|i:2;");
+    // What is behind a link is told and not used.
+    std::fs::rename(old.directory.path().join("a"), old.directory.path().join("moved")).expect("renamed");
+    symlink("moved", old.directory.path().join("a")).expect("link");
+    let told = stage.run("import", &["--from", &deep, "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    assert_eq!((&told["taken"], &told["refused"]), (&json!(0), &json!(1)), "{told}");
+    assert!(told["reason"].as_str().is_some_and(|reason| reason.contains("there is a link")), "{told}");
 }
 
 #[test]

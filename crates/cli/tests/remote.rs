@@ -5,6 +5,7 @@ mod support;
 #[path = "../../session/tests/redis_server/mod.rs"]
 mod redis_server;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,4 +128,39 @@ fn doctor_examines_a_server() {
     let findings = found.as_array().expect("a list");
     let server = findings.iter().find(|finding| finding["subject"] == "session servers").expect("it is examined");
     assert_eq!(server["level"], "ok");
+}
+
+#[test]
+fn root_says_whose_session_files_go_to_a_server_and_come_back() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can give files away, and need say whose are meant.
+        return;
+    }
+    let (remote, old) = (Remote::new(), tempfile::tempdir().expect("temporary directory"));
+    let file = |id: &str| old.path().join(format!("sess_{id}"));
+    for (id, user) in [("his", 4711), ("others", 4712)] {
+        std::fs::write(file(id), "n|i:1;").expect("write");
+        std::os::unix::fs::chown(file(id), Some(user), None).expect("given away");
+    }
+    let address = format!("files:{}", old.path().display());
+    for arguments in [&["import", "--from"][..], &["import", "--dry-run", "--from"], &["export", "--to"]] {
+        let rest = [arguments.get(1..).expect("options"), &[&address]].concat();
+        let (code, said) = failed(&remote.run(arguments[0], &rest));
+        assert!(code == 2 && said.contains("with --user"), "{arguments:?}: {code} {said}");
+    }
+    let output = remote.run("import", &["--from", &address, "--user", "4711", "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((told["taken"].as_u64(), told["refused"].as_u64()), (Some(1), Some(1)), "{told}");
+    assert_eq!((remote.read("his").as_deref(), remote.read("others")), (Some(&b"n|i:1;"[..]), None));
+
+    remote.put("others", b"n|i:2;");
+    remote.put("listed", b"n|i:3;");
+    let list = old.path().join("ids");
+    std::fs::write(&list, "listed\n").expect("write");
+    let list = list.to_str().expect("a plain path");
+    let output = remote.run("export", &["--to", &address, "--user", "4711", "--ids", list, "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((told["written"].as_u64(), told["refused"].as_u64()), (Some(1), Some(1)), "{told}");
+    assert_eq!(file("listed").metadata().expect("made").uid(), 4711);
+    assert_eq!(std::fs::read(file("others")).expect("there"), b"n|i:1;");
 }

@@ -3,12 +3,14 @@
 //! A file's name is the session's id, which a store does not have and which cannot be computed from what it has. So the
 //! ids come from elsewhere: from the files that lie in the directory, also empty ones that `cloakroom.migrate_to` left, and
 //! from a list.
+//!
+//! A file that still holds a session which was emptied or ended here is emptied: its visitor was logged out.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use cloakroom_predecessors::address::parse_files;
@@ -29,12 +31,14 @@ struct Tally {
     written: u64,
     /// The files held them already.
     unchanged: u64,
+    /// Files of sessions that were emptied or ended here.
+    emptied: u64,
     /// Ids without a session here.
     absent: u64,
     refused: u64,
     /// Why the first one was refused.
     reason: Option<String>,
-    /// Keys of sessions whose ids are known.
+    /// Keys of sessions that are dealt with.
     known: HashSet<[u8; 32]>,
 }
 
@@ -49,8 +53,10 @@ struct Work<'a> {
 
 pub(super) fn run(place: &Place, to: &str, ids: Option<&Path>, side: &OtherSide, as_json: bool) -> Result<Code> {
     let wrong = |error: cloakroom_predecessors::ParseError| Refusal::Usage(format!("--to: {error}"));
+    // Whatever is wrong with it is found out before anything is asked of the store.
+    parse_files(to.as_bytes(), None).map_err(wrong)?;
     let attached = place.attach()?;
-    let files = parse_files(to.as_bytes(), attached.owner()?).map_err(wrong)?;
+    let files = parse_files(to.as_bytes(), place.user_of_files(Some(&attached))?).map_err(wrong)?;
     let inventory = attached.inventory()?;
     let (namespace, wait, tally) = (namespace(side)?, side.wait, Tally::default());
     let mut work = Work { attached: &attached, inventory, namespace, files, wait, tally };
@@ -66,15 +72,17 @@ pub(super) fn run(place: &Place, to: &str, ids: Option<&Path>, side: &OtherSide,
     })?;
     work.hand_back(lying.iter().map(Vec::as_slice), false)?;
     let unnamed = work.count_unnamed()?;
-    let Tally { written, unchanged, absent, refused, reason, .. } = work.tally;
+    let Tally { written, unchanged, emptied, absent, refused, reason, .. } = work.tally;
     if as_json {
         print_json(&json!({
-            "written": written, "unchanged": unchanged, "absent": absent, "refused": refused, "reason": reason, "without_id": unnamed,
+            "written": written, "unchanged": unchanged, "emptied": emptied, "absent": absent, "refused": refused, "reason": reason,
+            "without_id": unnamed,
         }))?;
     } else {
         let mut text = format!("{written} sessions were written to {}\n", to.escape_debug());
         for (number, what) in [
             (unchanged, "sessions were in their files already"),
+            (emptied, "files were emptied, as their sessions were emptied or ended here"),
             (absent, "ids have no session here; their files were left as they are"),
             (unnamed, "sessions of the store have no id that is known, so they have no file"),
             (refused, "sessions could not be written"),
@@ -119,9 +127,16 @@ impl Work<'_> {
             return Ok(());
         };
         let key = self.attached.store.key(&self.namespace, &parsed);
-        let (entry, payload) = match self.inventory.inspect(&key) {
-            Ok(Some((entry, payload))) if !entry.retired && !payload.is_empty() => (entry, payload),
-            Ok(_) => {
+        let found = self.inventory.inspect(&key).and_then(|found| match found {
+            Some((entry, payload)) if !entry.retired && !payload.is_empty() => {
+                Ok(Some((payload, UNIX_EPOCH + Duration::from_secs(entry.used))))
+            }
+            // What was ended here must not come back from the copy there; what was never here is none of ours.
+            _ => Ok((!self.attached.store.is_vacant(&key)?).then(|| (Vec::new(), SystemTime::now()))),
+        });
+        let (payload, used) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => {
                 self.tally.absent += 1;
                 return Ok(());
             }
@@ -134,12 +149,12 @@ impl Work<'_> {
         if !self.tally.known.insert(key.0) {
             return Ok(());
         }
-        let used = UNIX_EPOCH + Duration::from_secs(entry.used);
-        let made = if make { self.files.leave(id) } else { Ok(()) };
+        let made = if make && !payload.is_empty() { self.files.leave(id) } else { Ok(()) };
         match made.and_then(|()| self.files.fill(id, &payload, used, self.wait)) {
+            Ok(Filled::Written) if payload.is_empty() => self.tally.emptied += 1,
             Ok(Filled::Written) => self.tally.written += 1,
-            Ok(Filled::Unchanged) => self.tally.unchanged += 1,
-            Ok(Filled::Absent) => self.tally.absent += 1,
+            Ok(Filled::Unchanged) if !payload.is_empty() => self.tally.unchanged += 1,
+            Ok(Filled::Unchanged | Filled::Absent) => self.tally.absent += 1,
             Err(error @ (Error::Busy { .. } | Error::Unusable { .. } | Error::TooLarge { .. })) => {
                 self.refuse(&error.to_string());
             }

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::arguments::{Encoding, OtherSide, Place};
 use crate::failure::{Code, Refusal};
+use crate::place::Attached;
 use crate::terminal::{print, print_json, progress};
 
 /// How sessions are taken over.
@@ -44,12 +45,14 @@ pub(super) fn run(place: &Place, from: &str, side: &OtherSide, manner: &Manner) 
     let wrong = |error: cloakroom_predecessors::ParseError| Refusal::Usage(format!("--from: {error}"));
     // Whatever is wrong with it is found out before a store is made.
     parse(from.as_bytes(), None).map_err(wrong)?;
+    let of_files = from.starts_with("files:");
+    let user = |attached: Option<&Attached>| if of_files { place.user_of_files(attached) } else { Ok(None) };
     if manner.dry_run {
-        let sessions = count(&*parse(from.as_bytes(), place.user()?).map_err(wrong)?)?;
+        let sessions = count(&*parse(from.as_bytes(), user(None)?).map_err(wrong)?)?;
         return report(manner, Code::Done, &json!({ "sessions": sessions }), &format!("{sessions} sessions\n"));
     }
     let attached = place.attach_or_make(manner.size)?;
-    let from = parse(from.as_bytes(), attached.owner()?).map_err(wrong)?;
+    let from = parse(from.as_bytes(), user(Some(&attached))?).map_err(wrong)?;
     let sessions = count(&*from)?;
     let format = match manner.encoding {
         Encoding::Php => Format::Php,
