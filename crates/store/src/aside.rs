@@ -112,10 +112,10 @@ fn readable(damaged: &StoreFile) -> io::Result<Option<(Constants, u64)>> {
         }
     }
     let most = votes.iter().copied().max().unwrap_or(0);
-    let said = map.u32(header::SHARDS).load(Ordering::Relaxed);
     let fitting = || votes.iter().enumerate().filter(|(_, count)| **count == most).map(|(shift, _)| 1u32 << shift);
-    // Several may fit few sessions; then all of them find these.
-    let shards = fitting().find(|shards| *shards == said).or_else(|| fitting().next_back());
+    // Several may fit few sessions; then all of them find these. What the header said is no reason for more shards than the
+    // sessions need: each takes chunks of its own, of which a small store has few.
+    let shards = fitting().find(|shards| *shards >= file::shards_for(0)).or_else(|| fitting().next_back());
     Ok(shards.filter(|_| most > 0).map(|shards| (Constants { shards, secret }, sessions)))
 }
 

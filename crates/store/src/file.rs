@@ -438,7 +438,7 @@ pub(crate) fn mend_header(copy: &OwnedFd, constants: &Constants) -> io::Result<(
 }
 
 /// Shards of a new store: enough that cores rarely meet, few enough that each gets a fair share of the space.
-fn shards_for(capacity: u64) -> u32 {
+pub(crate) fn shards_for(capacity: u64) -> u32 {
     ((capacity >> 26) as u32).next_power_of_two().clamp(4, MAX_SHARDS)
 }
 

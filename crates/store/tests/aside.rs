@@ -176,3 +176,28 @@ fn only_who_is_alone_and_may_make_stores_sets_a_file_aside() {
     })
     .expect("no panic");
 }
+
+/// Where few sessions are left, several numbers of shards fit them, and a damaged header may name one that leaves a small
+/// store no chunks.
+#[test]
+fn few_sessions_get_no_more_shards_than_they_need() {
+    let dir = temporary();
+    in_thread(|| {
+        let store = attach(dir.path(), 8);
+        // One that 64 shards would put where the present four have it.
+        let fits = |id: &String| store.key(b"", id.as_bytes()).to_bytes()[5] & 63 < 4;
+        let id = (0..10_000).map(|i| format!("session {i}")).find(fits).expect("one in sixteen is so");
+        put(&store, &id, b"content").expect("put");
+    })
+    .expect("a store");
+    let mut image = Image::take(dir.path());
+    fs::remove_file(store_file(dir.path())).expect("the file");
+    image.set(header::SHARDS, &64u32.to_le_bytes());
+    image.write_copy(dir.path());
+    in_thread(|| {
+        let store = attach(dir.path(), 8);
+        assert!(store.take_note().expect("a note").contains("of 1 sessions"));
+        (0..200).try_for_each(|i| put(&store, &format!("new {i}"), &value(i, 5000))).expect("room for a megabyte");
+    })
+    .expect("a thread");
+}
