@@ -172,7 +172,7 @@ impl Store for Remote {
     }
 
     fn take_over(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
-        let taken = self.0.take_over(&remote(key), &brought(session));
+        let taken = self.0.migrate_in(&remote(key), &brought(session));
         taken.map(became).map_err(|error| self.error(error, 0))
     }
 

@@ -1,7 +1,7 @@
 //! What can be wrong with an address. The texts name parts and positions and quote nothing, because any part of a URL
 //! that is written wrong may be a piece of a password.
 
-use super::parse::SCHEMES;
+use super::words::{OPTIONS, SCHEMES};
 
 /// What is wrong with an address, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +79,7 @@ pub enum Problem {
     #[error("an option must be written name=value, and options are separated by one &")]
     BareOption,
     /// An option nobody knows.
-    #[error("there is no such option; there are {}", super::options::OPTIONS.join(", "))]
+    #[error("there is no such option; there are {}", OPTIONS.join(", "))]
     UnknownOption,
     /// An option twice.
     #[error("the option {0} is there twice")]

@@ -3,25 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::parse::{Kind, Part, number};
-use super::{AddressError, DEFAULT_PREFIX, DEFAULT_TIMEOUT, Problem, Secret, Tls};
-
-/// Every option that may follow the `?`.
-pub(super) const OPTIONS: [&str; 13] = [
-    "prefix",
-    "timeout",
-    "connect_timeout",
-    "password_env",
-    "password_file",
-    "ca",
-    "cert",
-    "key",
-    "db",
-    "sentinel_user",
-    "sentinel_password",
-    "sentinel_password_env",
-    "sentinel_password_file",
-];
+use super::error::{AddressError, Problem};
+use super::part::{Part, number};
+use super::scheme::Kind;
+use super::secret::Secret;
+use super::types::{DEFAULT_PREFIX, DEFAULT_TIMEOUT, Tls};
+use super::words::OPTIONS;
 
 /// The values of the options, in the order of [`OPTIONS`].
 pub(super) struct Options<'a>([Option<Part<'a>>; OPTIONS.len()]);

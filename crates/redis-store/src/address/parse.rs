@@ -1,47 +1,33 @@
 //! From the bytes of a URL to an [`Address`]. A URL crate would not do: to those, a URL has one host.
 //!
-//! The URL is cut at its separators first, outermost first, and each [`Part`] keeps its position, so that errors can
-//! say where. Percent-decoding comes last: an encoded separator separates nothing.
+//! The URL is cut at its separators first, outermost first, and each [`Part`] keeps its position. Percent-decoding
+//! comes last: an encoded separator separates nothing.
 
 use std::ffi::OsString;
 use std::net::Ipv6Addr;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
 
+use super::error::{AddressError, Problem};
 use super::options::Options;
-use super::{Address, AddressError, Endpoint, Engine, Problem, Secret, Servers};
-
-/// Every scheme that [`Address::parse`] knows, in lower case; it takes upper case too.
-pub const SCHEMES: [&str; 14] = [
-    "redis",
-    "rediss",
-    "redis+unix",
-    "redis-cluster",
-    "redis-clusters",
-    "redis-sentinel",
-    "redis-sentinels",
-    "valkey",
-    "valkeys",
-    "valkey+unix",
-    "valkey-cluster",
-    "valkey-clusters",
-    "valkey-sentinel",
-    "valkey-sentinels",
-];
+use super::part::{Part, number};
+use super::scheme::{Kind, scheme};
+use super::secret::Secret;
+use super::types::{Address, Endpoint, Servers};
 
 const SERVER_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-/// The forms of addresses.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Server,
-    Socket,
-    Cluster,
-    Sentinel,
+impl Address {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// [`AddressError`] says what is wrong and at which character; it quotes nothing of the URL.
+    pub fn parse(url: &[u8]) -> Result<Self, AddressError> {
+        read(url)
+    }
 }
 
-pub(super) fn address(url: &[u8]) -> Result<Address, AddressError> {
+fn read(url: &[u8]) -> Result<Address, AddressError> {
     let whole = printable(url)?;
     let (engine, kind, secure, rest) = scheme(whole)?;
     if let Some((_, fragment)) = rest.cut('#') {
@@ -113,94 +99,12 @@ pub(super) fn address(url: &[u8]) -> Result<Address, AddressError> {
     })
 }
 
-/// A piece of the URL and the position of its first character, counted from 1.
-#[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
-    pub(super) text: &'a str,
-    pub(super) at: usize,
-}
-
-impl<'a> Part<'a> {
-    /// What stands before and after the first `separator`, which is one byte long.
-    pub(super) fn cut(self, separator: char) -> Option<(Part<'a>, Part<'a>)> {
-        let (before, after) = self.text.split_once(separator)?;
-        Some((Part { text: before, at: self.at }, Part { text: after, at: self.at + before.len() + 1 }))
-    }
-
-    /// The pieces between separators; one where there is none.
-    pub(super) fn split(self, separator: char) -> impl Iterator<Item = Part<'a>> {
-        let mut rest = Some(self);
-        std::iter::from_fn(move || {
-            let part = rest?;
-            let cut = part.cut(separator);
-            rest = cut.map(|(_, after)| after);
-            Some(cut.map_or(part, |(before, _)| before))
-        })
-    }
-
-    pub(super) fn error(self, problem: Problem) -> AddressError {
-        AddressError { problem, at: self.at }
-    }
-
-    /// An error at the separator before this part.
-    fn before(self, problem: Problem) -> AddressError {
-        AddressError { problem, at: self.at - 1 }
-    }
-
-    /// An error behind this part.
-    fn after(self, problem: Problem) -> AddressError {
-        AddressError { problem, at: self.at + self.text.len() }
-    }
-
-    fn decode_bytes(self, name: &'static str) -> Result<Vec<u8>, AddressError> {
-        let mut bytes = Vec::with_capacity(self.text.len());
-        let mut rest = self.text.bytes().enumerate();
-        while let Some((i, byte)) = rest.next() {
-            if byte != b'%' {
-                bytes.push(byte);
-                continue;
-            }
-            let mut digit = || rest.next().and_then(|(_, digit)| char::from(digit).to_digit(16));
-            let value = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-            bytes.push(value.ok_or(AddressError { problem: Problem::Escape, at: self.at + i })?);
-        }
-        if bytes.contains(&0) { Err(self.error(Problem::Nul(name))) } else { Ok(bytes) }
-    }
-
-    pub(super) fn decode(self, name: &'static str) -> Result<String, AddressError> {
-        String::from_utf8(self.decode_bytes(name)?).map_err(|_| self.error(Problem::NotUtf8(name)))
-    }
-
-    pub(super) fn decode_path(self, name: &'static str) -> Result<PathBuf, AddressError> {
-        Ok(OsString::from_vec(self.decode_bytes(name)?).into())
-    }
-}
-
 fn printable(url: &[u8]) -> Result<Part<'_>, AddressError> {
     let wrong = |at| AddressError { problem: Problem::NotEncoded, at: at + 1 };
     if let Some(at) = url.iter().position(|byte| !byte.is_ascii_graphic()) {
         return Err(wrong(at));
     }
     std::str::from_utf8(url).map(|text| Part { text, at: 1 }).map_err(|error| wrong(error.valid_up_to()))
-}
-
-fn scheme(whole: Part<'_>) -> Result<(Engine, Kind, bool, Part<'_>), AddressError> {
-    let unknown = || whole.error(Problem::Scheme);
-    let (written, _) = whole.text.split_once("://").ok_or_else(unknown)?;
-    let scheme = SCHEMES.iter().find(|scheme| scheme.eq_ignore_ascii_case(written)).ok_or_else(unknown)?;
-    let (engine, form) = match scheme.strip_prefix("redis") {
-        Some(form) => (Engine::Redis, form),
-        None => (Engine::Valkey, scheme.strip_prefix("valkey").ok_or_else(unknown)?),
-    };
-    let secure = form.ends_with('s');
-    let kind = match form.trim_end_matches('s') {
-        "" => Kind::Server,
-        "+unix" => Kind::Socket,
-        "-cluster" => Kind::Cluster,
-        _ => Kind::Sentinel,
-    };
-    let behind = written.len() + "://".len();
-    Ok((engine, kind, secure, Part { text: whole.text.split_at(behind).1, at: whole.at + behind }))
 }
 
 /// User and password of `user:password`, either of which may be empty, not both.
@@ -277,9 +181,4 @@ fn database(part: Option<Part<'_>>) -> Result<u32, AddressError> {
         Some(part) if !part.text.is_empty() => number(part.text).ok_or_else(|| part.error(Problem::Database)),
         _ => Ok(0),
     }
-}
-
-/// Decimal digits only: the standard parser would take a sign.
-pub(super) fn number(text: &str) -> Option<u32> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }

@@ -1,29 +1,10 @@
-//! Where a Redis or Valkey store is: what a `session.save_path` URL says, as types that can only be built valid
-//! by [`Address::parse`].
-//!
-//! ```text
-//! redis://[user:password@]host[:6379][/database][?options]                      rediss:// with TLS
-//! redis+unix://[user:password@]/path/to/socket[?db=0&options]
-//! redis-cluster://[user:password@]host[:6379],host...[?options]                 redis-clusters:// with TLS
-//! redis-sentinel://[user:password@]host[:26379],host.../service[/database][?options]      redis-sentinels://
-//! ```
-//!
-//! `valkey` may stand for `redis` in each scheme. What has a meaning in URLs is percent-encoded where it is meant
-//! literally; the rules are strict, so that a password with a stray `@` or `/` is an error and never taken apart into
-//! something that would be shown.
-
-mod error;
-mod options;
-mod parse;
-mod secret;
+//! What an address is once it is read.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::error::{AddressError, Problem};
-pub use self::parse::SCHEMES;
-pub use self::secret::{Secret, SecretError};
+use super::secret::Secret;
 
 /// What the names of all keys begin with, unless `prefix` says otherwise.
 pub const DEFAULT_PREFIX: &str = "cloakroom:";
@@ -108,14 +89,6 @@ pub struct Tls {
 }
 
 impl Address {
-    /// Reads a URL.
-    ///
-    /// # Errors
-    /// [`AddressError`] says what is wrong and at which character; it quotes nothing of the URL.
-    pub fn parse(url: &[u8]) -> Result<Self, AddressError> {
-        parse::address(url)
-    }
-
     /// The address for people: scheme, servers, service and database; no user, no password, no options.
     #[must_use]
     pub fn location(&self) -> String {

@@ -16,10 +16,13 @@
 
 use twox_hash::XxHash3_64;
 
-use crate::key::Key;
+use crate::format::key::Key;
 
 /// Bytes of the header.
 pub(crate) const HEADER: usize = 56;
+
+/// The most bytes one payload may have: 16 MiB.
+pub const MAX_PAYLOAD: usize = 16 << 20;
 
 const MAGIC: [u8; 4] = *b"CLK\x01";
 

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::forks;
-use crate::key::Names;
-use crate::lease::Token;
-use crate::link::Link;
-use crate::request::{Reply, Request};
-use crate::script::{RENEW, Verdict};
-use crate::signals;
-use crate::store::Store;
+use crate::core::forks;
+use crate::core::store::Store;
+use crate::core::token::Token;
+use crate::format::key::Names;
+use crate::format::script::{RENEW, Verdict};
+use crate::operations::signals;
+use crate::wire::link::Link;
+use crate::wire::request::{Reply, Request};
 
 /// Of this many parts of its lifetime a lock lives before it is renewed.
 const PARTS: u32 = 3;

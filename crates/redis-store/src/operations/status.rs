@@ -2,11 +2,11 @@
 
 use redis::{Value, cmd};
 
-use crate::counters::NAMES;
-use crate::error::Error;
-use crate::key::TAG;
-use crate::request::Request;
-use crate::store::Store;
+use crate::core::counters::NAMES;
+use crate::core::store::Store;
+use crate::format::key::TAG;
+use crate::wire::error::Error;
+use crate::wire::request::Request;
 
 /// Keys looked at in one step of counting.
 const STEP: u64 = 1000;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
-use crate::error::Error;
-use crate::key::Names;
-use crate::script::{Script, Verdict};
+use crate::format::key::Names;
+use crate::format::script::{Script, Verdict};
+use crate::wire::error::Error;
 
 /// Commands that go out together; only the answer of the last one matters. The server has seen them in one round trip
 /// whichever they are.

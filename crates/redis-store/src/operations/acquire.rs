@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 
 use redis::cmd;
 
-use crate::counters::Counter;
-use crate::error::{Error, Holder};
-use crate::heartbeat::Process;
-use crate::key::{Key, Names, TAG};
-use crate::lease::{Lease, Nonce, Token};
-use crate::record::{Header, Unsound};
-use crate::request::{Reply, Request};
-use crate::script::{ACQUIRE, Verdict};
-use crate::store::Store;
+use crate::core::counters::Counter;
+use crate::core::store::Store;
+use crate::core::token::{Nonce, Token};
+use crate::format::key::{Key, Names, TAG};
+use crate::format::record::{HEADER, Header};
+use crate::format::script::{ACQUIRE, Verdict};
+use crate::operations::heartbeat::Process;
+use crate::operations::lease::{Lease, Mark};
+use crate::wire::error::{Error, Holder};
+use crate::wire::request::{Reply, Request};
 
 /// The longest sleep of a waiter before it looks at the lock itself.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -31,18 +32,6 @@ const SCRIPT: usize = 95;
 
 /// The most bytes of a host's name that are kept.
 const HOST: usize = 64;
-
-/// A point in the life of a session: see [`Acquire::since`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// 0 where there was no session.
-    pub incarnation: u64,
-    /// The random number of the commit that made it what it was. A version would not do: after a fail-over it can come
-    /// again, with another content.
-    pub commit: u64,
-    /// The server's clock in microseconds: what was ended since has a greater number.
-    pub began: u64,
-}
 
 /// What [`Store::acquire`] is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -127,23 +116,12 @@ impl Store {
                 let began = reply.number()?;
                 let Header { incarnation, nonce, .. } = self.verified(key, &value)?;
                 self.count(Counter::Reads, 1);
-                value.drain(..crate::record::HEADER);
+                value.drain(..HEADER);
                 Ok((Some(value), Mark { incarnation, commit: nonce, began }))
             }
             Verdict::Foreign => Err(self.foreign()),
             _ => Err(reply.unexpected()),
         }
-    }
-
-    /// The header of a value that was read, whose payload is what was committed.
-    pub(crate) fn verified(&self, key: &Key, value: &[u8]) -> Result<Header, Error> {
-        Header::read(key, value).map_err(|unsound| match unsound {
-            Unsound::Foreign => self.foreign(),
-            Unsound::Damaged => {
-                self.count(Counter::Corrupt, 1);
-                Error::Damaged
-            }
-        })
     }
 
     /// Calls the script until it has the lock, or the wait is over.

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use redis::{Value, cmd};
 
-use crate::acquire::{Acquire, Mark};
-use crate::counters::Counter;
-use crate::error::Error;
-use crate::key::{Key, Names};
-use crate::lease::{MAX_PAYLOAD, Outcome, Over};
-use crate::record::{Facts, HEADER};
-use crate::request::Request;
-use crate::store::Store;
-use crate::walk::{Restore, Restored};
+use crate::core::counters::Counter;
+use crate::core::store::Store;
+use crate::format::key::{Key, Names};
+use crate::format::record::{Facts, HEADER, MAX_PAYLOAD};
+use crate::operations::acquire::Acquire;
+use crate::operations::lease::{Mark, Outcome, Over};
+use crate::operations::walk::{Restore, Restored};
+use crate::wire::error::Error;
+use crate::wire::request::Request;
 
 /// How long the lock of a session that is taken over outlives a process that vanished in the middle of it.
 const LOCK_TTL: Duration = Duration::from_secs(10);
 
 impl Store {
-    /// Whether [`Store::take_over`] would store a session.
+    /// Whether [`Store::migrate_in`] would store a session.
     ///
     /// # Errors
     /// Failures of the server.
@@ -51,7 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::restore`].
-    pub fn take_over(self: &Arc<Self>, key: &Key, session: &Restored<'_>) -> Result<Restore, Error> {
+    pub fn migrate_in(self: &Arc<Self>, key: &Key, session: &Restored<'_>) -> Result<Restore, Error> {
         if session.payload.len() > MAX_PAYLOAD {
             return Err(Error::TooLarge(session.payload.len()));
         }

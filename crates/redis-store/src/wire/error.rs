@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::address::SecretError;
+use crate::format::record::MAX_PAYLOAD;
 
 /// Who holds a session's lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub enum Error {
     #[error("the session's lock was lost, and what is stored is no longer what was read")]
     LockLost,
     /// The payload is too large.
-    #[error("a session may have at most {} bytes", crate::MAX_PAYLOAD)]
+    #[error("a session may have at most {} bytes", MAX_PAYLOAD)]
     TooLarge(usize),
     /// The stored bytes are not what was committed.
     #[error("the bytes of a session do not match their length or checksum; what is stored was left as it is")]

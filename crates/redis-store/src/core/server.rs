@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 use redis::{Cmd, Value};
 
 use crate::address::Address;
-use crate::connection::Dialer;
-use crate::error::{Error, Refusal};
-use crate::forks;
-use crate::link::Link;
+use crate::core::forks;
+use crate::wire::connection::Dialer;
+use crate::wire::error::{Error, Refusal};
+use crate::wire::link::Link;
 
 /// A server. Nothing is connected before it is asked something.
 pub struct Server {

@@ -6,9 +6,9 @@
 use redis::{Value, cmd};
 
 use crate::address::Endpoint;
-use crate::connection::{Connection, Dialer, Fault};
-use crate::error::{Error, Refusal};
-use crate::stream::Deadline;
+use crate::wire::connection::{Connection, Dialer, Fault};
+use crate::wire::error::{Error, Refusal};
+use crate::wire::stream::Deadline;
 
 const SLOTS: usize = 16384;
 

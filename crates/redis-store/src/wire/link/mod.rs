@@ -20,10 +20,10 @@ use redis::{Cmd, Value};
 use self::cluster::Nodes;
 use self::sentinel::Watched;
 use crate::address::{Endpoint, Servers};
-use crate::connection::{Connection, Dialer, Fault};
-use crate::error::{Error, Refusal};
-use crate::request::{Form, Request};
-use crate::stream::Deadline;
+use crate::wire::connection::{Connection, Dialer, Fault};
+use crate::wire::error::{Error, Refusal};
+use crate::wire::request::{Form, Request};
+use crate::wire::stream::Deadline;
 
 /// How long to wait before asking again who serves what.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
-use crate::error::Error;
-use crate::key::{Key, Names, TAG, from_base64url};
-use crate::lease::{MAX_PAYLOAD, Nonce};
-use crate::record::{Commit, Facts, HEADER, Header};
-use crate::request::Request;
-use crate::script::{RESTORE, Verdict};
-use crate::store::Store;
+use crate::core::store::Store;
+use crate::core::token::Nonce;
+use crate::format::key::{Key, Names, TAG, from_base64url};
+use crate::format::record::{Commit, Facts, HEADER, Header, MAX_PAYLOAD};
+use crate::format::script::{RESTORE, Verdict};
+use crate::wire::error::Error;
+use crate::wire::request::Request;
 
 /// Names that a server goes through in one step.
 const STEP: u32 = 1000;

@@ -4,21 +4,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::TryRng as _;
-use rand::rngs::SysRng;
+use crate::core::counters::Counter;
+use crate::core::store::Store;
+use crate::core::token::{Nonce, Token};
+use crate::format::key::{Key, Names};
+use crate::format::record::{Commit, Facts, HEADER, Header, MAX_PAYLOAD};
+use crate::format::script::{COMMIT, RELEASE, TOUCH, Verdict};
+use crate::operations::heartbeat::Process;
+use crate::wire::error::Error;
+use crate::wire::request::{Reply, Request};
 
-use crate::acquire::Mark;
-use crate::counters::Counter;
-use crate::error::Error;
-use crate::heartbeat::Process;
-use crate::key::{Key, Names, TAG, base64url};
-use crate::record::{Commit, Facts, HEADER, Header};
-use crate::request::{Reply, Request};
-use crate::script::{COMMIT, RELEASE, TOUCH, Verdict};
-use crate::store::Store;
-
-/// The most bytes one payload may have: 16 MiB.
-pub const MAX_PAYLOAD: usize = 16 << 20;
+/// A point in the life of a session: see [`Acquire::since`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// 0 where there was no session.
+    pub incarnation: u64,
+    /// The random number of the commit that made it what it was. A version would not do: after a fail-over it can come
+    /// again, with another content.
+    pub commit: u64,
+    /// The server's clock in microseconds: what was ended since has a greater number.
+    pub began: u64,
+}
 
 /// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,58 +49,6 @@ pub enum Over {
 
 /// A version that no session gets to: what is there is not what was read.
 const NOT_READ: u64 = u64::MAX - 1;
-
-/// Who may unlock: a random text of its own for each lease, empty for one without a lock.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Token(Option<[u8; TAG]>);
-
-/// A random number that tells a call from its repetition.
-#[derive(Clone, Copy)]
-pub(crate) struct Nonce(u64);
-
-impl Token {
-    /// That of a lease without a lock.
-    pub(crate) const NONE: Self = Self(None);
-
-    /// A token that nobody else has, and a nonce.
-    pub(crate) fn draw() -> Result<(Self, Nonce), Error> {
-        let mut random = [0; 24];
-        fill(&mut random)?;
-        let (token, nonce) = random.split_first_chunk().unwrap_or((&[0; 16], &[]));
-        let nonce = nonce.first_chunk().copied().unwrap_or_default();
-        Ok((Self(Some(base64url(token))), Nonce(u64::from_le_bytes(nonce))))
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], <[u8; TAG]>::as_slice)
-    }
-}
-
-impl Nonce {
-    /// For a call that changes nothing.
-    pub(crate) const NONE: Self = Self(0);
-
-    /// A number that nobody else has.
-    pub(crate) fn draw() -> Result<Self, Error> {
-        let mut random = [0; 8];
-        fill(&mut random)?;
-        Ok(Self(u64::from_le_bytes(random)))
-    }
-
-    /// The number of the next call of the same lease.
-    fn next(&mut self) -> Self {
-        self.0 = self.0.wrapping_add(1);
-        *self
-    }
-
-    pub(crate) fn to_bytes(self) -> [u8; 8] {
-        self.0.to_le_bytes()
-    }
-}
-
-fn fill(random: &mut [u8]) -> Result<(), Error> {
-    SysRng.try_fill_bytes(random).map_err(|_| Error::NoEntropy)
-}
 
 /// One request's hold on one session. Dropping it releases it.
 pub struct Lease {

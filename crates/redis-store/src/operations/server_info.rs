@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use redis::{Value, cmd};
 
-use crate::error::Error;
-use crate::request::Request;
-use crate::store::Store;
+use crate::core::store::Store;
+use crate::wire::error::Error;
+use crate::wire::request::Request;
 
 /// Round trips of which the fastest counts.
 const PINGS: u32 = 5;

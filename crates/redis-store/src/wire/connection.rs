@@ -7,9 +7,9 @@ use redis::{Cmd, Parser, RedisError, ServerError, Value, cmd};
 use rustls::ClientConfig;
 
 use crate::address::{Address, Endpoint, Secret};
-use crate::error::{Error, Refusal};
-use crate::stream::{Deadline, Stream};
-use crate::tls;
+use crate::wire::error::{Error, Refusal};
+use crate::wire::stream::{Deadline, Stream};
+use crate::wire::tls;
 
 /// How to introduce oneself to a server.
 pub(crate) struct Introduction<'a> {

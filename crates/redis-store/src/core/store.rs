@@ -7,15 +7,16 @@ use parking_lot::{Mutex, MutexGuard};
 use redis::{Value, cmd};
 
 use crate::address::{Address, Servers};
-use crate::connection::Dialer;
-use crate::counters::{self, Counter, Counters};
-use crate::error::Error;
-use crate::forks;
-use crate::key::{Key, Names};
-use crate::lease::Nonce;
-use crate::link::Link;
-use crate::request::{Reply, Request};
-use crate::script::{DESTROY, Verdict};
+use crate::core::counters::{self, Counter, Counters};
+use crate::core::forks;
+use crate::core::token::Nonce;
+use crate::format::key::{self, Key, Names};
+use crate::format::record::{Header, Unsound};
+use crate::format::script::{DESTROY, Verdict};
+use crate::wire::connection::Dialer;
+use crate::wire::error::Error;
+use crate::wire::link::Link;
+use crate::wire::request::{Reply, Request};
 
 /// A store on the servers of one address. Nothing is connected before the first request needs it.
 pub struct Store {
@@ -103,6 +104,17 @@ impl Store {
         Names::new(&self.dialer.address.prefix, key)
     }
 
+    /// The header of a value that was read, whose payload is what was committed.
+    pub(crate) fn verified(&self, key: &Key, value: &[u8]) -> Result<Header, Error> {
+        Header::read(key, value).map_err(|unsound| match unsound {
+            Unsound::Foreign => self.foreign(),
+            Unsound::Damaged => {
+                self.count(Counter::Corrupt, 1);
+                Error::Damaged
+            }
+        })
+    }
+
     /// How connections are made.
     pub(crate) fn dialer(&self) -> &Dialer {
         &self.dialer
@@ -163,7 +175,7 @@ impl Store {
 
     /// Its slot in a cluster.
     pub(crate) fn counters_slot(&self) -> u16 {
-        crate::key::slot(&self.counters_name())
+        key::slot(&self.counters_name())
     }
 
     pub(crate) fn is_cluster(&self) -> bool {

@@ -7,9 +7,9 @@ use redis::{Value, cmd};
 
 use crate::address::Endpoint;
 use crate::address::{Address, Servers};
-use crate::connection::{Connection, Dialer, Fault, Introduction};
-use crate::error::{Error, Refusal};
-use crate::stream::Deadline;
+use crate::wire::connection::{Connection, Dialer, Fault, Introduction};
+use crate::wire::error::{Error, Refusal};
+use crate::wire::stream::Deadline;
 
 /// How long a connection is used without asking whether it still leads to the master.
 const INTERVAL: Duration = Duration::from_secs(1);
