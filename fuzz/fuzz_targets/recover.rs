@@ -2,7 +2,7 @@
 //! What an input means is told in `edits`, what must hold in `stage`.
 #![no_main]
 
-#[path = "../../crates/store/src/byte_lock.rs"]
+#[path = "../../crates/store/src/file/byte_lock.rs"]
 #[allow(dead_code, reason = "the store's own module, of which a part is used")]
 mod byte_lock;
 #[path = "../../crates/store/tests/hostile/edits.rs"]
@@ -10,12 +10,15 @@ mod byte_lock;
 mod edits;
 #[path = "../../crates/store/tests/harness/mod.rs"]
 mod harness;
-#[path = "../../crates/store/src/layout.rs"]
+#[path = "../../crates/store/src/file/layout.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
 mod layout;
 #[path = "../../crates/store/tests/hostile/stage.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod stage;
+#[path = "../../crates/store/src/file/words.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
+mod words;
 
 use std::sync::OnceLock;
 

@@ -2,28 +2,31 @@
 //! What an input means is told in `edits`, what must hold in `stage`.
 #![no_main]
 
-#[path = "../../crates/store/src/byte_lock.rs"]
+#[path = "../../crates/store/src/file/byte_lock.rs"]
 #[allow(dead_code, reason = "the store's own module, of which a part is used")]
 mod byte_lock;
 #[path = "../../crates/store/tests/hostile/edits.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod edits;
-#[path = "../../crates/store/tests/former/fixture.rs"]
+#[path = "../../crates/store/tests/format_1/fixture.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod fixture;
-#[path = "../../crates/store/tests/hostile/former.rs"]
-mod former;
+#[path = "../../crates/store/tests/hostile/format_1.rs"]
+mod format_1;
 #[path = "../../crates/store/tests/harness/mod.rs"]
 mod harness;
-#[path = "../../crates/store/src/layout.rs"]
+#[path = "../../crates/store/src/file/layout.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
 mod layout;
-#[path = "../../crates/store/tests/former/scene.rs"]
+#[path = "../../crates/store/tests/format_1/scene.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod scene;
 #[path = "../../crates/store/tests/hostile/stage.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod stage;
+#[path = "../../crates/store/src/file/words.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
+mod words;
 
 use std::sync::OnceLock;
 
@@ -32,7 +35,7 @@ use libfuzzer_sys::fuzz_target;
 static BASE: OnceLock<(tempfile::TempDir, stage::Base)> = OnceLock::new();
 
 fuzz_target!(|input: &[u8]| {
-    let (dir, base) = BASE.get_or_init(|| (harness::temporary(), former::base()));
+    let (dir, base) = BASE.get_or_init(|| (harness::temporary(), format_1::base()));
     if let Err(what) = stage::play(base, dir.path(), input, true) {
         panic!("{what}");
     }

@@ -88,7 +88,7 @@ impl Local {
     /// sessions have moved.
     fn with<T>(&self, work: impl Fn(&Arc<store::Store>) -> Result<T, store::Error>) -> Result<T, StoreError> {
         let first = self.attached(|attached| match work(attached) {
-            Err(store::Error::Moved | store::Error::Forked) => Err(Arc::clone(attached)),
+            Err(store::Error::Relocated | store::Error::Forked) => Err(Arc::clone(attached)),
             result => Ok(result),
         });
         let result = match first {
@@ -151,7 +151,7 @@ impl Local {
         error: store::Error,
     ) -> Result<Box<dyn Lease>, StoreError> {
         match error {
-            store::Error::Moved | store::Error::Forked => {
+            store::Error::Relocated | store::Error::Forked => {
                 let lease = self.with(|store| store.acquire(&local(key), request))?;
                 Ok(Box::new(LocalLease(lease)))
             }
@@ -399,7 +399,7 @@ fn committed(outcome: store::Outcome) -> Committed {
     match outcome {
         store::Outcome::Stored => Committed::Stored,
         store::Outcome::Ended => Committed::Ended,
-        store::Outcome::Moved => Committed::Moved,
+        store::Outcome::VersionChanged => Committed::Moved,
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Each case runs in a child process, so that a SIGBUS is a failed case and not the end of the test.
 
+mod actors;
 mod harness;
-mod troupe;
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -83,7 +83,7 @@ fn full_while_growing() -> Checked {
     // Some room is taken away now and given back in the end.
     let stat = rustix::fs::statvfs(disk.path()).map_err(|e| e.to_string())?;
     disk.fill(stat.f_bfree - 300);
-    let mut other = Worker::start(|| troupe::player(disk.path()));
+    let mut other = Worker::start(|| actors::player(disk.path()));
     other.ask("write s kept")?;
     let stored = in_thread(|| {
         let store = attach_existing(disk.path())?;
@@ -117,8 +117,8 @@ fn full_while_growing() -> Checked {
     if other.ask("write s on the full disk")? != "Stored" || other.ask("snapshot s")? != "on the full disk" {
         return Err("another process could not update".to_owned());
     }
-    // Newcomers too: seats for them may have to be allocated.
-    let mut newcomers: Vec<Worker> = (0..12).map(|_| Worker::start(|| troupe::player(disk.path()))).collect();
+    // Newcomers too: owner slots for them may have to be allocated.
+    let mut newcomers: Vec<Worker> = (0..12).map(|_| Worker::start(|| actors::player(disk.path()))).collect();
     let served = newcomers.iter_mut().filter_map(|worker| worker.ask("snapshot s").ok()).count();
     if served < 4 || newcomers.iter_mut().any(|worker| !worker.child.alive()) {
         return Err(format!("{served} of 12 newcomers were served on the full disk, or one died"));
@@ -337,7 +337,7 @@ fn end_of(image: &[u8], key: [u8; 16], payload: &[u8]) -> Option<usize> {
     Some((node + 120).max(block + payload.len()))
 }
 
-/// Offset of the first chunk: before it lie only header, seats, shards, tables and directories.
+/// Offset of the first chunk: before it lie only header, owner slots, shards, tables and directories.
 const CHUNKS_AT: usize = 0x160_0000;
 
 fn cut_short() -> Checked {
@@ -441,14 +441,14 @@ fn copied() -> Checked {
         put(&store, "s", b"content")?;
         put(&store, "t", b"content")
     })??;
-    let mut holder = Worker::start(|| troupe::player(dir.path()));
-    let mut waiter = Worker::start(|| troupe::player(dir.path()));
-    let mut probe = Worker::start(|| troupe::player(dir.path()));
+    let mut holder = Worker::start(|| actors::player(dir.path()));
+    let mut waiter = Worker::start(|| actors::player(dir.path()));
+    let mut probe = Worker::start(|| actors::player(dir.path()));
     holder.ask("hold s")?;
     holder.ask("hold t")?;
-    troupe::queue_up(&mut probe, &mut waiter, "take s 20000 w", 1)?;
+    actors::queue_up(&mut probe, &mut waiter, "take s 20000 w", 1)?;
     fs::copy(store_file(dir.path()), store_file(copy.path())).map_err(|e| e.to_string())?;
-    let mut other = Worker::start(|| troupe::player(copy.path()));
+    let mut other = Worker::start(|| actors::player(copy.path()));
     for id in ["s", "t"] {
         let answer = other.ask(&format!("take {id} 0 !"))?;
         if !answer.starts_with("took") || other.ask(&format!("snapshot {id}"))? != "content!" {

@@ -1,6 +1,6 @@
 //! Store files that another version of the program made: nobody's sessions are destroyed, nobody is locked out for good.
 
-#[path = "former/fixture.rs"]
+#[path = "format_1/fixture.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod fixture;
 mod harness;
@@ -30,9 +30,9 @@ fn main() -> ExitCode {
     suite.case("who may not make a store sets none aside", reader_leaves_it);
     suite.case("who may not make a store brings nothing over", reader_brings_nothing_over);
     suite.case("workers of another version are waited for", || waits_for_old_workers(make_other_layout, false));
-    suite.case("workers of an earlier format are waited for", || waits_for_old_workers(fixture::make_former, true));
+    suite.case("workers of an earlier format are waited for", || waits_for_old_workers(fixture::make_format_1, true));
     suite.case("workers of another version that stay are told of", || old_workers_stay(make_other_layout));
-    suite.case("workers of an earlier format that stay are told of", || old_workers_stay(fixture::make_former));
+    suite.case("workers of an earlier format that stay are told of", || old_workers_stay(fixture::make_format_1));
     suite.case("sessions beyond cloakroom.size are brought over", more_than_allowed);
     suite.case("no room for a second file", no_room);
     suite.case("a file system without a limit has room", no_limit);
@@ -58,7 +58,7 @@ fn make_other_layout(dir: &Path) {
 }
 
 /// The files in `dir` that were set aside, in order.
-fn aside(dir: &Path) -> Vec<PathBuf> {
+fn quarantined(dir: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(dir)
         .expect("the directory")
         .map(|entry| entry.expect("an entry").path())
@@ -77,7 +77,7 @@ fn set_aside(change: fn(&Path)) -> Checked {
         in_thread(|| {
             let store = attach(dir.path(), 16);
             let note = store.take_note().ok_or("nobody was told")?;
-            let kept = aside(dir.path());
+            let kept = quarantined(dir.path());
             let newest = kept.last().ok_or("nothing was set aside")?;
             if kept.len() != round || !note.contains(&*newest.to_string_lossy()) {
                 return Err(format!("{} files set aside after {round} rounds; told: {note}", kept.len()));
@@ -102,7 +102,7 @@ fn reader_leaves_it() -> Checked {
     let Err(refusal) = in_thread(|| attach_existing(dir.path()).map(drop))? else {
         return Err("attached".to_owned());
     };
-    if !aside(dir.path()).is_empty() || !refusal.contains("another version") {
+    if !quarantined(dir.path()).is_empty() || !refusal.contains("another version") {
         return Err(format!("set aside, or told badly: {refusal}"));
     }
     Ok(Finding::Passed("refused, file untouched".to_owned()))
@@ -111,13 +111,16 @@ fn reader_leaves_it() -> Checked {
 fn reader_brings_nothing_over() -> Checked {
     let dir = temporary();
     in_thread(|| put(&attach(dir.path(), 16), "s", b"content"))??;
-    fixture::make_former(dir.path());
+    fixture::make_format_1(dir.path());
     let before = fs::read(store_file(dir.path())).expect("the file");
     let Err(refusal) = in_thread(|| attach_existing(dir.path()).map(drop))? else {
         return Err("attached".to_owned());
     };
     let untouched = fs::read(store_file(dir.path())).expect("the file") == before;
-    if !untouched || !aside(dir.path()).is_empty() || !refusal.contains("the next PHP process that starts a session") {
+    if !untouched
+        || !quarantined(dir.path()).is_empty()
+        || !refusal.contains("the next PHP process that starts a session")
+    {
         return Err(format!("changed, or told badly: {refusal}"));
     }
     Ok(Finding::Passed("refused, file untouched".to_owned()))
@@ -153,7 +156,7 @@ fn waits_for_old_workers(change: fn(&Path), kept: bool) -> Checked {
     });
     // Long enough for the new worker to have met the old one; it must not have done anything to the file.
     while start.elapsed() < Duration::from_millis(300) {
-        if waiting.is_finished() || !aside(dir.path()).is_empty() {
+        if waiting.is_finished() || !quarantined(dir.path()).is_empty() {
             return Err("an old worker's store was taken away".to_owned());
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -164,7 +167,7 @@ fn waits_for_old_workers(change: fn(&Path), kept: bool) -> Checked {
     if found.is_some_and(|found| found == b"content") != kept {
         return Err(format!("the old worker's session was {}brought over", if kept { "not " } else { "" }));
     }
-    let files = aside(dir.path()).len();
+    let files = quarantined(dir.path()).len();
     if files != 1 {
         return Err(format!("{files} files were set aside"));
     }
@@ -182,7 +185,7 @@ fn old_workers_stay(change: fn(&Path)) -> Checked {
     worker.join();
     let Err(refusal) = refusal else { return Err("attached".to_owned()) };
     let text = refusal.to_string();
-    if !text.contains("still use it") || !aside(dir.path()).is_empty() || waited > Duration::from_secs(15) {
+    if !text.contains("still use it") || !quarantined(dir.path()).is_empty() || waited > Duration::from_secs(15) {
         return Err(format!("after {:.1} s: {text}", waited.as_secs_f64()));
     }
     Ok(Finding::Passed(format!("refused after {:.1} s, file untouched", waited.as_secs_f64())))
@@ -197,7 +200,7 @@ fn more_than_allowed() -> Checked {
         let store = attach(dir.path(), 64);
         (0..sessions).try_for_each(|i| put(&store, &format!("s{i}"), &value(i, 50_000)))
     })??;
-    fixture::make_former(dir.path());
+    fixture::make_format_1(dir.path());
     in_thread(|| {
         let store = attach(dir.path(), 8);
         for i in 0..sessions {
@@ -224,7 +227,7 @@ fn on_a_small_disk() -> Result<Result<Disk, String>, String> {
         let store = attach(disk.path(), 8);
         (0..80).try_for_each(|i| put(&store, &format!("s{i}"), &value(i, 50_000)))
     })??;
-    fixture::make_former(disk.path());
+    fixture::make_format_1(disk.path());
     Ok(Ok(disk))
 }
 
@@ -276,7 +279,7 @@ fn no_limit() -> Checked {
         Err(why) => return Ok(Finding::Skipped(format!("no disk without a limit: {why}"))),
     };
     in_thread(|| put(&attach(disk.path(), 16), "s", b"content"))??;
-    fixture::make_former(disk.path());
+    fixture::make_format_1(disk.path());
     in_thread(|| match get(&attach(disk.path(), 16), "s")? {
         Some(content) if content == b"content" => Ok(Finding::Passed("brought over".to_owned())),
         other => Err(format!("it reads {:?}", other.map(|content| content.len()))),

@@ -3,14 +3,14 @@
 //! Where a time is held to a bound, the machine may be busy with something else: a case says what it measured, judges a
 //! median, and adds what a plain sleep of the same length took too long in the same moment.
 
+mod actors;
 mod harness;
-mod troupe;
 
 use std::time::{Duration, Instant};
 
+use actors::{player, queue_up};
 use harness::process::Worker;
 use harness::{Checked, Finding, Random, Suite, attach, attach_existing, in_thread, put, sound, temporary};
-use troupe::{player, queue_up};
 
 /// A bound that only something stuck reaches.
 const SOON: Duration = Duration::from_secs(5);

@@ -2,29 +2,33 @@
 //! that once broke a promise is here by name; the inputs that the fuzz targets `operate`, `recover` and `upgrade` keep, and a
 //! sample of random ones, are played as well.
 
-#[path = "../src/byte_lock.rs"]
+#[path = "../src/file/byte_lock.rs"]
 #[allow(dead_code, reason = "the store's own module, of which a part is used")]
 mod byte_lock;
 #[path = "hostile/edits.rs"]
 mod edits;
-#[path = "former/fixture.rs"]
+#[path = "format_1/fixture.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod fixture;
-#[path = "hostile/former.rs"]
-mod former;
+#[path = "hostile/format_1.rs"]
+mod format_1;
 mod harness;
-#[path = "../src/layout.rs"]
+#[path = "../src/file/layout.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
 mod layout;
-#[path = "former/scene.rs"]
+#[path = "format_1/scene.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod scene;
 #[path = "hostile/stage.rs"]
 mod stage;
+#[path = "../src/file/words.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
+mod words;
 
 use harness::image::Image;
-use layout::{ChunkState, Owner, SEAT_SIZE, SEATS_AT, TABLE_AT, header, node, offset, seat, shard, shard_at};
+use layout::{SLOT_SIZE, SLOTS_AT, TABLE_AT, header, node, offset, shard, shard_at, slot};
 use stage::{Base, play};
+use words::{ChunkState, Owner};
 
 fn sample(make: impl FnOnce(&std::path::Path) -> Base, rebooted: bool) {
     let dir = harness::temporary();
@@ -50,7 +54,7 @@ fn random_damage_is_recovered_from() {
 
 #[test]
 fn random_damage_to_an_earlier_format_is_survived() {
-    sample(|_| former::base(), true);
+    sample(|_| format_1::base(), true);
 }
 
 /// Damages the base by hand and plays `operations`, pairs of operation and session, on it.
@@ -123,41 +127,41 @@ fn an_index_that_is_being_changed_by_nobody() {
 }
 
 #[test]
-fn seats_that_list_what_is_no_node() {
-    staged("seats that list what is no node", 0, &everything(), |base, image| {
-        for seat in 0..8 {
-            let at = SEATS_AT + seat * SEAT_SIZE;
-            let place = base.atlas.nodes[seat as usize];
-            set32(image, at + seat::STATE, 1);
-            set32(image, at + seat::WAITING, place + 1);
-            set32(image, at + seat::LEASES, place + 1);
-            set32(image, at + seat::LEASES + 4, 0xffff_0000);
-            set32(image, at + seat::LEASES + 8, place);
-            set32(image, at + seat::LEASES + 12, base.atlas.blocks[seat as usize]);
+fn slots_that_list_what_is_no_node() {
+    staged("slots that list what is no node", 0, &everything(), |base, image| {
+        for slot in 0..8 {
+            let at = SLOTS_AT + slot * SLOT_SIZE;
+            let place = base.atlas.nodes[slot as usize];
+            set32(image, at + slot::STATE, 1);
+            set32(image, at + slot::WAITING, place + 1);
+            set32(image, at + slot::LEASES, place + 1);
+            set32(image, at + slot::LEASES + 4, 0xffff_0000);
+            set32(image, at + slot::LEASES + 8, place);
+            set32(image, at + slot::LEASES + 12, base.atlas.blocks[slot as usize]);
         }
     });
 }
 
 #[test]
-fn a_seat_of_the_dead_can_be_taken() {
+fn a_slot_of_the_dead_can_be_taken() {
     let dir = harness::temporary();
     let base = Base::build(dir.path());
     let place =
         *base.atlas.nodes.iter().find(|at| word32(&base.image, offset(**at) + node::HEAD) & 3 == 1).expect("a session");
     for listed in [place, place + 1] {
         let mut image = base.image.clone();
-        // No other seat is to be had than those of dead owners.
-        set32(&mut image, header::SEATS, 4096);
-        (0..4096).for_each(|seat| set32(&mut image, SEATS_AT + seat * SEAT_SIZE + seat::STATE, 1));
-        set32(&mut image, SEATS_AT + seat::WAITING, listed);
-        set32(&mut image, SEATS_AT + seat::LEASES, listed);
-        // The lock was handed to the seat when its next owner had taken it and not yet left the queue.
-        let generation = word32(&image, SEATS_AT + seat::GENERATION);
+        // No other owner slot is to be had than those of dead owners.
+        set32(&mut image, header::SLOTS, 4096);
+        (0..4096).for_each(|slot| set32(&mut image, SLOTS_AT + slot * SLOT_SIZE + slot::STATE, 1));
+        set32(&mut image, SLOTS_AT + slot::WAITING, listed);
+        set32(&mut image, SLOTS_AT + slot::LEASES, listed);
+        // The lock was handed to the owner slot when its next owner had taken it and not yet left the queue.
+        let generation = word32(&image, SLOTS_AT + slot::GENERATION);
         set32(&mut image, offset(place) + node::LOCK, Owner::new(0, generation + 1).0);
         image.write(dir.path());
         harness::in_thread(|| {
             let store = harness::attach_existing(dir.path()).expect("attach");
-            assert_eq!(harness::get(&store, "nobody"), Ok(None), "a seat is taken");
+            assert_eq!(harness::get(&store, "nobody"), Ok(None), "a slot is taken");
             let report = store.check().expect("check");
             if listed == place {
                 assert_eq!(report.problems, Vec::<String>::new());
@@ -168,12 +172,12 @@ fn a_seat_of_the_dead_can_be_taken() {
     }
 }
 
-/// Lock words that name the very seat that the next process takes, in the generation in which it takes it.
+/// Lock words that name the very owner slot that the next process takes, in the generation in which it takes it.
 #[test]
 fn locks_held_by_whoever_comes_next() {
     for choices in [0, edits::choice::NOT_ALONE] {
         staged("locks held by whoever comes next", choices, &everything(), |base, image| {
-            let generation = word32(image, SEATS_AT + seat::GENERATION);
+            let generation = word32(image, SLOTS_AT + slot::GENERATION);
             for word in [Owner::new(0, generation + 1).0, Owner::new(0, generation + 1).0 | Owner::WAITERS] {
                 nodes(base).for_each(|at| set32(image, at + node::LOCK, word));
                 nodes(base).step_by(2).for_each(|at| set32(image, at + node::QUEUE, 2 | 3 << 16));
@@ -187,7 +191,7 @@ fn locks_held_by_whoever_comes_next() {
 fn a_store_at_its_path_that_says_it_was_left() {
     for state in 1..4 {
         staged("a store at its path that says it was left", 0, &everything(), |_, image| {
-            set32(image, header::MOVED, state);
+            set32(image, header::RELOCATION, state);
         });
     }
 }
@@ -196,7 +200,7 @@ fn a_store_at_its_path_that_says_it_was_left() {
 fn a_header_that_claims_more_than_there_is() {
     staged("a header that claims more than there is", 0, &everything(), |_, image| {
         set32(image, header::CHUNKS, u32::MAX);
-        set32(image, header::SEATS, u32::MAX);
+        set32(image, header::SLOTS, u32::MAX);
     });
     let dir = harness::temporary();
     let mut image = Base::build(dir.path()).image;
@@ -215,9 +219,9 @@ fn counts_that_cannot_be() {
     staged("counts that cannot be", 0, &everything, |_, image| {
         for i in 0..28 {
             image.set(header::TOTALS + 8 * i, &[0xff; 8]);
-            image.set(SEATS_AT + seat::COUNTERS + 8 * i, &[0xff; 8]);
+            image.set(SLOTS_AT + slot::COUNTERS + 8 * i, &[0xff; 8]);
         }
-        image.set(SEATS_AT + seat::STATE, &[1]);
+        image.set(SLOTS_AT + slot::STATE, &[1]);
         image.set(header::RECOVERIES, &[0xff; 8]);
         for id in 0..4 {
             let at = shard_at(id);
@@ -272,10 +276,10 @@ fn what_a_rebuild_gives_up_is_free() {
 fn kept_inputs() {
     let dir = harness::temporary();
     let present = Base::build(dir.path());
-    let former = former::base();
+    let earlier = format_1::base();
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     for (target, base, rebooted) in
-        [("operate", &present, false), ("recover", &present, true), ("upgrade", &former, true)]
+        [("operate", &present, false), ("recover", &present, true), ("upgrade", &earlier, true)]
     {
         let mut played = 0;
         for entry in std::fs::read_dir(corpus.join(target)).expect("a corpus") {

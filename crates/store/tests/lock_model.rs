@@ -19,7 +19,7 @@ fn main() -> std::process::ExitCode {
     let deaths = if harness::soak() { 3 } else { 2 };
     suite.case("three processes, some die", || lock(deaths, false, false));
     suite.case("three processes, some die and give up waiting", || lock(if deaths > 2 { 2 } else { 1 }, false, true));
-    suite.case("three processes, newcomers take the seats of the dead", || lock(deaths - 1, true, false));
+    suite.case("three processes, newcomers take the slots of the dead", || lock(deaths - 1, true, false));
     for flaw in [
         Flaw::NoWaitersBit,
         Flaw::NoTickets,

@@ -2,15 +2,15 @@
 //!
 //! A proof of life that names processes by number would take one for another here.
 
+mod actors;
 mod harness;
-mod troupe;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use actors::{player, queue_up};
 use harness::process::{Worker, enter_pid_namespace};
 use harness::{Checked, Finding, Suite, attach, attach_existing, in_thread, put, sound, temporary};
-use troupe::{player, queue_up};
 
 /// A bound that only something stuck reaches.
 const SOON: Duration = Duration::from_secs(5);

@@ -1,21 +1,21 @@
 //! Several processes on one store: against a plain map, over restarts, and with holders and owners of a shard that stop
 //! or fork. Who gets a lock next, and when, is in `handover.rs`.
 
+mod actors;
 mod harness;
-mod troupe;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use actors::{fork_under_lease, player, queue_up};
 use cloakroom_store::{Acquire, Inheritance, Lease, Outcome, Over, Store};
 use harness::process::{Child, Worker, shared_words};
 use harness::{
     Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, get, in_thread, put, read, sound,
     temporary, value,
 };
-use troupe::{fork_under_lease, player, queue_up};
 
 /// A bound that only something stuck reaches.
 const SOON: Duration = Duration::from_secs(5);
@@ -131,7 +131,7 @@ fn write_over_what_was_read(
     let first = match dice % 4 {
         0 => {
             put(store, id, b"meanwhile")?;
-            Outcome::Moved
+            Outcome::VersionChanged
         }
         1 => {
             put(store, id, b"meanwhile")?;
@@ -150,9 +150,11 @@ fn write_over_what_was_read(
     match outcome {
         Outcome::Stored => {}
         // The lease now shows what is there, and may replace that.
-        Outcome::Moved if read(&mut lease)? != b"meanwhile" => return Err("it moved to something else".to_owned()),
-        Outcome::Moved if write(&mut lease)? == Outcome::Stored => {}
-        Outcome::Moved => return Err("a second write over what was read was refused".to_owned()),
+        Outcome::VersionChanged if read(&mut lease)? != b"meanwhile" => {
+            return Err("it moved to something else".to_owned());
+        }
+        Outcome::VersionChanged if write(&mut lease)? == Outcome::Stored => {}
+        Outcome::VersionChanged => return Err("a second write over what was read was refused".to_owned()),
         Outcome::Ended => put(store, id, &next)?,
     }
     drop(lease);

@@ -154,9 +154,9 @@ impl Image {
         self.set(shard_at(shard as usize) as u64, &1u32.to_le_bytes());
     }
 
-    /// Whether a lease of seat `index` lists space that is allocated and not published.
+    /// Whether a lease of owner slot `index` lists space that is allocated and not published.
     pub(crate) fn has_pending(&self, index: u64) -> bool {
-        let (page, within) = (self.page(seat_at(index) / PAGE as u64 * PAGE as u64), seat_at(index) as usize % PAGE);
+        let (page, within) = (self.page(slot_at(index) / PAGE as u64 * PAGE as u64), slot_at(index) as usize % PAGE);
         (0..8).any(|lease| page[within + LEASES + 8 * lease + 4..][..4] != [0; 4])
     }
 
@@ -167,7 +167,7 @@ impl Image {
 }
 
 /// Offsets of the fixed parts of a store file with four shards, and of its chunks.
-const SEATS: usize = 0x1_0000;
+const SLOTS: usize = 0x1_0000;
 const SHARDS: usize = 0x21_0000;
 const TABLE: usize = 0x25_0000;
 const DIRECTORIES: usize = 0x46_0000;
@@ -185,9 +185,9 @@ fn directory_at(shard: usize) -> usize {
 }
 
 /// Byte ranges in which the state of a small store with four shards changes, payloads left out, in a file of `len`
-/// bytes: header, seats, shard headers, chunk table, directories and the beginning of each chunk.
+/// bytes: header, owner slots, shard headers, chunk table, directories and the beginning of each chunk.
 pub(crate) fn hot_ranges(len: usize) -> Vec<(usize, usize)> {
-    let mut ranges = vec![(0, 1024), (SEATS, SEATS + 4096), (TABLE, TABLE + 1024)];
+    let mut ranges = vec![(0, 1024), (SLOTS, SLOTS + 4096), (TABLE, TABLE + 1024)];
     ranges.extend((0..4).map(|i| (shard_at(i), shard_at(i) + 640)));
     ranges.extend((0..4).map(|i| (directory_at(i), directory_at(i) + 64)));
     ranges.extend((0..16).map(|i| (CHUNKS + i * CHUNK, CHUNKS + i * CHUNK + 4096)));
@@ -197,15 +197,15 @@ pub(crate) fn hot_ranges(len: usize) -> Vec<(usize, usize)> {
     ranges
 }
 
-/// Offset of the number of allocated seats in the header, and of seat `index`, whose first word is its state.
-pub(crate) const SEAT_COUNT: u64 = 268;
+/// Offset of the number of allocated owner slots in the header, and of owner slot `index`, whose first word is its state.
+pub(crate) const SLOT_COUNT: u64 = 268;
 
-/// Offset of the leases within a seat: each a node and its pending block.
+/// Offset of the leases within a owner slot: each a node and its pending block.
 const LEASES: usize = 48;
 
-/// Offset of seat `index`.
-pub(crate) fn seat_at(index: u64) -> u64 {
-    SEATS as u64 + index * 512
+/// Offset of owner slot `index`.
+pub(crate) fn slot_at(index: u64) -> u64 {
+    SLOTS as u64 + index * 512
 }
 
 /// Whether somebody has the lock of `shard` in the store file.

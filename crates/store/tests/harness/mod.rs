@@ -221,7 +221,7 @@ pub(crate) fn put(store: &Arc<Store>, id: &str, value: &[u8]) -> Result<(), Stri
     let mut lease = store.acquire(&store.key(b"", id.as_bytes()), &exclusive()).map_err(|e| format!("acquire: {e}"))?;
     match lease.commit(value, LIFE, Over::Anything) {
         Ok(Outcome::Stored) => Ok(()),
-        Ok(Outcome::Moved) => Err("a write over anything was refused".to_owned()),
+        Ok(Outcome::VersionChanged) => Err("a write over anything was refused".to_owned()),
         Ok(Outcome::Ended) => Err("the session had ended before the commit".to_owned()),
         Err(e) => Err(format!("commit: {e}")),
     }

@@ -411,7 +411,7 @@ impl Traced {
     }
 }
 
-/// Watches what a store file holds besides payloads: header, seats, shards, tables and the beginning of each chunk.
+/// Watches what a store file holds besides payloads: header, owner slots, shards, tables and the beginning of each chunk.
 pub(crate) struct Watch {
     map: &'static [u8],
     ranges: Vec<(usize, usize)>,

@@ -1,6 +1,6 @@
 //! Structured damage to the image of a store file: bytes are read as a list of edits, each of which names a structure
 //! of the file, a field of it and a value that is likely to matter there, such as a reference to another node or the
-//! name of a seat. Whoever can write the file knows its secret, so checksums can be made to match what was written.
+//! name of a owner slot. Whoever can write the file knows its secret, so checksums can be made to match what was written.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,10 @@ use twox_hash::XxHash3_64;
 
 use super::harness::image::{Image, PAGE};
 use super::layout::{
-    CHUNK_UNITS, CHUNKS_AT, ChunkState, Head, NodeState, Owner, Ref, SEAT_SIZE, SEATS_AT, TABLE_AT, UNIT, block,
-    chunk_ref, directory_at, header, node, offset, seat, shard, shard_at,
+    CHUNK_UNITS, CHUNKS_AT, Ref, SLOT_SIZE, SLOTS_AT, TABLE_AT, UNIT, block, chunk_ref, directory_at, header, node,
+    offset, shard, shard_at, slot,
 };
+use super::words::{ChunkState, Head, NodeState, Owner};
 
 /// Bytes of one edit.
 pub(crate) const EDIT: usize = 12;
@@ -154,7 +155,7 @@ impl Edit {
         let which = u64::from(self.which);
         let at = match self.structure % 10 {
             0 => 0,
-            1 => SEATS_AT + which % 10 * SEAT_SIZE,
+            1 => SLOTS_AT + which % 10 * SLOT_SIZE,
             2 => shard_at(self.which % 5),
             3 => {
                 let place = one(&atlas.nodes, self.which);
@@ -195,31 +196,31 @@ impl Edit {
             header::CAPACITY,
             header::CAPACITY + 4,
             header::CHUNKS,
-            header::MOVED,
-            header::SEATS,
+            header::RELOCATION,
+            header::SLOTS,
             header::CHUNK_HINT,
         ];
-        const SEAT: [u64; 14] = [
-            seat::STATE,
-            seat::GENERATION,
-            seat::WAKE,
-            seat::WAITING,
-            seat::NEXT,
-            seat::TICKET,
-            seat::TICKET + 4,
-            seat::SCRIPT_LEN,
-            seat::LEASES,
-            seat::LEASES + 4,
-            seat::LEASES + 8,
-            seat::LEASES + 12,
-            seat::SINCE + 4,
-            seat::COUNTERS + 4,
+        const SLOT: [u64; 14] = [
+            slot::STATE,
+            slot::GENERATION,
+            slot::WAKE,
+            slot::WAITING,
+            slot::NEXT,
+            slot::TICKET,
+            slot::TICKET + 4,
+            slot::SCRIPT_LEN,
+            slot::LEASES,
+            slot::LEASES + 4,
+            slot::LEASES + 8,
+            slot::LEASES + 12,
+            slot::SINCE + 4,
+            slot::COUNTERS + 4,
         ];
         let field = u64::from(self.field);
         let listed = |all: &[u64]| all.get(self.field as usize % all.len()).copied().unwrap_or(0);
         match self.structure % 10 {
             0 => listed(&HEADER),
-            1 => listed(&SEAT),
+            1 => listed(&SLOT),
             // Every word up to the bins, and these; the odd fields are the many words below.
             2 => field % 156 * 4,
             3 => field % 24 * 4,
@@ -244,11 +245,11 @@ impl Edit {
             6 => chunk_ref(self.other % (atlas.chunks + 2)) + small,
             7 => one(&atlas.nodes, self.other) + 1,
             8 | 9 => {
-                // A seat's name: as it is now, or as it will be when it was taken next.
-                let seat = self.other % 9;
-                let generation = word32(image, SEATS_AT + u64::from(seat) * SEAT_SIZE + 4).wrapping_add(small);
+                // A owner slot's name: as it is now, or as it will be when it was taken next.
+                let slot = self.other % 9;
+                let generation = word32(image, SLOTS_AT + u64::from(slot) * SLOT_SIZE + 4).wrapping_add(small);
                 let waiters = if self.kind % 16 == 9 { Owner::WAITERS } else { 0 };
-                Owner::new(seat, generation).0 | waiters
+                Owner::new(slot, generation).0 | waiters
             }
             10 => old ^ 1 << (self.literal % 32),
             11 => old.wrapping_add(small).wrapping_sub(3),

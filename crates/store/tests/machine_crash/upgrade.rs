@@ -16,7 +16,7 @@ use crate::harness::{Checked, Finding, Random, attach, get, in_thread, soak, sou
 use crate::{Committed, SECTOR, SECTORS, batch, history, judge, random_mix};
 
 /// The header's format, layout fingerprint and checksum, as format 1 has them.
-fn make_former(image: &mut Image) {
+fn make_format_1(image: &mut Image) {
     image.set(8, &1u32.to_le_bytes());
     image.set(12, &0x2ee9_5071u32.to_le_bytes());
     let header = image.page(0);
@@ -75,7 +75,7 @@ pub(crate) fn on_the_way() -> Checked {
         old.write_copy(dir.path());
         contents(dir.path(), &history.committed)?
     };
-    make_former(&mut old);
+    make_format_1(&mut old);
     let dir = temporary();
     old.write_copy(dir.path());
     if contents(dir.path(), &history.committed)? != before {
@@ -109,7 +109,7 @@ pub(crate) fn on_the_way() -> Checked {
 pub(crate) fn afterwards() -> Checked {
     let mut history = history(23, 3, 150)?;
     let mut old = history.images.pop().ok_or("no image")?;
-    make_former(&mut old);
+    make_format_1(&mut old);
     let dir = temporary();
     old.write_copy(dir.path());
     in_thread(|| drop(attach(dir.path(), 16)))?;

@@ -67,7 +67,7 @@ struct Writer {
     alive: bool,
     recovered: bool,
     rounds: u8,
-    /// The block it knows as its own, and the one that its seat lists (0: none).
+    /// The block it knows as its own, and the one that its owner slot lists (0: none).
     block: u8,
     listed: u8,
     value: u8,

@@ -1,14 +1,14 @@
 //! The session lock: taking it, queueing for it, handing it over, giving up, and recovering it from the dead, as
-//! `queue.rs`, `acquire.rs`, `rebuild.rs` (`make_queues`) and `seats.rs` (`sit_down`) do it.
+//! `queue.rs`, `acquire.rs`, `rebuild.rs` (`make_queues`) and `owner slots.rs` (`take_slot`) do it.
 //!
-//! One session, one shard, three seats. Each step is one load or store that others can see; what is looked at under
-//! the shard lock and changed by its owner only is one step. A process may die before each of its steps, and its seat
+//! One session, one shard, three owner slots. Each step is one load or store that others can see; what is looked at under
+//! the shard lock and changed by its owner only is one step. A process may die before each of its steps, and its owner slot
 //! be taken by a newcomer. Memory is sequentially consistent here: that the orderings in the code suffice for that is
 //! not shown.
 
 use super::explorer::{Model, Step};
 
-const SEATS: usize = 3;
+const SLOTS: usize = 3;
 
 /// What can be left out, to see that it is missed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,7 +16,7 @@ pub(crate) enum Flaw {
     None,
     /// Who queues does not set the waiters' bit.
     NoWaitersBit,
-    /// A rebuild queues by seat instead of by arrival.
+    /// A rebuild queues by owner slot instead of by arrival.
     NoTickets,
     /// Waiters do not look whether the holder lives.
     NoLook,
@@ -24,24 +24,24 @@ pub(crate) enum Flaw {
     WokenFirst,
     /// Who recovers a dead one's lock does not look whether somebody else has done so.
     NoSecondLook,
-    /// A lock word does not say of which of a seat's owners it speaks.
+    /// A lock word does not say of which of a owner slot's owners it speaks.
     NoGenerations,
-    /// A newcomer keeps the lock that was handed to its seat while it still stood in the queue for the dead owner.
+    /// A newcomer keeps the lock that was handed to its owner slot while it still stood in the queue for the dead owner.
     GiftsAreKept,
     /// A shard whose owner died is used as it is.
     NoRebuild,
 }
 
-/// Who has a lock: seat plus one in the low bits, generation above; 0 is nobody.
+/// Who has a lock: owner slot plus one in the low bits, generation above; 0 is nobody.
 type Word = u8;
 const WAITERS: u8 = 0x80;
 
-fn word(seat: usize, generation: u8) -> Word {
-    (seat as u8 + 1) | (generation << 3)
+fn word(slot: usize, generation: u8) -> Word {
+    (slot as u8 + 1) | (generation << 3)
 }
 
 fn owner(word: Word) -> Option<usize> {
-    ((word & 7) as usize).checked_sub(1).filter(|seat| *seat < SEATS)
+    ((word & 7) as usize).checked_sub(1).filter(|slot| *slot < SLOTS)
 }
 
 /// What a process does next. `Shard` comes before whatever needs the shard's lock.
@@ -80,7 +80,7 @@ enum Next {
     Filled(Need, Word),
     Marked(Need, Word),
     Clean(Need),
-    // A newcomer puts back what the dead owner of its seat had.
+    // A newcomer puts back what the dead owner of its owner slot had.
     Generation,
     LeaveQueue,
     TakeBack,
@@ -108,14 +108,14 @@ enum After {
     Leave,
     TakeBack,
     Begin,
-    /// Not left: first the seat forgets the session.
+    /// Not left: first the owner slot forgets the session.
     UnlistDead(u8),
     /// Not left: the rebuild goes on.
     Rebuilt(Need),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Seat {
+struct Slot {
     next: Next,
     alive: bool,
     replaced: bool,
@@ -129,13 +129,13 @@ struct Seat {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     lock: Word,
-    queue: [u8; SEATS],
+    queue: [u8; SLOTS],
     queued: u8,
     shard: Word,
     dirty: bool,
     tickets: u8,
     deaths: u8,
-    seats: [Seat; SEATS],
+    slots: [Slot; SLOTS],
 }
 
 /// How much may happen, and what is left out.
@@ -152,21 +152,21 @@ impl State {
     }
 
     fn set_queue(&mut self, queue: &[u8]) {
-        self.queue = [0; SEATS];
+        self.queue = [0; SLOTS];
         self.queue[..queue.len()].copy_from_slice(queue);
         self.queued = queue.len() as u8;
     }
 
     /// `Store::is_dead`.
     fn is_dead(&self, word: Word, flaw: Flaw) -> bool {
-        owner(word).is_none_or(|seat| {
-            let other = (word & !WAITERS) >> 3 != self.seats[seat].generation && flaw != Flaw::NoGenerations;
-            other || !self.seats[seat].alive
+        owner(word).is_none_or(|slot| {
+            let other = (word & !WAITERS) >> 3 != self.slots[slot].generation && flaw != Flaw::NoGenerations;
+            other || !self.slots[slot].alive
         })
     }
 
-    fn me(&self, seat: usize) -> Word {
-        word(seat, self.seats[seat].generation)
+    fn me(&self, slot: usize) -> Word {
+        word(slot, self.slots[slot].generation)
     }
 }
 
@@ -174,7 +174,7 @@ impl Model for SessionLock {
     type State = State;
 
     fn start(&self) -> State {
-        let seat = Seat {
+        let slot = Slot {
             next: Next::List,
             alive: true,
             replaced: false,
@@ -186,23 +186,23 @@ impl Model for SessionLock {
         };
         State {
             lock: 0,
-            queue: [0; SEATS],
+            queue: [0; SLOTS],
             queued: 0,
             shard: 0,
             dirty: false,
             tickets: 1,
             deaths: 0,
-            seats: [seat; SEATS],
+            slots: [slot; SLOTS],
         }
     }
 
     fn steps(&self, state: &State, steps: &mut Vec<Step<State>>) -> Result<(), String> {
-        for seat in 0..SEATS {
-            let now = state.seats[seat];
+        for slot in 0..SLOTS {
+            let now = state.slots[slot];
             if !now.alive {
                 if self.newcomers && !now.replaced {
                     let mut to = state.clone();
-                    to.seats[seat] = Seat { alive: true, replaced: true, next: Next::Generation, ..now };
+                    to.slots[slot] = Slot { alive: true, replaced: true, next: Next::Generation, ..now };
                     steps.push(Step { to, death: false });
                 }
                 continue;
@@ -213,16 +213,16 @@ impl Model for SessionLock {
             if state.deaths < self.deaths {
                 let mut to = state.clone();
                 to.deaths += 1;
-                to.seats[seat].alive = false;
+                to.slots[slot].alive = false;
                 steps.push(Step { to, death: true });
             }
-            self.step(state, seat, steps)?;
+            self.step(state, slot, steps)?;
         }
         Ok(())
     }
 
     fn over(&self, state: &State) -> Result<bool, String> {
-        let over = state.seats.iter().all(|seat| !seat.alive || seat.next == Next::Done);
+        let over = state.slots.iter().all(|slot| !slot.alive || slot.next == Next::Done);
         let held = state.lock != 0 && !state.is_dead(state.lock, Flaw::None);
         if over && held {
             return Err("the lock stays with somebody who lives and has released it".to_owned());
@@ -232,17 +232,17 @@ impl Model for SessionLock {
 }
 
 impl SessionLock {
-    /// The next steps of the living process in `seat`.
-    fn step(&self, state: &State, seat: usize, steps: &mut Vec<Step<State>>) -> Result<(), String> {
+    /// The next steps of the living process in `owner slot`.
+    fn step(&self, state: &State, slot: usize, steps: &mut Vec<Step<State>>) -> Result<(), String> {
         let mut to = state.clone();
-        let me = state.me(seat);
-        let mine = &mut to.seats[seat];
+        let me = state.me(slot);
+        let mine = &mut to.slots[slot];
         match mine.next {
             Next::List => (mine.lists, mine.next) = (true, Next::Try),
             Next::Try if state.lock == 0 => {
                 (to.lock, mine.next) = (me, Next::Critical);
-                let waits = |seat: &Seat| seat.alive && seat.next == Next::Wait;
-                if state.seats.iter().any(waits) {
+                let waits = |slot: &Slot| slot.alive && slot.next == Next::Wait;
+                if state.slots.iter().any(waits) {
                     return Err("a newcomer overtook somebody who waits".to_owned());
                 }
             }
@@ -276,7 +276,7 @@ impl SessionLock {
             Next::Append => {
                 mine.next = Next::LeaveShard(After::Wait);
                 let mut queue = state.queue();
-                queue.push(seat as u8);
+                queue.push(slot as u8);
                 to.set_queue(&queue);
             }
             Next::LeaveShard(after) => {
@@ -291,26 +291,26 @@ impl SessionLock {
                 };
             }
             Next::Wait => {
-                self.wait(state, seat, steps);
+                self.wait(state, slot, steps);
                 return Ok(());
             }
             Next::Woken => {
                 (mine.waiting, mine.next) = (false, Next::Critical);
                 let earlier =
-                    |other: &Seat| other.alive && other.next == Next::Wait && other.ticket < state.seats[seat].ticket;
-                if state.seats.iter().any(earlier) {
+                    |other: &Slot| other.alive && other.next == Next::Wait && other.ticket < state.slots[slot].ticket;
+                if state.slots.iter().any(earlier) {
                     return Err("the lock went past somebody who had waited longer".to_owned());
                 }
             }
             Next::Critical => {
-                let inside = |seat: &Seat| seat.alive && seat.next == Next::Critical;
-                if state.seats.iter().filter(|seat| inside(seat)).count() > 1 {
+                let inside = |slot: &Slot| slot.alive && slot.next == Next::Critical;
+                if state.slots.iter().filter(|slot| inside(slot)).count() > 1 {
                     return Err("two have the lock".to_owned());
                 }
                 mine.next = Next::Release;
                 // A commit has the shard's lock and unlocks under it.
                 let mut other = to.clone();
-                other.seats[seat].next = Next::Shard(Need::Unlock);
+                other.slots[slot].next = Next::Shard(Need::Unlock);
                 steps.push(Step { to: other, death: false });
             }
             Next::Release if state.lock == me => (to.lock, mine.next) = (0, Next::Forget),
@@ -319,42 +319,42 @@ impl SessionLock {
             Next::Unlock if state.lock == me => (to.lock, mine.next) = (0, Next::LeaveShard(After::Forget)),
             Next::Unlock if state.lock == me | WAITERS => mine.next = Next::Pop(After::Forget),
             Next::Unlock => mine.next = Next::LeaveShard(After::Forget),
-            Next::Pop(_) | Next::Name(..) | Next::Call(..) => self.hand_over(state, &mut to, seat),
+            Next::Pop(_) | Next::Name(..) | Next::Call(..) => self.hand_over(state, &mut to, slot),
             Next::Forget => (mine.lists, mine.next) = (false, Next::Done),
             Next::GiveUp if state.lock & !WAITERS == me => {
                 (mine.waiting, mine.next) = (false, Next::LeaveShard(After::Critical));
             }
             Next::GiveUp => {
                 (mine.waiting, mine.lists, mine.next) = (false, false, Next::LeaveShard(After::Leave));
-                let rest: Vec<u8> = state.queue().into_iter().filter(|other| *other != seat as u8).collect();
+                let rest: Vec<u8> = state.queue().into_iter().filter(|other| *other != slot as u8).collect();
                 to.set_queue(&rest);
             }
-            Next::Recover(dead) => self.recover(state, &mut to, seat, dead),
+            Next::Recover(dead) => self.recover(state, &mut to, slot, dead),
             Next::UnlistDead(dead) => {
-                mine.next = Next::LeaveShard(if dead as usize == seat { After::Begin } else { After::Wait });
-                to.seats[dead as usize].lists = false;
+                mine.next = Next::LeaveShard(if dead as usize == slot { After::Begin } else { After::Wait });
+                to.slots[dead as usize].lists = false;
             }
             Next::Clean(need) => (to.dirty, mine.next) = (false, enter(need)),
             Next::Rebuild(_) | Next::Emptied(_) | Next::Called(..) | Next::Filled(..) | Next::Marked(..) => {
-                self.rebuild(state, &mut to, seat);
+                self.rebuild(state, &mut to, slot);
             }
             Next::Generation => {
                 (mine.generation, mine.next) = (mine.generation + 1, Next::Shard(Need::LeaveQueue));
             }
             Next::LeaveQueue => {
-                // Whoever released the lock when the seat had changed hands and was queued still gave it to the newcomer.
+                // Whoever released the lock when the owner slot had changed hands and was queued still gave it to the newcomer.
                 let given = mine.waiting && state.lock & !WAITERS == me && self.flaw != Flaw::GiftsAreKept;
                 mine.next = if given { Next::Pop(After::TakeBack) } else { Next::LeaveShard(After::TakeBack) };
                 mine.waiting = false;
-                let rest: Vec<u8> = state.queue().into_iter().filter(|other| *other != seat as u8).collect();
+                let rest: Vec<u8> = state.queue().into_iter().filter(|other| *other != slot as u8).collect();
                 to.set_queue(&rest);
             }
-            // `recover_lease` of the newcomer's own seat.
+            // `recover_lease` of the newcomer's own owner slot.
             Next::TakeBack if !mine.lists => mine.next = Next::LeaveShard(After::Begin),
-            Next::TakeBack if owner(state.lock) == Some(seat) && state.lock & !WAITERS != me => {
-                mine.next = Next::Pop(After::UnlistDead(seat as u8));
+            Next::TakeBack if owner(state.lock) == Some(slot) && state.lock & !WAITERS != me => {
+                mine.next = Next::Pop(After::UnlistDead(slot as u8));
             }
-            Next::TakeBack => mine.next = Next::UnlistDead(seat as u8),
+            Next::TakeBack => mine.next = Next::UnlistDead(slot as u8),
             Next::Done => return Ok(()),
         }
         steps.push(Step { to, death: false });
@@ -362,13 +362,13 @@ impl SessionLock {
     }
 
     /// Woken, time is up, or it is time to look whether the holder lives.
-    fn wait(&self, state: &State, seat: usize, steps: &mut Vec<Step<State>>) {
+    fn wait(&self, state: &State, slot: usize, steps: &mut Vec<Step<State>>) {
         let mut go = |next| {
             let mut to = state.clone();
-            to.seats[seat].next = next;
+            to.slots[slot].next = next;
             steps.push(Step { to, death: false });
         };
-        if state.seats[seat].wake {
+        if state.slots[slot].wake {
             go(Next::Woken);
             return;
         }
@@ -378,7 +378,7 @@ impl SessionLock {
         if self.flaw == Flaw::NoLook {
             return;
         }
-        if state.lock & !WAITERS == state.me(seat) {
+        if state.lock & !WAITERS == state.me(slot) {
             go(Next::Shard(Need::Look));
         } else if state.lock != 0 && state.is_dead(state.lock, self.flaw) {
             go(Next::Shard(Need::Recover(state.lock & !WAITERS)));
@@ -386,31 +386,31 @@ impl SessionLock {
     }
 
     /// `hand_over`, which is several stores.
-    fn hand_over(&self, state: &State, to: &mut State, seat: usize) {
+    fn hand_over(&self, state: &State, to: &mut State, slot: usize) {
         let leave = |after| match after {
             After::Rebuilt(need) => Next::Clean(need),
             After::UnlistDead(dead) => Next::UnlistDead(dead),
             after => Next::LeaveShard(after),
         };
-        match state.seats[seat].next {
+        match state.slots[slot].next {
             Next::Pop(after) => match state.queue().split_first() {
-                None => (to.lock, to.seats[seat].next) = (0, leave(after)),
+                None => (to.lock, to.slots[slot].next) = (0, leave(after)),
                 Some((first, rest)) => {
                     to.set_queue(rest);
                     let first = *first;
                     let woken_first = self.flaw == Flaw::WokenFirst;
-                    to.seats[seat].next = if woken_first { Next::Call(first, after) } else { Next::Name(first, after) };
+                    to.slots[slot].next = if woken_first { Next::Call(first, after) } else { Next::Name(first, after) };
                 }
             },
             Next::Name(first, after) => {
                 let bit = if state.queued == 0 { 0 } else { WAITERS };
                 to.lock = state.me(first as usize) | bit;
-                to.seats[seat].next =
+                to.slots[slot].next =
                     if self.flaw == Flaw::WokenFirst { leave(after) } else { Next::Call(first, after) };
             }
             Next::Call(first, after) => {
-                to.seats[first as usize].wake = true;
-                to.seats[seat].next =
+                to.slots[first as usize].wake = true;
+                to.slots[slot].next =
                     if self.flaw == Flaw::WokenFirst { Next::Name(first, after) } else { leave(after) };
             }
             _ => {}
@@ -418,15 +418,15 @@ impl SessionLock {
     }
 
     /// `recover_lock`: the owner that `dead` names was found dead before the shard's lock was taken.
-    fn recover(&self, state: &State, to: &mut State, seat: usize, dead: Word) {
-        let next = &mut to.seats[seat].next;
+    fn recover(&self, state: &State, to: &mut State, slot: usize, dead: Word) {
+        let next = &mut to.slots[slot].next;
         if state.lock & !WAITERS != dead && self.flaw != Flaw::NoSecondLook {
             *next = Next::LeaveShard(After::Wait);
             return;
         }
         *next = match owner(dead) {
-            // `recover_lease`, as long as the seat is the dead one's.
-            Some(index) if state.me(index) == dead && state.seats[index].lists => {
+            // `recover_lease`, as long as the owner slot is the dead one's.
+            Some(index) if state.me(index) == dead && state.slots[index].lists => {
                 Next::Pop(After::UnlistDead(index as u8))
             }
             _ => Next::Pop(After::Wait),
@@ -434,17 +434,17 @@ impl SessionLock {
     }
 
     /// `make_queues`, which is several stores; `begin_anew` and the rest change nothing that the lock depends on.
-    fn rebuild(&self, state: &State, to: &mut State, seat: usize) {
+    fn rebuild(&self, state: &State, to: &mut State, slot: usize) {
         let waits = |index: usize| {
-            let one = &state.seats[index];
+            let one = &state.slots[index];
             one.waiting && !one.wake && !state.is_dead(state.me(index), self.flaw)
         };
-        let mut queue: Vec<u8> = (0..SEATS).filter(|index| waits(*index)).map(|index| index as u8).collect();
+        let mut queue: Vec<u8> = (0..SLOTS).filter(|index| waits(*index)).map(|index| index as u8).collect();
         if self.flaw != Flaw::NoTickets {
-            queue.sort_unstable_by_key(|index| state.seats[*index as usize].ticket);
+            queue.sort_unstable_by_key(|index| state.slots[*index as usize].ticket);
         }
         let named = owner(state.lock).filter(|index| queue.contains(&(*index as u8)));
-        let next = match state.seats[seat].next {
+        let next = match state.slots[slot].next {
             Next::Rebuild(need) => {
                 to.set_queue(&[]);
                 Next::Emptied(need)
@@ -452,7 +452,7 @@ impl SessionLock {
             Next::Emptied(need) => {
                 // Handed over, but the owner died before it woke the new one.
                 if let Some(index) = named {
-                    to.seats[index].wake = true;
+                    to.slots[index].wake = true;
                 }
                 Next::Called(need, state.lock)
             }
@@ -475,7 +475,7 @@ impl SessionLock {
             }
             other => other,
         };
-        to.seats[seat].next = next;
+        to.slots[slot].next = next;
     }
 }
 

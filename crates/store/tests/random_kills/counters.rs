@@ -116,7 +116,7 @@ fn work(dir: &Path, ledger: Ledger, stream: u64) -> Result<(), String> {
                 ledger.highest(session).fetch_max(next, Ordering::SeqCst);
             }
             // Nobody ends a session, and the lock keeps others away.
-            Outcome::Ended | Outcome::Moved => ledger.count(Loss::Sessions, 1),
+            Outcome::Ended | Outcome::VersionChanged => ledger.count(Loss::Sessions, 1),
         }
     }
 }

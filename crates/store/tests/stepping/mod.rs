@@ -296,12 +296,12 @@ impl<'a> Trial<'a> {
         let limit = self.used + SLACK;
         let mut scene = self.scene.clone();
         scene.allowed.push(None);
-        let (copies_all, gathers) = (self.makes_file(), self.case.gathers);
+        let (copies_all, rebalances) = (self.makes_file(), self.case.rebalances);
         in_thread(|| {
             // Who makes a store removes it with its last session.
             drop(scene.attach(dir)?);
             let store = scene.attach(dir)?;
-            let touched = |id: &str| copies_all || gathers && shard_of(&store, id, 4) != operations::SHARD;
+            let touched = |id: &str| copies_all || rebalances && shard_of(&store, id, 4) != operations::SHARD;
             let (lost, others) = scene.others.drain(..).partition(|(id, _)| touched(id));
             scene.others = others;
             scene.losable.extend::<Vec<_>>(lost);

@@ -28,7 +28,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case { alone: true, ..Case::new("resize: to a smaller store", sized, smaller) },
         Case { in_company: true, ..Case::new("resize: to a larger store that others use", sized, larger) },
         Case { in_company: true, ..Case::new("resize: to a smaller store that others use", sized, smaller) },
-        alone("migrate: sessions of an earlier format", former_format, attach_alone, ".format-1-2ee95071"),
+        alone("migrate: sessions of an earlier format", format_1, attach_alone, ".format-1-2ee95071"),
         alone("migrate: a file of another layout is set aside", other_layout, attach_alone, ".format-"),
         alone("migrate: a damaged header, sessions carried over", damaged_header, attach_alone, ".damaged-1"),
     ]
@@ -72,7 +72,7 @@ fn other_layout(dir: &Path) -> Result<Scene, String> {
 }
 
 /// A store whose header says the format before this one, in which its sessions would lie no differently.
-fn former_format(dir: &Path) -> Result<Scene, String> {
+fn format_1(dir: &Path) -> Result<Scene, String> {
     let scene = small_scene(dir)?;
     change_header(dir, FORMAT, |format| format.copy_from_slice(&1u32.to_le_bytes()));
     change_header(dir, LAYOUT, |layout| layout.copy_from_slice(&0x2ee9_5071u32.to_le_bytes()));

@@ -36,7 +36,7 @@ pub(crate) struct Case {
     /// Somebody else is attached in each run, as the operation takes another way then.
     pub(crate) in_company: bool,
     /// Another shard moves its sessions' payloads to give a chunk.
-    pub(crate) gathers: bool,
+    pub(crate) rebalances: bool,
     /// The file is deleted once everybody has it attached.
     pub(crate) deleted: bool,
     /// The file as it was must be kept beside the store, under a name with this in it.
@@ -49,8 +49,8 @@ impl Case {
         setup: fn(&Path) -> Result<Scene, String>,
         run: fn(&Stage<'_>),
     ) -> Case {
-        let (foreign, alone, in_company, gathers, deleted) = (false, false, false, false, false);
-        Case { name, setup, run, peer: Peer::None, foreign, alone, in_company, gathers, deleted, kept: None }
+        let (foreign, alone, in_company, rebalances, deleted) = (false, false, false, false, false);
+        Case { name, setup, run, peer: Peer::None, foreign, alone, in_company, rebalances, deleted, kept: None }
     }
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case::new("create: in a full store, by eviction", full_store, acquire_and_commit),
         Case::new("grow", full_chunks, commit_unlocked),
         Case {
-            gathers: true,
+            rebalances: true,
             ..Case::new("update: into a chunk that another shard empties", full_but_for_a_neighbour, commit)
         },
         Case::new("snapshot", |dir| scene(dir, Some(1000), 0), snapshot),
@@ -295,7 +295,7 @@ fn full_chunks(dir: &Path) -> Result<Scene, String> {
     fill(dir, too_many - 1)
 }
 
-/// Attaches as a worker that has worked before: with a seat. A newcomer clears dead seats beside its own; here it
+/// Attaches as a worker that has worked before: with a owner slot. A newcomer clears dead owner slots beside its own; here it
 /// finds those that [`super::recovery`] puts before the one whose owner died. It comes in a later second than those who
 /// made the template, however fast it is, so that the sweep of its second is its.
 pub(crate) fn enter(stage: &Stage<'_>) -> Arc<Store> {

@@ -6,7 +6,7 @@ use cloakroom_store::Options;
 use super::operations::{Case, Peer, SHARD, acquire, acquire_and_commit, commit, scene};
 use super::witness::Scene;
 use super::{Stage, Trial, tell_again, template};
-use crate::harness::image::{Image, SEAT_COUNT, seat_at};
+use crate::harness::image::{Image, SLOT_COUNT, slot_at};
 use crate::harness::tracer::{Place, Trace};
 use crate::harness::{Checked, Finding, Random, attach_existing, in_thread, put, soak, sound, temporary};
 
@@ -27,8 +27,8 @@ enum Death {
     InShard,
     /// With the session lock, and with space that is allocated and not published.
     Pending,
-    /// As [`Death::Pending`], and no other seat is to be had but the dead one's.
-    LastSeat,
+    /// As [`Death::Pending`], and no other owner slot is to be had but the dead one's.
+    LastSlot,
 }
 
 /// A recovery to be killed.
@@ -78,10 +78,10 @@ pub(crate) fn all() -> Vec<Recovery> {
             second: again("acquire", acquire),
         },
         Recovery {
-            name: "recovery: of a dead process's seat",
-            first: large("large update, then the last seat"),
-            death: Death::LastSeat,
-            second: Case { alone: true, ..again("sit down", sit_down) },
+            name: "recovery: of a dead process's slot",
+            first: large("large update, then the last slot"),
+            death: Death::LastSlot,
+            second: Case { alone: true, ..again("sit down", take_slot) },
         },
         Recovery {
             name: "recovery: of everything, after a crash of the machine",
@@ -92,8 +92,8 @@ pub(crate) fn all() -> Vec<Recovery> {
     ]
 }
 
-/// Claims a seat: the dead one's, where no other is free.
-fn sit_down(stage: &Stage<'_>) {
+/// Claims a owner slot: the dead one's, where no other is free.
+fn take_slot(stage: &Stage<'_>) {
     let store = attach_existing(stage.dir).expect("attach");
     let key = store.key(b"", b"nobody");
     (stage.mark)();
@@ -199,11 +199,11 @@ pub(crate) fn trial<'a>(recovery: &'a Recovery, random: &mut Random) -> Result<T
 /// it tried to.
 fn left_by(first: &Trial<'_>, recovery: &Recovery, death: &Drawn) -> (Image, Scene) {
     let mut image = death.image.clone();
-    // Seats that say they are in use and hold nothing: all others, so that the dead one's must be taken, or as many
+    // Slots that say they are in use and hold nothing: all others, so that the dead one's must be taken, or as many
     // as a newcomer clears in passing, so that the dead one's is found through what its owner held.
-    let seats: std::ops::Range<u64> = if recovery.death == Death::LastSeat { 1..4096 } else { 2..12 };
-    image.set(SEAT_COUNT, &(seats.end as u32).next_multiple_of(8).to_le_bytes());
-    seats.for_each(|seat| image.set(seat_at(seat), &1u32.to_le_bytes()));
+    let slots: std::ops::Range<u64> = if recovery.death == Death::LastSlot { 1..4096 } else { 2..12 };
+    image.set(SLOT_COUNT, &(slots.end as u32).next_multiple_of(8).to_le_bytes());
+    slots.for_each(|slot| image.set(slot_at(slot), &1u32.to_le_bytes()));
     let mut scene = first.scene.clone();
     if scene.allowed.contains(&None) {
         // Reserved by one who acquired it.
@@ -231,7 +231,7 @@ fn deaths(first: &Trial<'_>, death: Death, count: usize, random: &mut Random) ->
             let fits = match death {
                 Death::Anywhere => true,
                 Death::InShard => (0..4).any(|shard| image.shard_locked(shard)),
-                Death::Pending | Death::LastSeat => !image.shard_locked(SHARD) && image.has_pending(0),
+                Death::Pending | Death::LastSlot => !image.shard_locked(SHARD) && image.has_pending(0),
             };
             if fits {
                 found = Some(Drawn { point: drawn, image });

@@ -236,6 +236,6 @@ fn take_queued(store: &Arc<Store>, scene: &Scene) -> Result<String, String> {
         Outcome::Ended if content.as_ref().is_none_or(|bytes| bytes.is_empty()) => Ok("ended".to_owned()),
         Outcome::Ended if scene.retires => scene.allows(Marker::None, content.as_ref()).map(|()| "ended".to_owned()),
         Outcome::Ended => Err("an ended session was read".to_owned()),
-        Outcome::Moved => Err("a write over anything was refused".to_owned()),
+        Outcome::VersionChanged => Err("a write over anything was refused".to_owned()),
     }
 }

@@ -1,0 +1,179 @@
+//! Moving a store to a new file after its own was deleted while in use, as age-based clean-up jobs do: writes through
+//! a mapping do not move a file's times, so a busy store looks old.
+//!
+//! The deleted file lives on in the processes that have it attached. The first one that notices takes its attach
+//! byte, marks it as being moved, passes through every shard lock once (from then on every operation on it answers
+//! [`Error::Relocated`]), and copies it, secret included, to the old path. Whoever still holds a lease on the old file
+//! commits to the new one: node and incarnation are the same there.
+//!
+//! Somebody who never had the deleted file attached may have made a new store at the path before; then that one stays,
+//! and the sessions of the deleted file are lost.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, fsync, openat, renameat_with};
+
+use crate::attach::open::Options;
+use crate::core::store::Store;
+use crate::file::byte_lock::{self, Byte};
+use crate::file::error::{AttachError, Error};
+use crate::file::layout::{
+    CHUNK, CHUNKS_AT, MAX_DEPTH, SHARD_SIZE, SHARDS_AT, SLOT_SIZE, SLOTS_AT, TABLE_AT, directory_at, directory_page,
+    header, shard,
+};
+use crate::file::store_file;
+use crate::shard::guard::Shard;
+
+/// States of [`header::RELOCATION`].
+const RELOCATING: u32 = 1;
+const RELOCATED: u32 = 2;
+const REMOVED: u32 = 3;
+/// How long to wait for another process that moves the store.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What became of the sessions of a deleted file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inheritance {
+    /// They are in the new store.
+    Kept,
+    /// They are lost: the store at the path is another one.
+    Lost,
+    /// There were none: the file was removed when the last one was destroyed. The new store makes other keys.
+    Nothing,
+}
+
+impl Store {
+    /// Attaches the store that has taken this one's place at its path, moving the sessions there if nobody did.
+    ///
+    /// # Errors
+    /// [`AttachError`] where no store can be attached at the path; the deleted file is then still in use.
+    pub fn successor(self: &Arc<Store>) -> Result<(Arc<Store>, Inheritance), AttachError> {
+        let path = self.file.path.clone();
+        let directory = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+        let io = |what, source| AttachError::Io { path: path.clone(), what, source };
+        let options = Options {
+            capacity: Some(self.region.map().u64(header::CAPACITY).load(Ordering::Relaxed)),
+            user: Some(self.file.user),
+        };
+        if self.forked() {
+            // The parent's file may well be in place; the child only needs an attachment of its own.
+            let fresh = Store::attach(&directory, options)?;
+            let inheritance = self.inheritance(&fresh);
+            return Ok((fresh, inheritance));
+        }
+        if !byte_lock::exclusive_within(&self.file.file, Byte::Attach, PATIENCE).map_err(|e| io("lock it", e))? {
+            return Err(AttachError::Busy { path: path.clone(), waited: PATIENCE });
+        }
+        let moved = self.relocate_to_path(&directory).map_err(|e| io("move its sessions to a new file", e));
+        byte_lock::unlock(&self.file.file, Byte::Attach);
+        moved?;
+        let fresh = Store::attach(&directory, options)?;
+        let inheritance = self.inheritance(&fresh);
+        Ok((fresh, inheritance))
+    }
+
+    /// Removes the file where this process made it, no session is left and nobody else has it attached.
+    pub(crate) fn remove_if_unneeded(&self) {
+        let map = self.region.map();
+        let is_empty = |shard: Shard<'_>| {
+            shard.get(shard::LIVE) == 0 && shard.word64(shard::PAYLOAD_BYTES).load(Ordering::Relaxed) == 0
+        };
+        let unneeded = || (0..self.shards).all(|id| is_empty(Shard::new(map, id)));
+        if !self.made || self.is_relocated(map) || !unneeded() {
+            return;
+        }
+        // One owner slot, this thread's: no other thread of this process is at work, and none can begin.
+        let _claim = self.claim.lock();
+        let slots: u32 = self.own.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
+        if slots > 1 || self.has_leases() || !byte_lock::try_exclusive(&self.file.file, Byte::Attach).unwrap_or(false) {
+            return;
+        }
+        let alone = !byte_lock::held_elsewhere(&self.file.file, Byte::Present).unwrap_or(true);
+        if alone && unneeded() && self.file.in_place() && rustix::fs::unlink(&self.file.path).is_ok() {
+            map.u32(header::RELOCATION).store(REMOVED, Ordering::Release);
+        }
+        byte_lock::unlock(&self.file.file, Byte::Attach);
+    }
+
+    fn inheritance(&self, fresh: &Store) -> Inheritance {
+        if fresh.keys == self.keys {
+            Inheritance::Kept
+        } else if self.region.map().u32(header::RELOCATION).load(Ordering::Acquire) == REMOVED {
+            Inheritance::Nothing
+        } else {
+            Inheritance::Lost
+        }
+    }
+
+    /// Copies the file to its path where nothing is there and nobody has done it. The attach byte is locked.
+    fn relocate_to_path(self: &Arc<Store>, directory: &Path) -> std::io::Result<()> {
+        let map = self.region.map();
+        let state = map.u32(header::RELOCATION);
+        if rustix::fs::lstat(&self.file.path).is_ok() || state.load(Ordering::Acquire) >= RELOCATED {
+            return Ok(());
+        }
+        // The mark of a predecessor that died in this work: begin again.
+        state.store(0, Ordering::Release);
+        let me = self.slot().map_err(|e| std::io::Error::other(e.to_string()))?;
+        state.store(RELOCATING, Ordering::Release);
+        for shard in 0..self.shards {
+            match self.lock_shard(me, shard) {
+                Ok(guard) => drop(guard),
+                Err(Error::Relocated) => {}
+                Err(e) => {
+                    state.store(0, Ordering::Release);
+                    return Err(std::io::Error::other(e.to_string()));
+                }
+            }
+        }
+        let copied = self.copy_into(directory);
+        state.store(if copied.is_ok() { RELOCATED } else { 0 }, Ordering::Release);
+        copied
+    }
+
+    fn copy_into(&self, directory: &Path) -> std::io::Result<()> {
+        let dir = rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let name = self.file.path.file_name().ok_or(std::io::ErrorKind::NotFound)?;
+        let mut temporary = name.to_os_string();
+        // The same for everybody who ever moves this file, so that nothing is left of one that died in this work.
+        temporary.push(format!(".{}.new", self.file.inode));
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Only the owner of this file's attach byte comes here.
+        let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
+        let copy = openat(&dir, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
+        // One step, so that no second name stays where this process dies.
+        let done = self
+            .fill(&copy)
+            .and_then(|()| Ok(fsync(&copy)?))
+            .and_then(|()| Ok(renameat_with(&dir, &temporary, &dir, name, RenameFlags::NOREPLACE)?));
+        if done.is_err() {
+            let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
+        }
+        done
+    }
+
+    /// Copies what is not a hole, and allocates what this file has allocated.
+    fn fill(&self, copy: &OwnedFd) -> std::io::Result<()> {
+        let map = self.region.map();
+        store_file::copy_data(self.file.file.as_fd(), copy)?;
+        let chunks = u64::from(self.chunks(map)) * CHUNK;
+        let fallocate = |at, len| rustix::fs::fallocate(copy, rustix::fs::FallocateFlags::empty(), at, len);
+        if chunks > 0 {
+            fallocate(CHUNKS_AT, chunks)?;
+        }
+        // What is allocated and still zero counts as a hole, but must not be one in the copy either.
+        fallocate(SLOTS_AT, u64::from(self.slots_allocated(map)) * SLOT_SIZE)?;
+        fallocate(SHARDS_AT, u64::from(self.shards) * SHARD_SIZE)?;
+        fallocate(TABLE_AT, (4 * u64::from(self.chunks(map))).max(1))?;
+        for id in 0..self.shards {
+            let depth = Shard::new(map, id).get(shard::DEPTH).min(MAX_DEPTH);
+            let end = directory_at(id) + (4 << depth);
+            fallocate(directory_page(id), (end - directory_page(id)).max(4096))?;
+        }
+        store_file::write_all(copy, &0u32.to_le_bytes(), header::RELOCATION)
+    }
+}

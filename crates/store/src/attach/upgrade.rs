@@ -1,0 +1,240 @@
+//! Bringing the sessions of a store file of an earlier format over to a file of the present one, with the same secret and
+//! under the same path.
+//!
+//! Called with the attach byte of the old file locked by whoever attaches alone: nobody is at work in it, and nobody can
+//! begin to be. The old file is only read. The new one is made under a name of its own and takes the path when it is
+//! complete and on the disk, so that a death at any instruction, or a crash of the machine, leaves one of the two there,
+//! whole; who attaches next begins again and removes what was left half-made. The old file stays under another name.
+//!
+//! A record is carried over as it is: key, incarnation, version, times, and what is remembered of ended sessions. So an
+//! id that was destroyed stays destroyed, and a session is as old and as near to its end as it was.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustix::fs::{AtFlags, RenameFlags, fsync, renameat, renameat_with, unlinkat};
+
+use crate::attach::format_1::{self, Format1, Reader, Record};
+use crate::attach::open::{MAX_CAPACITY, attach_locked, clamped};
+use crate::core::clock::boot_id;
+use crate::core::owner_slot::Slot;
+use crate::core::store::Store;
+use crate::file::error::{AttachError, Error};
+use crate::file::layout::{flag, header, shard};
+use crate::file::store_file::StoreFile;
+use crate::file::words::NodeState;
+use crate::shard::guard::{Fault, Reach, ShardGuard};
+use crate::shard::nodes::newest_use;
+use crate::shard::payload::{self, Binding};
+
+/// What was brought over.
+#[derive(Default)]
+struct Tally {
+    sessions: u64,
+    broken: u64,
+}
+
+/// Puts a store of the present format with the sessions of `old` in its place. What to tell the administrator.
+pub(crate) fn upgrade(old: &StoreFile, dir: &OwnedFd, former: &Format1, capacity: u64) -> Result<String, AttachError> {
+    let fail = |source: io::Error| AttachError::Upgrade { path: old.path.clone(), format: format_1::FORMAT, source };
+    let name = old.path.file_name().unwrap_or_default();
+    let mut temporary = name.to_os_string();
+    // The same for everybody who ever brings this file over, so that nothing is left of one that died in this work.
+    temporary.push(format!(".{}.new", old.inode));
+    let _ = unlinkat(dir, &temporary, AtFlags::empty());
+    ask_for_room(old, former).map_err(fail)?;
+    let made = fill(old, dir, &temporary, former, capacity).and_then(|tally| {
+        let kept = if old.in_place() {
+            let kept = old.link_aside(dir, &format!("format-{}-{:08x}", format_1::FORMAT, format_1::LAYOUT))?;
+            renameat(dir, &temporary, dir, name)?;
+            Some(kept)
+        } else {
+            // Somebody deleted it meanwhile. What has come to lie in its place since is another store.
+            renameat_with(dir, &temporary, dir, name, RenameFlags::NOREPLACE)?;
+            None
+        };
+        // Or a crash of the machine may bring the old name back; a directory that cannot be read cannot be asked either.
+        let _ = fsync(dir);
+        Ok((tally, kept))
+    });
+    let (tally, kept) = made.map_err(|source| {
+        let _ = unlinkat(dir, &temporary, AtFlags::empty());
+        fail(source)
+    })?;
+    let lost = match tally.broken {
+        0 => String::new(),
+        broken => format!(", {broken} more were damaged and could not be read"),
+    };
+    let kept = match kept {
+        Some(kept) => format!(
+            "the old file is kept as {} ({} MiB): delete it when you do not need it any more",
+            kept.display(),
+            old.allocated().map_err(fail)? >> 20
+        ),
+        None => "the old file was deleted meanwhile".to_owned(),
+    };
+    Ok(format!(
+        "the session store {} was written by an earlier version of Cloakroom (format {}); its {} sessions were brought over \
+         to a new file{lost}; {kept}",
+        old.path.display(),
+        format_1::FORMAT,
+        tally.sessions,
+    ))
+}
+
+/// Fails at once where the sessions have no room beside the old file, before a file system that others use is filled up.
+fn ask_for_room(old: &StoreFile, former: &Format1) -> io::Result<()> {
+    let needed = format_1::room_needed(old, former)?;
+    let stat = rustix::fs::fstatvfs(old.file.as_fd())?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    // A tmpfs without a limit says that it has no blocks at all.
+    if stat.f_blocks == 0 || free >= needed {
+        return Ok(());
+    }
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    Err(io::Error::other(format!("{} MiB are needed beside it, and {} MiB are free", mib(needed), free >> 20)))
+}
+
+/// Makes the new file under the name `temporary`, complete and on the disk.
+fn fill(
+    old: &StoreFile,
+    dir: &OwnedFd,
+    temporary: &std::ffi::OsStr,
+    former: &Format1,
+    capacity: u64,
+) -> io::Result<Tally> {
+    let other = |e: AttachError| io::Error::other(e.to_string());
+    let new = old.create_beside(dir, temporary)?;
+    // Made for what it is to hold, where the capacity was lowered, so that it is mapped once.
+    let room = clamped(capacity.max(old.len().map_err(other)?));
+    let constants = new.make_with(room, former.secret).map_err(other)?;
+    let store = attach_locked(new, Some(constants), Some(room), true).map_err(other)?;
+    let tally = carry_over(&store, old, former).map_err(|e| io::Error::other(e.to_string()))?;
+    let map = store.region.map();
+    map.u64(header::CAPACITY).store(capacity, Ordering::Relaxed);
+    map.u64(header::RECOVERIES).store(former.recoveries, Ordering::Relaxed);
+    fsync(store.file.file.as_fd())?;
+    Ok(tally)
+}
+
+fn carry_over(store: &Arc<Store>, old: &StoreFile, former: &Format1) -> Result<Tally, Error> {
+    let map = store.map()?;
+    // No session is evicted or refused for want of capacity: whoever lowers it keeps what is there.
+    map.u64(header::CAPACITY).store(MAX_CAPACITY, Ordering::Relaxed);
+    let trusted = set_clock(store, old, former)?;
+    let (wall, now) = store.wall_and_now(map);
+    let me = store.claim_slot()?;
+    let mut tally = Tally::default();
+    let mut next = former.incarnation;
+    tally.broken = Reader::new(old, former, store, trusted)?.each(|record| {
+        next = next.max(record.incarnation.saturating_add(1)).max(record.ended.saturating_add(1));
+        if !is_past(record, wall, now) && carry(store, me, record)? {
+            tally.sessions += u64::from(record.state == NodeState::Live);
+        }
+        Ok(())
+    })?;
+    store.leave(me);
+    let map = store.map()?;
+    map.u64(header::INCARNATION).fetch_max(next, Ordering::Relaxed);
+    if !trusted {
+        let newest = most_seconds(store).min(u64::from(newest_use(store, map)));
+        map.u64(header::CLOCK_BASE).fetch_max(newest, Ordering::Relaxed);
+    }
+    Ok(tally)
+}
+
+/// No machine has been running for longer than since 1970, whatever a file says.
+fn most_seconds(store: &Store) -> u64 {
+    store.clock().boot().max(u64::from(store.clock().wall()))
+}
+
+/// Lets the store clock of the old file go on: from now, where the machine still runs that it was last used on, else from
+/// where it stopped. Whether the former is so: then the pages are what the last process left.
+fn set_clock(store: &Store, old: &StoreFile, former: &Format1) -> Result<bool, Error> {
+    let boot = store.clock().boot();
+    let trusted = former.boot_id != [0, 0]
+        && former.boot_id == boot_id()
+        && (former.device, former.inode) == (old.device, old.inode)
+        && former.clock_boot <= boot;
+    let passed = if trusted { boot - former.clock_boot } else { 0 };
+    let base = former.clock_base.saturating_add(passed).min(most_seconds(store));
+    let map = store.map()?;
+    map.u64(header::CLOCK_BASE).store(base, Ordering::Relaxed);
+    map.u64(header::CLOCK_BOOT).store(boot, Ordering::Relaxed);
+    Ok(trusted)
+}
+
+/// Whether a sweep would reclaim it: expired, and the store clock agrees that its lifetime has passed.
+fn is_past(record: &Record<'_>, wall: u32, now: u32) -> bool {
+    let (expires, used) = ((record.seen >> 32) as u32, record.seen as u32);
+    wall > expires && now.saturating_sub(used) > record.lifetime
+}
+
+/// Puts a record into the new store, which grows for it. `false` where another of its key is there: two nodes of one key
+/// can only come from pages of different age.
+fn carry(store: &Arc<Store>, me: Slot, record: &Record<'_>) -> Result<bool, Error> {
+    loop {
+        let mut guard = store.lock_shard(me, store.shard_of(&record.key))?;
+        // Growth comes before eviction, and where it fails, all of this does.
+        guard.reach = Reach::Growth;
+        let seen = match guard.take_over(record) {
+            Ok(carried) => return Ok(carried),
+            Err(Fault::Grow(seen)) => seen,
+            Err(Fault::Error(error)) => return Err(error),
+            Err(Fault::Damaged(what)) => return Err(Error::Damaged(what)),
+            Err(Fault::Rebalance) => return Err(guard.full()),
+        };
+        drop(guard);
+        if !store.grow(seen)? {
+            return Err(store.lock_shard(me, 0)?.full());
+        }
+    }
+}
+
+impl ShardGuard<'_> {
+    /// Makes a node for `record`, if its key has none, and undoes that where the file must grow first.
+    fn take_over(&mut self, record: &Record<'_>) -> Result<bool, Fault> {
+        if self.has_index() && self.find(&record.key).is_some() {
+            return Ok(false);
+        }
+        let length = record.payload.len() as u32;
+        let block = if length == 0 { 0 } else { self.alloc_chain(length)? };
+        let node = match self.settle(&record.key) {
+            Ok(node) => node,
+            Err(fault) => {
+                if block != 0 {
+                    self.free_chain(block)?;
+                }
+                return Err(fault);
+            }
+        };
+        let binding = Binding { key: record.key, incarnation: record.incarnation, version: record.version };
+        if block != 0 {
+            payload::write_chain(self.map, block, record.payload);
+            payload::seal(self.map, block, record.hash, binding);
+        }
+        node.incarnation().store(record.incarnation, Ordering::Relaxed);
+        node.ended().store(record.ended, Ordering::Relaxed);
+        node.seen().store(record.seen, Ordering::Relaxed);
+        node.created().store(record.created, Ordering::Relaxed);
+        node.lifetime().store(record.lifetime, Ordering::Relaxed);
+        node.grace().store(record.grace, Ordering::Relaxed);
+        node.flags().store(record.flags, Ordering::Relaxed);
+        node.check().store(node.identity(self.store.check_seed), Ordering::Relaxed);
+        node.head_word().store(record.head(block).0, Ordering::Release);
+        self.shard.add64(shard::PAYLOAD_BYTES, i64::from(length));
+        if record.state != NodeState::Live {
+            self.shard.add(shard::TOMBSTONES, 1);
+            return Ok(true);
+        }
+        self.shard.add(shard::LIVE, 1);
+        if block == 0 {
+            self.link(node, shard::RESERVED);
+        } else if record.flags & flag::RETURNED == 0 {
+            self.link(node, shard::PROBATION);
+        }
+        Ok(true)
+    }
+}
