@@ -32,7 +32,7 @@ pub(crate) const SHARD_SIZE: u64 = 4096;
 pub(crate) const SHARD_BYTES: u64 = 640;
 /// Most shards a store can have.
 pub(crate) const MAX_SHARDS: u32 = 64;
-/// The chunk table: one `u32` for each chunk, see [`ChunkState`](super::words::ChunkState).
+/// The chunk table: one `u32` for each chunk, see [`ChunkState`](crate::file::words::ChunkState).
 pub(crate) const TABLE_AT: u64 = SHARDS_AT + SHARD_SIZE * MAX_SHARDS as u64;
 /// Most chunks a store can have: 64 GiB.
 pub(crate) const MAX_CHUNKS: u32 = 512 << 10;
@@ -183,7 +183,7 @@ pub(crate) mod slot {
 /// Offsets within a shard header. Everything but the lock word, the index sequence and the depth is read and
 /// written under the shard lock only, and everything is derived: a rebuild makes it anew from the nodes.
 pub(crate) mod shard {
-    /// Lock word, see [`Owner`](super::words::Owner). What nearly every commit changes shares its cache line, so that processes which take
+    /// Lock word, see [`Owner`](crate::file::words::Owner). What nearly every commit changes shares its cache line, so that processes which take
     /// turns pass on one.
     pub(crate) const LOCK: u64 = 0;
     /// 1 = must be rebuilt before use.
@@ -240,7 +240,7 @@ pub(crate) mod node {
     pub(crate) const SIZE: u64 = 128;
     /// Units of a node.
     pub(crate) const UNITS: u32 = 2;
-    /// Session lock word, see [`Owner`](super::words::Owner).
+    /// Session lock word, see [`Owner`](crate::file::words::Owner).
     pub(crate) const LOCK: u64 = 0;
     /// First waiting owner slot plus one (low 16 bits), last one (high 16 bits). Derived.
     pub(crate) const QUEUE: u64 = 4;
@@ -248,7 +248,7 @@ pub(crate) mod node {
     pub(crate) const KEY: u64 = 8;
     /// Number of this life of the session.
     pub(crate) const INCARNATION: u64 = 24;
-    /// Block, version and state: see [`Head`](super::words::Head).
+    /// Block, version and state: see [`Head`](crate::file::words::Head).
     pub(crate) const HEAD: u64 = 32;
     /// Wall-clock second of expiry (high half), store-clock second of the last use (low half).
     pub(crate) const SEEN: u64 = 40;
