@@ -8,7 +8,7 @@ KILL_SECONDS ?=
 export PORT DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-lint test-rust test-redis test-fuzz test-crash test-phpt mutants test-mutants \
+.PHONY: help deps build run test test-lint test-scripts test-rust test-redis test-fuzz test-crash test-phpt mutants test-mutants \
 	test-upstream test-bench test-e2e test-matrix test-packages install uninstall soak fuzz bench bench-fpm clean
 
 help: ## Show this list
@@ -35,6 +35,9 @@ test: ## Run every suite and print one summary (30 minutes at most on 2 cores)
 
 test-lint: ## Formatting, clippy, documentation, dependencies, scripts
 	@scripts/test lint
+
+test-scripts: ## The scripts' own tests
+	@scripts/test scripts
 
 test-rust: ## Rust unit, conformance and property tests
 	@scripts/test rust
@@ -88,6 +91,6 @@ bench-fpm: ## Requests through nginx and php-fpm, the same handlers
 	@scripts/install-deps build run bench
 	@benches/fpm/run.py
 
-clean: ## Remove what was built and what runs left; downloads stay in .cache
+clean: ## Remove what was built and what runs left; not ~/.cache/cloakroom, which all checkouts share
 	cargo clean
 	rm -rf .run

@@ -27,6 +27,8 @@ pub(crate) mod suite;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -52,13 +54,19 @@ impl Engine {
         match self {
             Engine::Redis => format!("redis-{of}").into(),
             Engine::Valkey => {
-                let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-                let program = project.join(format!(".cache/valkey/bin/valkey-{of}"));
-                assert!(program.exists(), "Valkey is not here: scripts/fetch-valkey fetches it");
-                program
+                static FETCHED: OnceLock<PathBuf> = OnceLock::new();
+                FETCHED.get_or_init(fetch_valkey).join(format!("bin/valkey-{of}"))
             }
         }
     }
+}
+
+/// Where `scripts/fetch-valkey` has put Valkey, or puts it now.
+fn fetch_valkey() -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/fetch-valkey");
+    let said = Command::new(&script).stderr(Stdio::inherit()).output().expect("scripts/fetch-valkey runs");
+    assert!(said.status.success(), "scripts/fetch-valkey says above why Valkey is not here");
+    String::from_utf8(said.stdout).expect("a path").trim_end().into()
 }
 
 /// A temporary directory with a short path, in memory where there is such a place.
