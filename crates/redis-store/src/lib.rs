@@ -37,7 +37,7 @@ pub use self::format::key::Key;
 pub use self::format::record::MAX_PAYLOAD;
 pub use self::operations::acquire::Acquire;
 pub use self::operations::lease::{Lease, Mark, Outcome, Over};
-pub use self::operations::server_info::Facts;
+pub use self::operations::server_info::ServerInfo;
 pub use self::operations::walk::{Entry, Restore, Restored};
 pub use self::wire::error::{Error, Holder, Refusal};
 pub use self::wire::stream;

@@ -131,7 +131,7 @@ fn gone_back(engine: Engine) -> Checked {
     let text = refused("commit", exclusive_lease.commit(b"three", LIFE, Over::Anything))?;
     says(&text, &["lock was lost"])?;
     match merging_lease.commit(b"three", LIFE, Over::WhatWasRead) {
-        Ok(Outcome::Moved) if merging_lease.payload() == b"two, of another request" => {}
+        Ok(Outcome::VersionChanged) if merging_lease.payload() == b"two, of another request" => {}
         other => return Err(format!("without a lock the commit was answered {other:?}")),
     }
     stored(merging_lease.commit(b"merged", LIFE, Over::WhatWasRead))?;

@@ -149,8 +149,8 @@ impl Store for Remote {
     }
 
     fn servers(&self) -> Result<Vec<Server>, StoreError> {
-        let facts = self.0.facts().map_err(|error| self.error(error, 0))?;
-        let server = |facts: store::Facts| Server {
+        let facts = self.0.servers().map_err(|error| self.error(error, 0))?;
+        let server = |facts: store::ServerInfo| Server {
             name: facts.name,
             version: facts.version,
             role: facts.role,
@@ -247,7 +247,7 @@ impl RemoteLease {
         match outcome {
             Ok(store::Outcome::Stored) => Ok(Committed::Stored),
             Ok(store::Outcome::Ended) => Ok(Committed::Ended),
-            Ok(store::Outcome::Moved) => Ok(Committed::Moved),
+            Ok(store::Outcome::VersionChanged) => Ok(Committed::Moved),
             Err(error) => Err(self.error(error)),
         }
     }

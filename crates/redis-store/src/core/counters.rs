@@ -83,16 +83,16 @@ pub(crate) const NAMES: [&str; 23] = [
     "waits_from_10s",
 ];
 
-/// Counts that the server has not been told.
+/// Counts that were not sent to the server yet.
 pub(crate) struct Counters {
     counts: [u64; NAMES.len()],
     /// `None` before the first time, for which there is no waiting: the process may be gone before a second is over.
-    told: Option<Instant>,
+    sent: Option<Instant>,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { counts: [0; NAMES.len()], told: None }
+        Self { counts: [0; NAMES.len()], sent: None }
     }
 }
 
@@ -114,17 +114,17 @@ impl Counters {
         }
     }
 
-    /// Takes the counts to be told, where it is time for that or `now` asks for it.
+    /// Takes the counts to send, where it is time for that or `now` asks for it.
     pub(crate) fn take(&mut self, now: bool) -> Option<[u64; NAMES.len()]> {
-        let due = now || self.told.is_none_or(|told| told.elapsed() >= INTERVAL);
+        let due = now || self.sent.is_none_or(|sent| sent.elapsed() >= INTERVAL);
         if !due || self.counts.iter().all(|count| *count == 0) {
             return None;
         }
-        self.told = Some(Instant::now());
+        self.sent = Some(Instant::now());
         Some(std::mem::replace(&mut self.counts, [0; NAMES.len()]))
     }
 
-    /// Takes back what could not be told.
+    /// Takes back what could not be sent.
     pub(crate) fn put_back(&mut self, counts: [u64; NAMES.len()]) {
         for (at, by) in counts.into_iter().enumerate() {
             self.add(at, by);

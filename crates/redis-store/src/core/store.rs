@@ -149,7 +149,7 @@ impl Store {
     }
 
     /// Tells the server everything that was counted.
-    pub(crate) fn tell_counts(&self) -> Result<(), Error> {
+    pub(crate) fn send_counts(&self) -> Result<(), Error> {
         let Some(counts) = self.local().counters.take(true) else { return Ok(()) };
         let name = self.counters_name();
         for command in counters::commands(&name, &counts) {

@@ -42,7 +42,7 @@ pub(crate) struct Header {
 
 /// What a header says of a session, for those who look at many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct RecordInfo {
     pub(crate) header: Header,
     /// When it was written or touched last, in seconds since 1970.
     pub(crate) used: u32,
@@ -52,7 +52,7 @@ pub(crate) struct Facts {
     pub(crate) retired: bool,
 }
 
-impl Facts {
+impl RecordInfo {
     /// Reads a header, with or without what follows it; `None` where it is none.
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
         if value.len() < HEADER || value.first_chunk() != Some(&MAGIC) {

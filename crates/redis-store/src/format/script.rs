@@ -59,7 +59,7 @@ pub(crate) enum Verdict {
     /// Something else stands in the place of the session.
     Foreign,
     /// Another version is there.
-    Moved,
+    VersionChanged,
     /// Another version is there, and the lock is lost.
     Lost,
 }
@@ -75,7 +75,7 @@ impl Verdict {
             4 => Self::Absent,
             5 => Self::Ended,
             6 => Self::Foreign,
-            7 => Self::Moved,
+            7 => Self::VersionChanged,
             8 => Self::Lost,
             _ => return None,
         })

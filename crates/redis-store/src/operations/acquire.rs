@@ -174,7 +174,7 @@ impl Store {
                     let waiting = u32::try_from(reply.number()?).unwrap_or(u32::MAX);
                     return Err(Error::TooManyWaiters { waiting, holder });
                 }
-                Verdict::Ended | Verdict::Moved | Verdict::Lost => return Err(reply.unexpected()),
+                Verdict::Ended | Verdict::VersionChanged | Verdict::Lost => return Err(reply.unexpected()),
             }
         }
     }

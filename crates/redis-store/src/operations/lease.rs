@@ -8,7 +8,7 @@ use crate::core::counters::Counter;
 use crate::core::store::Store;
 use crate::core::token::{Nonce, Token};
 use crate::format::key::{Key, Names};
-use crate::format::record::{Commit, Facts, HEADER, Header, MAX_PAYLOAD};
+use crate::format::record::{Commit, HEADER, Header, MAX_PAYLOAD, RecordInfo};
 use crate::format::script::{COMMIT, RELEASE, TOUCH, Verdict};
 use crate::operations::heartbeat::Process;
 use crate::wire::error::Error;
@@ -35,7 +35,7 @@ pub enum Outcome {
     Ended,
     /// Another version is there than the one that was read; nothing was written. The lease goes on and now has that
     /// version.
-    Moved,
+    VersionChanged,
 }
 
 /// What a write may replace.
@@ -130,8 +130,8 @@ impl Lease {
     /// Makes a session that nobody has written one that began at `created`, in seconds since 1970; `false` where somebody
     /// has written it.
     pub(crate) fn begin_at(&mut self, created: u32) -> bool {
-        let unwritten = Facts::read(&self.value).filter(Facts::is_unwritten);
-        if let Some(Facts { header, .. }) = unwritten {
+        let unwritten = RecordInfo::read(&self.value).filter(RecordInfo::is_unwritten);
+        if let Some(RecordInfo { header, .. }) = unwritten {
             self.header = Header { created, ..header };
         }
         unwritten.is_some()
@@ -185,7 +185,7 @@ impl Lease {
             return Ok(Outcome::Ended);
         }
         let outcome = self.write(payload, lifetime, over);
-        if !matches!(outcome, Ok(Outcome::Moved)) {
+        if !matches!(outcome, Ok(Outcome::VersionChanged)) {
             self.end_after(&outcome);
         }
         outcome
@@ -295,11 +295,11 @@ impl Lease {
                 Ok(Outcome::Stored)
             }
             Verdict::Ended => Ok(self.refused()),
-            Verdict::Moved => {
+            Verdict::VersionChanged => {
                 let value = reply.bytes()?.unwrap_or_default();
                 let header = self.store.verified(&self.key, &value).inspect_err(|_| self.release())?;
                 self.found(header, value);
-                Ok(Outcome::Moved)
+                Ok(Outcome::VersionChanged)
             }
             Verdict::Lost => {
                 self.store.count(Counter::LocksLost, 1);

@@ -8,7 +8,7 @@ use redis::{Value, cmd};
 use crate::core::counters::Counter;
 use crate::core::store::Store;
 use crate::format::key::{Key, Names};
-use crate::format::record::{Facts, HEADER, MAX_PAYLOAD};
+use crate::format::record::{HEADER, MAX_PAYLOAD, RecordInfo};
 use crate::operations::acquire::Acquire;
 use crate::operations::lease::{Mark, Outcome, Over};
 use crate::operations::walk::{Restore, Restored};
@@ -29,7 +29,7 @@ impl Store {
         header.arg(&names.session).arg(0).arg(HEADER - 1);
         match self.ask(Request::command(header, Some(names.slot)))? {
             Value::BulkString(header) if header.is_empty() => {}
-            Value::BulkString(header) if Facts::read(&header).is_some_and(|facts| facts.is_unwritten()) => {}
+            Value::BulkString(header) if RecordInfo::read(&header).is_some_and(|info| info.is_unwritten()) => {}
             Value::BulkString(_) => return Ok(false),
             _ => return Err(self.unexpected()),
         }
@@ -84,10 +84,10 @@ impl Store {
             Outcome::Stored => {
                 self.count(Counter::Migrated, 1);
                 // This happens once to a session, and whoever watches wants the number that is left to be right.
-                let _told_later = self.tell_counts();
+                let _told_later = self.send_counts();
                 Ok(Restore::Stored)
             }
-            Outcome::Moved => Ok(Restore::Exists),
+            Outcome::VersionChanged => Ok(Restore::Exists),
             Outcome::Ended => Ok(Restore::Ended),
         }
     }

@@ -13,7 +13,7 @@ const PINGS: u32 = 5;
 
 /// One server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct ServerInfo {
     /// "redis" or "valkey".
     pub name: String,
     /// Its version.
@@ -37,27 +37,27 @@ impl Store {
     ///
     /// # Errors
     /// Failures of the servers.
-    pub fn facts(&self) -> Result<Vec<Facts>, Error> {
+    pub fn servers(&self) -> Result<Vec<ServerInfo>, Error> {
         let slots = self.with_link(|link| link.slots(self.dialer()))?;
-        slots.into_iter().map(|slot| self.facts_of(slot)).collect()
+        slots.into_iter().map(|slot| self.server_info(slot)).collect()
     }
 
-    fn facts_of(&self, slot: Option<u16>) -> Result<Facts, Error> {
+    fn server_info(&self, slot: Option<u16>) -> Result<ServerInfo, Error> {
         let Value::BulkString(info) = self.ask(Request::command(cmd("INFO"), slot))? else {
             return Err(self.unexpected());
         };
-        let mut facts = Facts::of(&String::from_utf8_lossy(&info));
-        facts.round_trip = Duration::MAX;
+        let mut info = ServerInfo::of(&String::from_utf8_lossy(&info));
+        info.round_trip = Duration::MAX;
         for _ in 0..PINGS {
             let began = Instant::now();
             self.ask(Request::command(cmd("PING"), slot))?;
-            facts.round_trip = facts.round_trip.min(began.elapsed());
+            info.round_trip = info.round_trip.min(began.elapsed());
         }
-        Ok(facts)
+        Ok(info)
     }
 }
 
-impl Facts {
+impl ServerInfo {
     /// What an `INFO` says.
     fn of(info: &str) -> Self {
         let said = |what: &str| {
@@ -87,11 +87,11 @@ mod tests {
     fn an_info_is_understood() {
         let info = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n# Memory\r\nmaxmemory:1048576\r\n\
                     maxmemory_policy:allkeys-lru\r\naof_enabled:1\r\nrdb_last_bgsave_status:err\r\nrole:slave\r\n";
-        let facts = Facts::of(info);
-        assert_eq!((facts.name.as_str(), facts.version.as_str(), facts.role.as_str()), ("valkey", "8.0.1", "slave"));
-        assert_eq!((facts.memory_limit, facts.eviction.as_str()), (1 << 20, "allkeys-lru"));
-        assert!(facts.appends && facts.saving_fails);
-        assert_eq!(Facts::of("redis_version:7.0.15\n").name, "redis");
-        assert_eq!(Facts::of(""), Facts { name: "redis".to_owned(), ..Facts::default() });
+        let info = ServerInfo::of(info);
+        assert_eq!((info.name.as_str(), info.version.as_str(), info.role.as_str()), ("valkey", "8.0.1", "slave"));
+        assert_eq!((info.memory_limit, info.eviction.as_str()), (1 << 20, "allkeys-lru"));
+        assert!(info.appends && info.saving_fails);
+        assert_eq!(ServerInfo::of("redis_version:7.0.15\n").name, "redis");
+        assert_eq!(ServerInfo::of(""), ServerInfo { name: "redis".to_owned(), ..ServerInfo::default() });
     }
 }

@@ -31,7 +31,7 @@ impl Store {
     /// # Errors
     /// Failures of the servers.
     pub fn status(&self) -> Result<Vec<(&'static str, u64)>, Error> {
-        self.tell_counts()?;
+        self.send_counts()?;
         let mut figures = vec![("sessions", self.count_sessions()?)];
         let name = self.counters_name();
         let mut command = cmd("HMGET");

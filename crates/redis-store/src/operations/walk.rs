@@ -13,7 +13,7 @@ use redis::{Cmd, Value, cmd};
 use crate::core::store::Store;
 use crate::core::token::Nonce;
 use crate::format::key::{Key, Names, TAG, from_base64url};
-use crate::format::record::{Commit, Facts, HEADER, Header, MAX_PAYLOAD};
+use crate::format::record::{Commit, HEADER, Header, MAX_PAYLOAD, RecordInfo};
 use crate::format::script::{RESTORE, Verdict};
 use crate::wire::error::Error;
 use crate::wire::request::Request;
@@ -109,12 +109,12 @@ impl Store {
             _ => return Err(self.unexpected()),
         };
         self.verified(key, &value)?;
-        let facts = Facts::read(&value).ok_or_else(|| self.unexpected())?;
+        let info = RecordInfo::read(&value).ok_or_else(|| self.unexpected())?;
         let [expiry, lock] = [expiry_of(&names), lock_of(&names)];
         let expires = self.ask(Request::command(expiry, Some(names.slot)))?;
         let locked = self.ask(Request::command(lock, Some(names.slot)))?;
         value.drain(..HEADER);
-        Ok(entry(*key, facts, &expires, &locked).map(|entry| (entry, value)))
+        Ok(entry(*key, info, &expires, &locked).map(|entry| (entry, value)))
     }
 
     /// Stores a session under `key` where there is none and none was destroyed lately.
@@ -142,7 +142,7 @@ impl Store {
         let reply = self.run(Request::script(&RESTORE, &names, &[b"", lifetime.as_bytes(), &value]))?;
         match reply.verdict {
             Verdict::Done => Ok(Restore::Stored),
-            Verdict::Moved | Verdict::Busy => Ok(Restore::Exists),
+            Verdict::VersionChanged | Verdict::Busy => Ok(Restore::Exists),
             Verdict::Ended => Ok(Restore::Ended),
             Verdict::Foreign => Err(self.foreign()),
             _ => Err(reply.unexpected()),
@@ -178,7 +178,7 @@ impl Store {
         for (key, answers) in keys.iter().zip(answers.chunks_exact(EACH)) {
             match answers {
                 [Value::BulkString(header), expires, locked] => {
-                    entries.extend(Facts::read(header).and_then(|facts| entry(*key, facts, expires, locked)));
+                    entries.extend(RecordInfo::read(header).and_then(|info| entry(*key, info, expires, locked)));
                 }
                 // Its slot went to another server meanwhile.
                 [Value::ServerError(_), ..] => entries.extend(match self.inspect(key) {
@@ -211,10 +211,10 @@ fn lock_of(names: &Names) -> Cmd {
 }
 
 /// `None` where the session has been removed meanwhile.
-fn entry(key: Key, facts: Facts, expires: &Value, locked: &Value) -> Option<Entry> {
+fn entry(key: Key, info: RecordInfo, expires: &Value, locked: &Value) -> Option<Entry> {
     let Value::Int(expires) = expires else { return None };
     let milliseconds = u64::try_from(*expires).ok()?;
-    let Facts { header: Header { incarnation, version, created, .. }, used, size, retired } = facts;
+    let RecordInfo { header: Header { incarnation, version, created, .. }, used, size, retired } = info;
     let locked = matches!(locked, Value::Int(1));
     let expires = milliseconds.div_ceil(1000);
     Some(Entry { key, incarnation, version, created, used, expires, size, locked, retired })

@@ -37,6 +37,20 @@ impl Dialer {
         self.connect_as(endpoint, &introduction, deadline)
     }
 
+    /// The connection that is kept, or a new one where none is kept or it is stale.
+    pub(crate) fn connected<'a>(
+        &self,
+        kept: &'a mut Option<Connection>,
+        endpoint: &Endpoint,
+        deadline: Deadline,
+    ) -> Result<&'a mut Connection, Error> {
+        drop_stale(kept);
+        match kept {
+            Some(connection) => Ok(connection),
+            None => Ok(kept.insert(self.connect(endpoint, deadline)?)),
+        }
+    }
+
     /// Connects to any server.
     pub(crate) fn connect_as(
         &self,
@@ -48,7 +62,7 @@ impl Dialer {
         let deadline = deadline.or(self.address.connect_timeout);
         let unreachable = |reason: String| Error::Unreachable { at: at.clone(), reason };
         let tls = self.tls_for(endpoint).map_err(|error| unreachable(error.to_string()))?;
-        let stream = Stream::connect(endpoint, tls, deadline).map_err(|error| unreachable(told(&error)))?;
+        let stream = Stream::connect(endpoint, tls, deadline).map_err(|error| unreachable(in_words(&error)))?;
         let mut connection = Connection { stream, parser: Parser::new(), endpoint: endpoint.clone() };
         connection.introduce(introduction, deadline, &unreachable)?;
         Ok(connection)
@@ -78,7 +92,7 @@ pub(crate) enum Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        if error.kind() == ErrorKind::TimedOut { Self::TimedOut } else { Self::Broken(told(&error)) }
+        if error.kind() == ErrorKind::TimedOut { Self::TimedOut } else { Self::Broken(in_words(&error)) }
     }
 }
 
@@ -96,12 +110,17 @@ impl From<RedisError> for Fault {
 }
 
 /// An error of the system in words for operators.
-fn told(error: &io::Error) -> String {
+fn in_words(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::TimedOut => "it did not answer in time".to_owned(),
         ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
         _ => error.to_string(),
     }
+}
+
+/// Drops a connection that is of no use any more.
+pub(crate) fn drop_stale(kept: &mut Option<Connection>) {
+    kept.take_if(|connection| connection.stream.is_stale());
 }
 
 /// One connection.
@@ -115,11 +134,6 @@ impl Connection {
     /// The server.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
-    }
-
-    /// Whether it is of no use any more.
-    pub(crate) fn is_stale(&self) -> bool {
-        self.stream.is_stale()
     }
 
     /// Sends `request`, which holds `count` commands, and reads as many answers. After a fault the connection is of no

@@ -134,7 +134,7 @@ pub(crate) fn count_up(store: &Arc<Store>, id: &str, how: &Acquire<'_>) -> Resul
         let next = number(lease.payload()) + 1;
         match lease.commit(next.to_string().as_bytes(), LIFE, Over::WhatWasRead)? {
             Outcome::Stored => return Ok(next),
-            Outcome::Moved if !how.exclusive => store.count(Counter::Merges, 1),
+            Outcome::VersionChanged if !how.exclusive => store.count(Counter::Merges, 1),
             other => panic!("counting up was answered {other:?}"),
         }
     }

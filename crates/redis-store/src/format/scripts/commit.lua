@@ -32,7 +32,7 @@ else
             return { LOST }
         end
         if not over_anything then
-            return { MOVED, redis.call('GET', SESSION) }
+            return { VERSION_CHANGED, redis.call('GET', SESSION) }
         end
         version = current + 1
         corrected = packed(version)

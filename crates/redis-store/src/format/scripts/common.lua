@@ -1,6 +1,6 @@
 -- What all scripts begin with. KEYS: the session, its lock, its queue of waiters, its tombstone. ARGV[1]: the token of
 -- the lease, empty where it has no lock. A script answers an array that begins with one of these:
-local DONE, WAITING, BUSY, CROWDED, ABSENT, ENDED, FOREIGN, MOVED, LOST = 0, 1, 2, 3, 4, 5, 6, 7, 8
+local DONE, WAITING, BUSY, CROWDED, ABSENT, ENDED, FOREIGN, VERSION_CHANGED, LOST = 0, 1, 2, 3, 4, 5, 6, 7, 8
 
 local SESSION, LOCK, QUEUE, TOMBSTONE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local token = ARGV[1]

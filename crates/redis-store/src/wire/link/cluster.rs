@@ -1,4 +1,4 @@
-//! Who serves which slot of a cluster, and a connection to each that was needed so far.
+//! Which server of a cluster serves which slot, and a connection to each server that was needed so far.
 //!
 //! The map is asked for when it is first needed, corrected by what servers answer (MOVED), and thrown away when a server
 //! cannot be used: another one that is known, or one that the address names, then says who serves what.
@@ -15,9 +15,9 @@ const SLOTS: usize = 16384;
 /// The servers of a cluster.
 pub(crate) struct Nodes {
     nodes: Vec<Node>,
-    /// For each slot the place of its server in `nodes`; empty while not known.
+    /// For each slot the index of its server in `nodes`; empty while not known.
     slots: Vec<u16>,
-    /// In this many places of `nodes` are those that the address names.
+    /// So many of `nodes`, the first ones, are those that the address names.
     seeds: usize,
 }
 
@@ -26,8 +26,8 @@ struct Node {
     connection: Option<Connection>,
 }
 
-/// The place of a slot that nobody serves.
-const NOBODY: u16 = u16::MAX;
+/// In the place of an index for a slot that no server serves.
+const UNSERVED: u16 = u16::MAX;
 
 impl Nodes {
     /// A cluster of which only `seeds` are known.
@@ -36,7 +36,7 @@ impl Nodes {
         Self { nodes, slots: Vec::new(), seeds: seeds.len() }
     }
 
-    /// A connection to who serves `slot` (any server where there is none), or to `asking`.
+    /// A connection to the server of `slot` (any server for `None`), or to `asking`.
     pub(crate) fn connection(
         &mut self,
         dialer: &Dialer,
@@ -47,43 +47,40 @@ impl Nodes {
         if self.slots.is_empty() {
             self.learn(dialer, deadline)?;
         }
-        let place = match asking {
-            Some(endpoint) => self.place_of(endpoint),
+        let index = match asking {
+            Some(endpoint) => self.index_of(endpoint),
             None => {
-                let place = self.slots.get(usize::from(slot.unwrap_or(0))).copied().unwrap_or(NOBODY);
-                if place == NOBODY {
+                let index = self.slots.get(usize::from(slot.unwrap_or(0))).copied().unwrap_or(UNSERVED);
+                if index == UNSERVED {
                     let at = dialer.address.location();
                     return Err(Error::Refused { at, refusal: Refusal::ClusterDown });
                 }
-                usize::from(place)
+                usize::from(index)
             }
         };
-        self.connected(dialer, place, deadline)
+        self.connected(dialer, index, deadline)
     }
 
-    fn connected(&mut self, dialer: &Dialer, place: usize, deadline: Deadline) -> Result<&mut Connection, Error> {
-        let unexpected = || Error::Unexpected { at: dialer.address.location() };
-        let node = self.nodes.get_mut(place).ok_or_else(unexpected)?;
-        node.connection.take_if(|connection| connection.is_stale());
-        if node.connection.is_none() {
-            node.connection = Some(dialer.connect(&node.endpoint, deadline)?);
+    fn connected(&mut self, dialer: &Dialer, index: usize, deadline: Deadline) -> Result<&mut Connection, Error> {
+        match self.nodes.get_mut(index) {
+            Some(Node { endpoint, connection }) => dialer.connected(connection, endpoint, deadline),
+            None => Err(Error::Unexpected { at: dialer.address.location() }),
         }
-        node.connection.as_mut().ok_or_else(unexpected)
     }
 
-    /// Asks one server after the other who serves what.
+    /// Asks one server after the other for the map.
     fn learn(&mut self, dialer: &Dialer, deadline: Deadline) -> Result<(), Error> {
         let mut failure = Error::Unexpected { at: dialer.address.location() };
         // Those met last first: the ones that the address names may be long gone.
-        for place in (0..self.nodes.len()).rev() {
-            let part = Deadline::after(deadline.left() / u32::try_from(place + 2).unwrap_or(2));
-            match self.ask_for_slots(dialer, place, part) {
+        for index in (0..self.nodes.len()).rev() {
+            let part = Deadline::after(deadline.left() / u32::try_from(index + 2).unwrap_or(2));
+            match self.ask_for_slots(dialer, index, part) {
                 Ok(ranges) => {
                     self.take(ranges);
                     return Ok(());
                 }
                 Err(error) => {
-                    if let Some(node) = self.nodes.get_mut(place) {
+                    if let Some(node) = self.nodes.get_mut(index) {
                         node.connection = None;
                     }
                     failure = error;
@@ -96,10 +93,10 @@ impl Nodes {
     fn ask_for_slots(
         &mut self,
         dialer: &Dialer,
-        place: usize,
+        index: usize,
         deadline: Deadline,
     ) -> Result<Vec<(usize, usize, Endpoint)>, Error> {
-        let connection = self.connected(dialer, place, deadline)?;
+        let connection = self.connected(dialer, index, deadline)?;
         let at = connection.endpoint().to_string();
         let question = cmd("CLUSTER").arg("SLOTS").get_packed_command();
         let answer = match connection.ask(&question, 1, deadline.or(dialer.address.timeout)) {
@@ -121,35 +118,35 @@ impl Nodes {
     }
 
     fn take(&mut self, ranges: Vec<(usize, usize, Endpoint)>) {
-        let mut slots = vec![NOBODY; SLOTS];
+        let mut slots = vec![UNSERVED; SLOTS];
         for (first, last, endpoint) in ranges {
-            let place = u16::try_from(self.place_of(&endpoint)).unwrap_or(NOBODY);
+            let index = u16::try_from(self.index_of(&endpoint)).unwrap_or(UNSERVED);
             if let Some(range) = slots.get_mut(first..=last) {
-                range.fill(place);
+                range.fill(index);
             }
         }
         self.slots = slots;
     }
 
-    /// The place of a server in `nodes`, which it gets where it has none.
-    fn place_of(&mut self, endpoint: &Endpoint) -> usize {
-        if let Some(place) = self.nodes.iter().position(|node| node.endpoint == *endpoint) {
-            return place;
+    /// The index of a server in `nodes`, which it gets where it has none.
+    fn index_of(&mut self, endpoint: &Endpoint) -> usize {
+        if let Some(index) = self.nodes.iter().position(|node| node.endpoint == *endpoint) {
+            return index;
         }
         self.nodes.push(Node { endpoint: endpoint.clone(), connection: None });
         self.nodes.len() - 1
     }
 
-    /// Corrects who serves `slot`.
-    pub(crate) fn moved(&mut self, slot: u16, endpoint: &Endpoint) -> bool {
-        let place = u16::try_from(self.place_of(endpoint)).unwrap_or(NOBODY);
-        self.slots.get_mut(usize::from(slot)).map(|known| *known = place).is_some()
+    /// Notes that the server at `endpoint` serves `slot`; `false` while no map is known.
+    pub(crate) fn redirect(&mut self, slot: u16, endpoint: &Endpoint) -> bool {
+        let index = u16::try_from(self.index_of(endpoint)).unwrap_or(UNSERVED);
+        self.slots.get_mut(usize::from(slot)).map(|known| *known = index).is_some()
     }
 
-    /// Gives up the connection to who serves `slot`, and the map. Servers that are no longer needed go with it.
+    /// Gives up the connection to the server of `slot`, and the map. Servers that are no longer needed go with it.
     pub(crate) fn forget(&mut self, slot: Option<u16>) {
-        let place = self.slots.get(usize::from(slot.unwrap_or(0))).copied().unwrap_or(NOBODY);
-        if let Some(node) = self.nodes.get_mut(usize::from(place)) {
+        let index = self.slots.get(usize::from(slot.unwrap_or(0))).copied().unwrap_or(UNSERVED);
+        if let Some(node) = self.nodes.get_mut(usize::from(index)) {
             node.connection = None;
         }
         let seeds = self.seeds;
@@ -167,9 +164,9 @@ impl Nodes {
             self.learn(dialer, deadline)?;
         }
         let mut found: Vec<(u16, u16)> = Vec::new();
-        for (slot, place) in (0..).zip(&self.slots) {
-            if *place != NOBODY && found.iter().all(|(known, _)| known != place) {
-                found.push((*place, slot));
+        for (slot, index) in (0..).zip(&self.slots) {
+            if *index != UNSERVED && found.iter().all(|(known, _)| known != index) {
+                found.push((*index, slot));
             }
         }
         Ok(found.into_iter().map(|(_, slot)| slot).collect())

@@ -25,7 +25,7 @@ use crate::wire::error::{Error, Refusal};
 use crate::wire::request::{Form, Request};
 use crate::wire::stream::Deadline;
 
-/// How long to wait before asking again who serves what.
+/// How long to wait before asking again which server to use.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The connections of one thread at a time.
@@ -43,9 +43,9 @@ enum Next {
     Take(Value),
     /// The script is not known.
     InFull,
-    /// The slot is served there.
-    Moved(u16, Endpoint),
-    /// The slot goes there, this key perhaps already.
+    /// Another server serves the slot.
+    Redirect(u16, Endpoint),
+    /// The slot moves to another server, this key perhaps already did.
     Asking(Endpoint),
     Refused(Error),
 }
@@ -94,7 +94,7 @@ impl Link {
             match outcome {
                 Ok(Next::Take(value)) => return Ok(value),
                 Ok(Next::InFull) if form == Form::ByHash => form = Form::InFull,
-                Ok(Next::Moved(slot, endpoint)) if self.moved(slot, &endpoint) => asking = None,
+                Ok(Next::Redirect(slot, endpoint)) if self.redirect(slot, &endpoint) => asking = None,
                 Ok(Next::Asking(endpoint)) if matches!(self, Self::Cluster(_)) => asking = Some(endpoint),
                 Ok(Next::Refused(error)) => {
                     if !(changes_place && passes(&error) && deadline.left() > PAUSE) {
@@ -108,7 +108,7 @@ impl Link {
                     asking = None;
                     thread::sleep(PAUSE);
                 }
-                Ok(Next::InFull | Next::Moved(..) | Next::Asking(_)) => {
+                Ok(Next::InFull | Next::Redirect(..) | Next::Asking(_)) => {
                     return Err(Error::Refused { at: dialer.address.location(), refusal: Refusal::Cluster });
                 }
                 Err((Fault::Broken(_), _)) if !repeated && !deadline.left().is_zero() => {
@@ -177,7 +177,7 @@ impl Link {
         }
     }
 
-    /// A connection to who serves `slot`, a new one where there is none that can be used.
+    /// A connection to the server of `slot`, a new one where none can be used.
     fn connection(
         &mut self,
         dialer: &Dialer,
@@ -188,17 +188,11 @@ impl Link {
         match self {
             Self::Cluster(nodes) => nodes.connection(dialer, slot, asking, deadline),
             Self::Watched(watched) => watched.connection(dialer, deadline),
-            Self::Single(server, connection) => {
-                connection.take_if(|connection| connection.is_stale());
-                if connection.is_none() {
-                    *connection = Some(dialer.connect(server, deadline)?);
-                }
-                connection.as_mut().ok_or(Error::Unexpected { at: dialer.address.location() })
-            }
+            Self::Single(server, connection) => dialer.connected(connection, server, deadline),
         }
     }
 
-    /// Gives up the connection to who serves `slot`, and what is known about who that is.
+    /// Gives up the connection to the server of `slot`, and what is known about which server that is.
     fn forget(&mut self, slot: Option<u16>) {
         match self {
             Self::Single(_, connection) => *connection = None,
@@ -207,15 +201,16 @@ impl Link {
         }
     }
 
-    fn moved(&mut self, slot: u16, endpoint: &Endpoint) -> bool {
+    /// Notes that the server at `endpoint` serves `slot`; `false` where that means nothing.
+    fn redirect(&mut self, slot: u16, endpoint: &Endpoint) -> bool {
         match self {
             Self::Single(..) | Self::Watched(_) => false,
-            Self::Cluster(nodes) => nodes.moved(slot, endpoint),
+            Self::Cluster(nodes) => nodes.redirect(slot, endpoint),
         }
     }
 }
 
-/// Whether the same may succeed in a moment, on whoever has taken over by then.
+/// Whether the same may succeed in a moment, on the server that has taken over by then.
 fn passes(error: &Error) -> bool {
     match error {
         Error::Refused { refusal, .. } => refusal.passes(),
@@ -241,7 +236,7 @@ fn next(answer: Option<Value>, connection: &Connection) -> Next {
     };
     match (error.code(), to(error.details().unwrap_or_default())) {
         ("NOSCRIPT", _) => Next::InFull,
-        ("MOVED", Some((slot, endpoint))) => Next::Moved(slot, endpoint),
+        ("MOVED", Some((slot, endpoint))) => Next::Redirect(slot, endpoint),
         ("ASK", Some((_, endpoint))) => Next::Asking(endpoint),
         _ => Next::Refused(connection.refused(&error)),
     }

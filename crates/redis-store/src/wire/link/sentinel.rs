@@ -1,13 +1,12 @@
-//! Who is master, as Sentinels say. They are asked for each new connection, and now and then while one is in use: a
+//! Which server is master, as Sentinels say. They are asked for each new connection, and now and then while one is in use: a
 //! master that was replaced while it was well takes writes for some seconds more, all of which are lost.
 
 use std::time::{Duration, Instant};
 
 use redis::{Value, cmd};
 
-use crate::address::Endpoint;
-use crate::address::{Address, Servers};
-use crate::wire::connection::{Connection, Dialer, Fault, Introduction};
+use crate::address::{Address, Endpoint, Servers};
+use crate::wire::connection::{Connection, Dialer, Fault, Introduction, drop_stale};
 use crate::wire::error::{Error, Refusal};
 use crate::wire::stream::Deadline;
 
@@ -37,7 +36,7 @@ impl Watched {
 
     /// The connection to the master, a new one where there is none that can be used.
     pub(crate) fn connection(&mut self, dialer: &Dialer, deadline: Deadline) -> Result<&mut Connection, Error> {
-        self.master.take_if(|connection| connection.is_stale());
+        drop_stale(&mut self.master);
         if self.master.is_some() && self.asked.elapsed() >= INTERVAL {
             self.ask_again(dialer, deadline);
         }
