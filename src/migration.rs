@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cloakroom_session::directives;
 use cloakroom_session::merge::Format;
-use cloakroom_session::takeover::{Files, Predecessor, Takeover};
+use cloakroom_session::migration::{Files, Migration, Source};
 use ext_php_rs::ffi::{_zend_ini_entry as IniEntry, zend_long};
 
 use crate::php::{self, PathBuffer};
@@ -18,28 +18,28 @@ const DISPLAY_ORIGINAL: c_int = 1;
 
 /// What the directives say.
 #[derive(Default)]
-pub(crate) struct Migration {
+pub(crate) struct MigrationSettings {
     /// `cloakroom.migrate_from`.
-    pub(crate) from: Option<Arc<dyn Predecessor>>,
+    pub(crate) from: Option<Arc<dyn Source>>,
     /// `cloakroom.migrate_to`.
     pub(crate) to: Option<Arc<Files>>,
 }
 
-impl Migration {
+impl MigrationSettings {
     /// How a handler takes over that is opened now, for sessions of this lifetime; `None` where it does not.
     #[inline]
-    pub(crate) fn takeover(&self, lifetime: zend_long) -> Option<Takeover> {
+    pub(crate) fn of_session(&self, lifetime: zend_long) -> Option<Migration> {
         if self.from.is_none() && self.to.is_none() { None } else { Some(self.of(php::format(), lifetime)) }
     }
 
-    /// [`Migration::takeover`] of a handler object that nobody opened: what it is given need not be `$_SESSION`.
-    pub(crate) fn takeover_of_anything(&self, lifetime: zend_long) -> Option<Takeover> {
+    /// [`MigrationSettings::of_session`] of a handler object that nobody opened: what it is given need not be `$_SESSION`.
+    pub(crate) fn of_any_payload(&self, lifetime: zend_long) -> Option<Migration> {
         if self.from.is_none() && self.to.is_none() { None } else { Some(self.of(Format::Opaque, lifetime)) }
     }
 
-    fn of(&self, format: Format, lifetime: zend_long) -> Takeover {
+    fn of(&self, format: Format, lifetime: zend_long) -> Migration {
         let lifetime = directives::lifetime(lifetime);
-        Takeover { from: self.from.clone(), to: self.to.clone(), format, lifetime }
+        Migration { from: self.from.clone(), to: self.to.clone(), format, lifetime }
     }
 }
 

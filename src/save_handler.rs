@@ -79,7 +79,7 @@ pub(crate) fn open_on(which: Which, place: &[u8], lifetime: zend_long) -> Option
     guarded_on(which, |Handler { settings, request, stores, message, .. }| {
         let store = stores.attach(place, settings.size)?;
         request.open(store, &settings.namespace);
-        request.take_over(settings.migration.takeover(lifetime));
+        request.set_migration(settings.migration.of_session(lifetime));
         Ok::<_, StoreError>(message.set_news(&**store))
     })
 }

@@ -360,7 +360,7 @@ fn attach(number: usize) -> bool {
                 let store = stores.attach(place, settings.size)?;
                 if let Ok(object) = objects.of(number) {
                     object.standalone.attach(store, &settings.namespace);
-                    object.standalone.take_over(settings.migration.takeover_of_anything(lifetime));
+                    object.standalone.set_migration(settings.migration.of_any_payload(lifetime));
                 }
                 Ok::<_, StoreError>(message.set_news(&**store))
             })

@@ -11,7 +11,7 @@ use ext_php_rs::ffi::{_zend_ini_entry as IniEntry, zend_string};
 use ext_php_rs::flags::IniEntryPermission;
 use ext_php_rs::zend::{IniEntryDef, IniEntryDefs};
 
-use crate::migration::{self, Migration};
+use crate::migration::{self, MigrationSettings};
 use crate::php;
 use crate::ps_module::{FAILURE, SUCCESS};
 use crate::warning;
@@ -45,7 +45,7 @@ pub(crate) struct Settings {
     /// `cloakroom.namespace`.
     pub(crate) namespace: Namespace,
     /// `cloakroom.migrate_from` and `cloakroom.migrate_to`.
-    pub(crate) migration: Migration,
+    pub(crate) migration: MigrationSettings,
 }
 
 impl Default for Settings {
@@ -61,7 +61,7 @@ impl Default for Settings {
             tombstone: Duration::from_secs(3600),
             grace: Duration::from_secs(10),
             namespace: Namespace::EMPTY,
-            migration: Migration::default(),
+            migration: MigrationSettings::default(),
         }
     }
 }

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_predecessors::files::Files;
-use cloakroom_predecessors::{ParseError, Predecessor};
+use cloakroom_migration::files::Files;
+use cloakroom_migration::{ParseError, Source};
 
 use crate::seam::LockMode;
 
@@ -108,8 +108,8 @@ pub fn tombstone(value: &[u8]) -> Result<Duration, InvalidValue> {
 ///
 /// # Errors
 /// [`ParseError`], which does not quote the value.
-pub fn migrate_from(value: &[u8]) -> Result<Option<Arc<dyn Predecessor>>, ParseError> {
-    if value.is_empty() { Ok(None) } else { cloakroom_predecessors::parse(value, None).map(Some) }
+pub fn migrate_from(value: &[u8]) -> Result<Option<Arc<dyn Source>>, ParseError> {
+    if value.is_empty() { Ok(None) } else { cloakroom_migration::parse(value, None).map(Some) }
 }
 
 /// Reads `cloakroom.migrate_to`: nothing, or the directory of a handler `files`.
@@ -120,7 +120,7 @@ pub fn migrate_to(value: &[u8]) -> Result<Option<Arc<Files>>, ParseError> {
     if value.is_empty() {
         return Ok(None);
     }
-    cloakroom_predecessors::address::parse_files(value, None).map(|files| Some(Arc::new(files)))
+    cloakroom_migration::address::parse_files(value, None).map(|files| Some(Arc::new(files)))
 }
 
 /// Reads `cloakroom.grace`.

@@ -131,7 +131,7 @@ pub enum RequestError {
     Moved,
     /// The handler that was used before cannot be asked, or refuses.
     #[error("{0}; nothing was changed, neither there nor here (cloakroom.migrate_from)")]
-    Predecessor(#[from] cloakroom_predecessors::Error),
+    Migration(#[from] cloakroom_migration::Error),
     /// A session there is not in the format of this request.
     #[error(
         "a session of {location} is not in the format of session.serialize_handler: it is compressed, or was written with \

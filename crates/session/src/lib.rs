@@ -14,7 +14,7 @@
 //! | [`moved`] | what a commit does whose session has moved on since it was read |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
-//! | [`takeover`] | [`Takeover`]: sessions of the handler that was used before |
+//! | [`migration`] | [`Migration`]: sessions of the handler that was used before |
 //! | [`figures`] | what each figure of a store means |
 //! | [`metrics`] | the figures in the OpenMetrics text format |
 //! | [`doctor`] | what keeps sessions from being safe or kept, and what to do |
@@ -35,6 +35,7 @@ pub mod inventory;
 pub mod local;
 pub mod merge;
 pub mod metrics;
+pub mod migration;
 pub mod moved;
 pub mod redis;
 pub mod request;
@@ -42,14 +43,13 @@ pub mod save_path;
 pub mod seam;
 pub mod standalone;
 pub mod survey;
-pub mod takeover;
 
 pub use cloakroom_store::prepare;
 pub use error::StoreError;
 pub use id::{IdShape, Namespace, SessionId};
 pub use inventory::Inventory;
+pub use migration::Migration;
 pub use request::Request;
 pub use save_path::SavePath;
 pub use seam::{Acquire, Effort, Key, Lease, LockMode, Store};
 pub use standalone::Standalone;
-pub use takeover::Takeover;

@@ -35,9 +35,9 @@ use crate::StoreError;
 use crate::drawing::draw_id;
 pub use crate::error::RequestError;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
+use crate::migration::Migration;
 use crate::moved::{MAX_READS, Origin, commit_merged, read_whole, touch_or_write};
 use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over, Store};
-use crate::takeover::Takeover;
 
 mod migrating;
 
@@ -101,7 +101,7 @@ pub struct Request {
     refused: Option<(Key, StoreError)>,
     keyed: Keyed,
     /// While sessions are taken over from another handler.
-    takeover: Option<Takeover>,
+    migration: Option<Migration>,
     /// What failed beside a call that succeeded.
     notice: Option<RequestError>,
 }
@@ -128,7 +128,7 @@ impl Request {
             untouched: false,
             refused: None,
             keyed: Keyed { length: 0, id: [0; MAX_ID], key: Key([0; 32]) },
-            takeover: None,
+            migration: None,
             notice: None,
         }
     }
@@ -201,8 +201,8 @@ impl Request {
         self.key(id).inspect_err(|_| self.release())?;
         self.not_refused()?;
         let early = self.takes_up_early();
-        if self.takeover.is_some() && (early || !self.has_locked()) {
-            self.acquire_or_take_over(how, early)?;
+        if self.migration.is_some() && (early || !self.has_locked()) {
+            self.acquire_or_migrate_in(how, early)?;
         } else if !early && !self.has_locked() {
             self.acquire(how)?;
         }
@@ -226,11 +226,11 @@ impl Request {
             if !early {
                 self.release();
             }
-            let taken = if self.takeover.is_some() { self.snapshot_or_take_over(early)? } else { None };
+            let taken = if self.migration.is_some() { self.snapshot_or_migrate_in(early)? } else { None };
             let store = self.store.as_ref().filter(|_| self.open).ok_or(RequestError::NotOpen)?;
             let found = match (taken, &mut self.lease) {
                 (Some(taken), _) => taken,
-                (None, Some(lease)) if early && self.takeover.is_none() => read_whole(&mut **lease)?,
+                (None, Some(lease)) if early && self.migration.is_none() => read_whole(&mut **lease)?,
                 // One call reads, or reserves what is not there.
                 _ if store.is_remote() => reserve(store, &self.keyed.key, how)?,
                 _ => match store.snapshot(&self.keyed.key)?.0 {
@@ -315,7 +315,7 @@ impl Request {
             Ok(commit_merged(lease, format, read, payload, how.lifetime)?)
         })?;
         if begins && committed == Committed::Stored {
-            self.leave_sign();
+            self.migrate_out();
         }
         Ok(committed)
     }

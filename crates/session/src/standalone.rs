@@ -23,10 +23,10 @@ use std::time::Duration;
 use crate::drawing::draw_id;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::merge::Format;
+use crate::migration::{MigratedIn, Migration};
 use crate::moved::{commit_merged, touch_or_write};
 use crate::request::{Finished, RequestError};
 use crate::seam::{Acquire, Committed, Effort, End, Key, LockMode, Mark, Over, Store};
-use crate::takeover::{Taken, Takeover};
 
 /// How many ids an object remembers; of more it forgets the ones that it used least recently.
 const MOST: usize = 8;
@@ -53,7 +53,7 @@ pub struct Standalone {
     /// What a read found, until [`Standalone::finish_read`] takes it.
     found: Option<(Key, Mark, Option<Vec<u8>>)>,
     /// While sessions are taken over from another handler.
-    takeover: Option<Takeover>,
+    migration: Option<Migration>,
     /// What failed beside a call that succeeded.
     notice: Option<RequestError>,
 }
@@ -62,7 +62,7 @@ impl Standalone {
     /// An object that has no store yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { store: None, namespace: Namespace::EMPTY, known: Vec::new(), found: None, takeover: None, notice: None }
+        Self { store: None, namespace: Namespace::EMPTY, known: Vec::new(), found: None, migration: None, notice: None }
     }
 
     /// Works on `store` from now on.
@@ -71,8 +71,8 @@ impl Standalone {
     }
 
     /// From now on the object takes sessions over.
-    pub fn take_over(&mut self, takeover: Option<Takeover>) {
-        self.takeover = takeover;
+    pub fn set_migration(&mut self, migration: Option<Migration>) {
+        self.migration = migration;
     }
 
     /// What failed beside a call that succeeded: to be told, once.
@@ -91,17 +91,17 @@ impl Standalone {
     /// on what is read here.
     ///
     /// # Errors
-    /// Only failures of the store, and of a takeover. Until another read succeeds, nothing is then written.
+    /// Only failures of the store, and of a migration. Until another read succeeds, nothing is then written.
     pub fn begin_read(&mut self, id: &[u8], wait: Duration) -> Result<usize, RequestError> {
         self.found = None;
         let (store, key) = self.find(id).map(|(store, key)| (Arc::clone(store), key))?;
         self.remember(key, None, None);
         let (mut payload, mut mark) = store.snapshot(&key)?;
-        if let Some(takeover) = &self.takeover
+        if let Some(migration) = &self.migration
             && payload.as_ref().is_none_or(Vec::is_empty)
-            && takeover.take(&*store, &key, id, wait)? != Taken::Absent
+            && migration.migrate_in(&*store, &key, id, wait)? != MigratedIn::Absent
         {
-            // Taken over by this object, or settled by another request, which may have been after the first look.
+            // Stored by this object or by another request, which may have been after the first look.
             (payload, mark) = store.snapshot(&key)?;
         }
         let length = payload.as_ref().map_or(0, Vec::len);
@@ -143,7 +143,7 @@ impl Standalone {
         let unchanged = self.known(&key).is_some_and(|known| known.payload.as_deref() == Some(payload));
         let mut lease = store.acquire(&key, &Acquire { since, ..*how }, None)?;
         let touches = unchanged && !lease.is_new();
-        let begins = self.takeover.is_some() && !payload.is_empty() && lease.payload_len() == 0;
+        let begins = self.migration.is_some() && !payload.is_empty() && lease.payload_len() == 0;
         let committed = if touches {
             lease.touch(payload, how.lifetime)?
         } else {
@@ -160,8 +160,8 @@ impl Standalone {
                 let mark = lease.mark();
                 drop(lease);
                 self.remember(key, Some(mark), Some(payload.to_vec()));
-                if let Some(takeover) = self.takeover.as_ref().filter(|_| begins) {
-                    self.notice = takeover.leave(id).err();
+                if let Some(migration) = self.migration.as_ref().filter(|_| begins) {
+                    self.notice = migration.migrate_out(id).err();
                 }
             }
             Committed::Ended => {}
@@ -200,7 +200,7 @@ impl Standalone {
     pub fn destroy(&mut self, id: &[u8], end: End) -> Result<bool, RequestError> {
         let (store, key) = self.find(id)?;
         let ended = store.destroy(&key, end)?;
-        let elsewhere = self.takeover.as_ref().map(|takeover| takeover.end(&**store, &key, id, end, ended));
+        let elsewhere = self.migration.as_ref().map(|migration| migration.end(&**store, &key, id, end, ended));
         self.forget(&key);
         match elsewhere {
             Some(Err(error)) => {
@@ -219,8 +219,8 @@ impl Standalone {
             Err(RequestError::Id(_)) => false,
             Err(_) => true,
             Ok((store, key)) => {
-                let elsewhere = |takeover: &Takeover| takeover.may_have(&**store, &key, id);
-                store.exists(&key).unwrap_or(true) || self.takeover.as_ref().is_some_and(elsewhere)
+                let elsewhere = |migration: &Migration| migration.may_have(&**store, &key, id);
+                store.exists(&key).unwrap_or(true) || self.migration.as_ref().is_some_and(elsewhere)
             }
         }
     }

@@ -6,12 +6,12 @@ mod doctor;
 mod export;
 mod gc;
 mod generate;
-mod hand_back;
 mod import;
 mod list;
+mod migrate_in;
+mod migrate_out;
 mod show;
 mod status;
-mod take_over;
 
 use anyhow::Result;
 
@@ -40,13 +40,13 @@ pub(crate) fn run(cli: Cli) -> Result<Code> {
             destroy::run(&place, &which, yes, tombstone, json)
         }
         Command::Export { place, file, force, to, ids, side } => match (to, file) {
-            (Some(to), _) => hand_back::run(&place, &to, ids.as_deref(), &side, json),
+            (Some(to), _) => migrate_out::run(&place, &to, ids.as_deref(), &side, json),
             (None, file) => export::run(&place, &file.unwrap_or_default(), force, json),
         },
         Command::Import { place, file, from, lifetime, encoding, side, size, dry_run } => match (from, file) {
             (Some(from), _) => {
-                let manner = take_over::Manner { lifetime, encoding, size, dry_run, json };
-                take_over::run(&place, &from, &side, &manner)
+                let manner = migrate_in::Manner { lifetime, encoding, size, dry_run, json };
+                migrate_in::run(&place, &from, &side, &manner)
             }
             (None, file) => import::run(&place, &file.unwrap_or_default(), size, dry_run, json),
         },

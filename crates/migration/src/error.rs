@@ -1,15 +1,15 @@
-//! What a predecessor can answer instead of a result. Messages name its place without secrets, say what failed there and
+//! What a source can answer instead of a result. Messages name its place without secrets, say what failed there and
 //! what to do; they never hold a session id or a payload.
 
 use std::time::Duration;
 
-/// What a predecessor answers instead of a result.
+/// What a source answers instead of a result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be reached or read.
     #[error("the sessions of {location} cannot be read: {reason}")]
     Unavailable {
-        /// [`crate::Predecessor::location`].
+        /// [`crate::Source::location`].
         location: String,
         /// What failed, and what to do.
         reason: String,
@@ -20,7 +20,7 @@ pub enum Error {
         .waited.as_secs_f64()
     )]
     Busy {
-        /// [`crate::Predecessor::location`].
+        /// [`crate::Source::location`].
         location: String,
         /// How long was waited for the lock.
         waited: Duration,
@@ -28,7 +28,7 @@ pub enum Error {
     /// The session is there, but in a form that cannot be taken over.
     #[error("a session of {location} cannot be taken over: {reason}")]
     Unusable {
-        /// [`crate::Predecessor::location`].
+        /// [`crate::Source::location`].
         location: String,
         /// Why, and what to do.
         reason: String,
@@ -38,17 +38,17 @@ pub enum Error {
         "a session of {location} cannot be taken over: it holds {found} bytes, and Cloakroom stores at most {limit}"
     )]
     TooLarge {
-        /// [`crate::Predecessor::location`].
+        /// [`crate::Source::location`].
         location: String,
         /// Its length in bytes.
         found: u64,
-        /// [`crate::predecessor::MAX_PAYLOAD`].
+        /// [`crate::source::MAX_PAYLOAD`].
         limit: u64,
     },
     /// The storage cannot name its sessions.
     #[error("{location} cannot say which sessions it holds")]
     CannotList {
-        /// [`crate::Predecessor::location`].
+        /// [`crate::Source::location`].
         location: String,
     },
 }

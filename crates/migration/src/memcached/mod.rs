@@ -23,9 +23,9 @@ use std::time::{Duration, SystemTime};
 use self::client::Client;
 use self::reply::Fault;
 use self::save_path::{LONGEST_NAME, SavePath};
-use crate::predecessor::MAX_PAYLOAD;
 use crate::servers::{LOCK_EXPIRY, Patience, every, first, is_id, token};
-use crate::{Error, Held, ParseError, Predecessor};
+use crate::source::MAX_PAYLOAD;
+use crate::{Error, Held, ParseError, Source};
 
 /// What php-memcached puts between prefix and id for the name of a lock.
 const LOCK: &[u8] = b"lock.";
@@ -69,7 +69,7 @@ impl PhpMemcached {
     }
 }
 
-impl Predecessor for PhpMemcached {
+impl Source for PhpMemcached {
     fn has(&self, id: &[u8], _lifetime: Duration) -> Result<bool, Error> {
         let Some(names) = self.names(id) else { return Ok(false) };
         Ok(first(&self.nodes, |node| Ok((node.count(&[&names.session])? > 0).then_some(())))?.is_some())

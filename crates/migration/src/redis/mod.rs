@@ -22,9 +22,9 @@ use cloakroom_redis_store::Server;
 use cloakroom_redis_store::address::{Endpoint, Servers};
 use redis::{Cmd, Value, cmd};
 
-use crate::predecessor::MAX_PAYLOAD;
 use crate::servers::{LOCK_EXPIRY, Patience, every, first, is_id, token};
-use crate::{Error, Held, ParseError, Predecessor};
+use crate::source::MAX_PAYLOAD;
+use crate::{Error, Held, ParseError, Source};
 
 /// Deletes a lock if it carries the token.
 const UNLOCK: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('DEL', KEYS[1])";
@@ -74,7 +74,7 @@ impl PhpRedis {
     }
 }
 
-impl Predecessor for PhpRedis {
+impl Source for PhpRedis {
     fn has(&self, id: &[u8], _lifetime: Duration) -> Result<bool, Error> {
         if !is_id(id) {
             return Ok(false);

@@ -15,7 +15,7 @@ pub const MAX_PAYLOAD: u64 = 16 << 20;
 /// after its last use, for storages that do not expire sessions by themselves: an expired one counts as absent.
 ///
 /// An error never means that the session is absent.
-pub trait Predecessor: Send + Sync {
+pub trait Source: Send + Sync {
     /// Whether the session is there. Never waits for its lock.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ pub trait Predecessor: Send + Sync {
     fn location(&self) -> String;
 }
 
-/// A session of a predecessor, under the lock of its own handler. Dropping it unlocks the session, which is left as it is.
+/// A session of a source, under the lock of its own handler. Dropping it unlocks the session, which is left as it is.
 pub trait Held {
     /// What the session holds, in the format of `session.serialize_handler`.
     fn payload(&self) -> &[u8];

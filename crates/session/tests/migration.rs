@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cloakroom_predecessors::{Error, Held, Predecessor};
+use cloakroom_migration::{Error, Held, Source};
 use cloakroom_session::error::RequestError;
 use cloakroom_session::merge::Format;
 use cloakroom_session::seam::End;
-use cloakroom_session::{Acquire, LockMode, Namespace, Request, SessionId, Standalone, Store, Takeover};
+use cloakroom_session::{Acquire, LockMode, Migration, Namespace, Request, SessionId, Standalone, Store};
 use memory_store::MemoryStore;
 
 const ID: &[u8] = b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -65,7 +65,7 @@ impl Old {
     }
 }
 
-impl Predecessor for Old {
+impl Source for Old {
     fn has(&self, id: &[u8], _: Duration) -> Result<bool, Error> {
         Ok(self.find(id)?.is_some())
     }
@@ -105,15 +105,15 @@ impl Predecessor for Old {
     }
 }
 
-fn takeover(old: &Arc<Old>, format: Format) -> Option<Takeover> {
-    let from = Arc::clone(old) as Arc<dyn Predecessor>;
-    Some(Takeover { from: Some(from), to: None, format, lifetime: HOUR })
+fn migration(old: &Arc<Old>, format: Format) -> Option<Migration> {
+    let from = Arc::clone(old) as Arc<dyn Source>;
+    Some(Migration { from: Some(from), to: None, format, lifetime: HOUR })
 }
 
 fn open(store: &Arc<dyn Store>, old: &Arc<Old>) -> Request {
     let mut request = Request::new();
     request.open(store, &Namespace::EMPTY);
-    request.take_over(takeover(old, Format::Php));
+    request.set_migration(migration(old, Format::Php));
     request
 }
 
@@ -145,7 +145,7 @@ fn what_fails_there_changes_nothing_here() {
         break_it(&old);
         let mut request = open(&store, &old);
         assert!(request.may_exist(ID, Some(&HOW)), "nobody's cookie is replaced");
-        assert!(matches!(read(&mut request), Err(RequestError::Predecessor(_))));
+        assert!(matches!(read(&mut request), Err(RequestError::Migration(_))));
         assert!(matches!(request.write(ID, b"", &HOW, || unreachable!()), Err(RequestError::ReadIncomplete)));
         request.close();
         assert_eq!(here(&store), None);
@@ -195,7 +195,7 @@ fn what_ended_here_is_remembered_where_it_cannot_be_ended_there() {
     old.keeps.store(true, Ordering::Relaxed);
     let mut object = Standalone::new();
     object.attach(&store, &Namespace::EMPTY);
-    object.take_over(takeover(&old, Format::Opaque));
+    object.set_migration(migration(&old, Format::Opaque));
     assert!(!object.destroy(ID, END).expect("no failure of the store"));
     let notice = object.take_notice().expect("it is told");
     assert!(notice.to_string().contains("read only"), "{notice}");
@@ -226,7 +226,7 @@ fn an_object_waits_and_then_stands_on_what_it_read() {
     let (store, old) = (store(), Old::with(b"n|i:1;"));
     let mut object = Standalone::new();
     object.attach(&store, &Namespace::EMPTY);
-    object.take_over(takeover(&old, Format::Opaque));
+    object.set_migration(migration(&old, Format::Opaque));
     let mut payload = vec![0; object.begin_read(ID, Duration::ZERO).expect("free")];
     object.finish_read(&mut payload).expect("whole");
     assert_eq!(payload, b"n|i:1;");
@@ -246,7 +246,7 @@ fn an_object_reads_what_another_request_took_over_meanwhile() {
         }));
         let mut object = Standalone::new();
         object.attach(&store, &Namespace::EMPTY);
-        object.take_over(takeover(&old, Format::Opaque));
+        object.set_migration(migration(&old, Format::Opaque));
         let mut payload = vec![0; object.begin_read(ID, Duration::ZERO).expect("free")];
         object.finish_read(&mut payload).expect("whole");
         assert_eq!(payload, b"n|i:1;");
@@ -269,7 +269,7 @@ fn an_object_reads_what_another_request_began_meanwhile() {
     }));
     let mut object = Standalone::new();
     object.attach(&store, &Namespace::EMPTY);
-    object.take_over(takeover(&old, Format::Opaque));
+    object.set_migration(migration(&old, Format::Opaque));
     let mut payload = vec![0; object.begin_read(ID, Duration::ZERO).expect("free")];
     object.finish_read(&mut payload).expect("whole");
     assert_eq!(payload, b"n|i:3;");

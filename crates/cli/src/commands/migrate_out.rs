@@ -13,13 +13,13 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use cloakroom_predecessors::address::parse_files;
-use cloakroom_predecessors::files::{Files, Filled};
-use cloakroom_predecessors::{Error, Predecessor as _};
+use cloakroom_migration::address::parse_files;
+use cloakroom_migration::files::{Files, Filled};
+use cloakroom_migration::{Error, Source as _};
 use cloakroom_session::{Inventory, Namespace, SessionId, StoreError};
 use serde_json::json;
 
-use super::take_over::namespace;
+use super::migrate_in::namespace;
 use crate::arguments::{OtherSide, Place};
 use crate::failure::{Code, Refusal};
 use crate::place::Attached;
@@ -52,7 +52,7 @@ struct Work<'a> {
 }
 
 pub(super) fn run(place: &Place, to: &str, ids: Option<&Path>, side: &OtherSide, as_json: bool) -> Result<Code> {
-    let wrong = |error: cloakroom_predecessors::ParseError| Refusal::Usage(format!("--to: {error}"));
+    let wrong = |error: cloakroom_migration::ParseError| Refusal::Usage(format!("--to: {error}"));
     // Whatever is wrong with it is found out before anything is asked of the store.
     parse_files(to.as_bytes(), None).map_err(wrong)?;
     let attached = place.attach()?;
@@ -63,14 +63,14 @@ pub(super) fn run(place: &Place, to: &str, ids: Option<&Path>, side: &OtherSide,
     if let Some(list) = ids {
         // First: the files that are made for these need not be gone through before they are there.
         let lines = lines(list).with_context(|| format!("cannot read {}", list.display()))?;
-        work.hand_back(lines.iter().map(Vec::as_slice), true)?;
+        work.fill(lines.iter().map(Vec::as_slice), true)?;
     }
     let mut lying = Vec::new();
     work.files.each(&mut |id| {
         lying.push(id.to_vec());
         ControlFlow::Continue(())
     })?;
-    work.hand_back(lying.iter().map(Vec::as_slice), false)?;
+    work.fill(lying.iter().map(Vec::as_slice), false)?;
     let unnamed = work.count_unnamed()?;
     let Tally { written, unchanged, emptied, absent, refused, reason, .. } = work.tally;
     if as_json {
@@ -111,17 +111,17 @@ fn lines(list: &Path) -> Result<Vec<Vec<u8>>> {
 }
 
 impl Work<'_> {
-    fn hand_back<'a>(&mut self, ids: impl ExactSizeIterator<Item = &'a [u8]>, make: bool) -> Result<()> {
+    fn fill<'a>(&mut self, ids: impl ExactSizeIterator<Item = &'a [u8]>, make: bool) -> Result<()> {
         let bar = progress(ids.len() as u64, "ids");
         for id in ids {
             bar.inc(1);
-            self.hand_back_one(id, make)?;
+            self.fill_one(id, make)?;
         }
         bar.finish_and_clear();
         Ok(())
     }
 
-    fn hand_back_one(&mut self, id: &[u8], make: bool) -> Result<()> {
+    fn fill_one(&mut self, id: &[u8], make: bool) -> Result<()> {
         let Ok(parsed) = SessionId::parse(id) else {
             self.refuse("an id holds other characters than Cloakroom accepts");
             return Ok(());
@@ -149,7 +149,7 @@ impl Work<'_> {
         if !self.tally.known.insert(key.0) {
             return Ok(());
         }
-        let made = if make && !payload.is_empty() { self.files.leave(id) } else { Ok(()) };
+        let made = if make && !payload.is_empty() { self.files.migrate_out(id) } else { Ok(()) };
         match made.and_then(|()| self.files.fill(id, &payload, used, self.wait)) {
             Ok(Filled::Written) if payload.is_empty() => self.tally.emptied += 1,
             Ok(Filled::Written) => self.tally.written += 1,

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::{Error, Held, ParseError, Predecessor};
+use crate::{Error, Held, ParseError, Source};
 
 /// The most directories that lead to a file. PHP takes any number, but an id of the usual length has no more characters.
 const MAX_DEPTH: usize = 32;
@@ -87,7 +87,7 @@ impl Files {
     }
 }
 
-impl Predecessor for Files {
+impl Source for Files {
     fn has(&self, id: &[u8], lifetime: Duration) -> Result<bool, Error> {
         self.find(id, lifetime)
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 
 use super::*;
-use crate::predecessor::MAX_PAYLOAD;
+use crate::source::MAX_PAYLOAD;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const NO_WAIT: Duration = Duration::ZERO;
@@ -270,7 +270,7 @@ fn no_link_below_the_directory_is_followed() {
     unusable(files.hold(b"abc", NO_WAIT, HOUR).map(drop));
     unusable(files.peek(b"abc", HOUR).map(drop));
     unusable(files.destroy(b"abc").map(drop));
-    unusable(files.leave(b"abd"));
+    unusable(files.migrate_out(b"abd"));
     unusable(files.fill(b"abc", b"other", SystemTime::now(), NO_WAIT).map(drop));
     assert_eq!(std::fs::read(&target).expect("there"), b"secret");
     assert!(!target.with_file_name("sess_abd").exists(), "made behind a link");
@@ -378,12 +378,12 @@ fn a_directory_that_is_not_there_or_cannot_be_searched_is_an_error() {
 fn empty_files_are_left_once_and_filled_in_place() {
     let dir = tempfile::tempdir().expect("a directory");
     let files = at(dir.path());
-    files.leave(b"abc").expect("left");
+    files.migrate_out(b"abc").expect("left");
     let path = dir.path().join("sess_abc");
     assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
     let used = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     assert_eq!(files.fill(b"abc", b"n|i:1;", used, NO_WAIT).expect("filled"), Filled::Written);
-    files.leave(b"abc").expect("left alone");
+    files.migrate_out(b"abc").expect("left alone");
     assert_eq!(std::fs::read(&path).expect("read"), b"n|i:1;");
     assert_eq!(path.metadata().expect("there").modified().expect("known"), used);
     assert_eq!(files.fill(b"abc", b"n|i:1;", used, NO_WAIT).expect("filled"), Filled::Unchanged);

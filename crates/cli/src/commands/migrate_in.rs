@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cloakroom_predecessors::{Error, Predecessor, parse};
+use cloakroom_migration::{Error, Source, parse};
 use cloakroom_session::error::RequestError;
 use cloakroom_session::merge::Format;
-use cloakroom_session::takeover::{Taken, Takeover};
+use cloakroom_session::migration::{MigratedIn, Migration};
 use cloakroom_session::{Namespace, SessionId, Store};
 use serde_json::json;
 
@@ -42,7 +42,7 @@ struct Tally {
 
 pub(super) fn run(place: &Place, from: &str, side: &OtherSide, manner: &Manner) -> Result<Code> {
     let namespace = namespace(side)?;
-    let wrong = |error: cloakroom_predecessors::ParseError| Refusal::Usage(format!("--from: {error}"));
+    let wrong = |error: cloakroom_migration::ParseError| Refusal::Usage(format!("--from: {error}"));
     // Whatever is wrong with it is found out before a store is made.
     parse(from.as_bytes(), None).map_err(wrong)?;
     let of_files = from.starts_with("files:");
@@ -60,13 +60,13 @@ pub(super) fn run(place: &Place, from: &str, side: &OtherSide, manner: &Manner) 
         Encoding::PhpBinary => Format::PhpBinary,
         Encoding::Other => Format::Opaque,
     };
-    let takeover = Takeover { from: Some(Arc::clone(&from)), to: None, format, lifetime: manner.lifetime };
+    let migration = Migration { from: Some(Arc::clone(&from)), to: None, format, lifetime: manner.lifetime };
     let mut tally = Tally::default();
     let mut failed = None;
     let bar = progress(sessions, "sessions");
     let walked = from.each(&mut |id| {
         bar.inc(1);
-        match take(&takeover, &*attached.store, &namespace, id, side.wait, &mut tally) {
+        match migrate_in(&migration, &*attached.store, &namespace, id, side.wait, &mut tally) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failed = Some(error);
@@ -111,7 +111,7 @@ fn report(manner: &Manner, code: Code, figures: &serde_json::Value, text: &str) 
     Ok(code)
 }
 
-fn count(from: &dyn Predecessor) -> Result<u64> {
+fn count(from: &dyn Source) -> Result<u64> {
     let mut sessions = 0;
     from.each(&mut |_| {
         sessions += 1;
@@ -121,8 +121,8 @@ fn count(from: &dyn Predecessor) -> Result<u64> {
 }
 
 /// Takes one session over. What is wrong with that one alone is counted.
-fn take(
-    takeover: &Takeover,
+fn migrate_in(
+    migration: &Migration,
     store: &dyn Store,
     namespace: &Namespace,
     id: &[u8],
@@ -130,13 +130,13 @@ fn take(
     tally: &mut Tally,
 ) -> Result<()> {
     let taken = match SessionId::parse(id) {
-        Ok(parsed) => takeover.take(store, &store.key(namespace, &parsed), id, wait),
+        Ok(parsed) => migration.migrate_in(store, &store.key(namespace, &parsed), id, wait),
         Err(error) => Err(error.into()),
     };
     match taken {
-        Ok(Taken::Stored) => tally.taken += 1,
-        Ok(Taken::Settled) => tally.present += 1,
-        Ok(Taken::Absent) => tally.expired += 1,
+        Ok(MigratedIn::Stored) => tally.taken += 1,
+        Ok(MigratedIn::Present) => tally.present += 1,
+        Ok(MigratedIn::Absent) => tally.expired += 1,
         Err(error) if is_of_one(&error) => {
             tally.refused += 1;
             tally.reason.get_or_insert_with(|| error.to_string());
@@ -152,6 +152,6 @@ fn is_of_one(error: &RequestError) -> bool {
         error,
         RequestError::Id(_)
             | RequestError::OtherFormat { .. }
-            | RequestError::Predecessor(Error::Busy { .. } | Error::Unusable { .. } | Error::TooLarge { .. })
+            | RequestError::Migration(Error::Busy { .. } | Error::Unusable { .. } | Error::TooLarge { .. })
     )
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use cloakroom_predecessors::{Error, Held, Predecessor, parse};
+use cloakroom_migration::{Error, Held, Source, parse};
 use old_handler::OldHandler;
 use rustix::process::{Pid, Signal, kill_process};
 use servers::process::spawn_for_life;
@@ -103,7 +103,7 @@ fn php_memcached(path: &str, settings: &[&str]) -> OldHandler {
 }
 
 /// Patient, where the path says nothing: on a busy machine a server may be kept waiting longer than visitors should be.
-fn predecessor(path: &str) -> Arc<dyn Predecessor> {
+fn source(path: &str) -> Arc<dyn Source> {
     let patience = match (path.contains("timeout="), path.contains('?')) {
         (true, _) => "",
         (false, true) => "&timeout=20",
@@ -112,8 +112,8 @@ fn predecessor(path: &str) -> Arc<dyn Predecessor> {
     parse(format!("memcached:{path}{patience}").as_bytes(), None).expect("a path")
 }
 
-fn hold(predecessor: &dyn Predecessor, id: &str, wait: Duration) -> Option<Box<dyn Held>> {
-    predecessor.hold(id.as_bytes(), wait, LIFETIME).unwrap_or_else(|error| panic!("{error}"))
+fn hold(source: &dyn Source, id: &str, wait: Duration) -> Option<Box<dyn Held>> {
+    source.hold(id.as_bytes(), wait, LIFETIME).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The error of what has to fail.
@@ -125,27 +125,27 @@ fn refused<T>(outcome: Result<T, Error>) -> Error {
 }
 
 /// Writes sessions as `handler` does, reads and ends them.
-fn check(handler: &OldHandler, predecessor: &dyn Predecessor) {
+fn check(handler: &OldHandler, source: &dyn Source) {
     let long = "a".repeat(200);
     for id in ["first", &long] {
-        assert!(!predecessor.has(id.as_bytes(), LIFETIME).expect("asked"));
-        assert!(hold(predecessor, id, LONG).is_none());
+        assert!(!source.has(id.as_bytes(), LIFETIME).expect("asked"));
+        assert!(hold(source, id, LONG).is_none());
         handler.request(id, 0);
         handler.request(id, 0);
-        assert!(predecessor.has(id.as_bytes(), LIFETIME).expect("asked"));
-        let held = hold(predecessor, id, LONG).expect("a session");
+        assert!(source.has(id.as_bytes(), LIFETIME).expect("asked"));
+        let held = hold(source, id, LONG).expect("a session");
         assert_eq!(held.payload(), b"n|i:2;");
         let age = SystemTime::now().duration_since(held.used().expect("a time")).expect("a time in the past");
         assert!(age < LONG, "used {age:?} ago");
         drop(held);
         // It is left as it is, and free. A long one is not compressed.
         handler.request(id, 100_000);
-        let payload = hold(predecessor, id, LONG).expect("a session").payload().to_vec();
+        let payload = hold(source, id, LONG).expect("a session").payload().to_vec();
         assert!(payload.starts_with(b"n|i:3;text|s:100000:\"aaaa") && payload.len() > 100_000);
-        assert_eq!(predecessor.peek(id.as_bytes(), LIFETIME).expect("read"), Some(payload));
-        assert!(predecessor.destroy(id.as_bytes()).expect("ended"));
-        assert!(!predecessor.destroy(id.as_bytes()).expect("ended"));
-        assert!(hold(predecessor, id, LONG).is_none());
+        assert_eq!(source.peek(id.as_bytes(), LIFETIME).expect("read"), Some(payload));
+        assert!(source.destroy(id.as_bytes()).expect("ended"));
+        assert!(!source.destroy(id.as_bytes()).expect("ended"));
+        assert!(hold(source, id, LONG).is_none());
     }
 }
 
@@ -153,9 +153,9 @@ fn check(handler: &OldHandler, predecessor: &dyn Predecessor) {
 fn sessions_are_found_read_and_ended() {
     let server = Server::start(&[]);
     for settings in [LOCKING, WITHOUT] {
-        check(&php_memcached(&server.path(), settings), &*predecessor(&server.path()));
+        check(&php_memcached(&server.path(), settings), &*source(&server.path()));
     }
-    let prefixed = predecessor(&format!("{}?prefix=app.", server.path()));
+    let prefixed = source(&format!("{}?prefix=app.", server.path()));
     check(&php_memcached(&server.path(), &["memcached.sess_prefix=app."]), &*prefixed);
     assert_eq!(server.ask("get memc.sess.key.lock.first app.lock.first\r\n"), "END", "no lock is left");
 }
@@ -171,9 +171,9 @@ fn sessions_are_found_through_a_socket() {
     let child = spawn_for_life(command).expect("setpriv and memcached run");
     let server = Server { port: 0, child };
     let path = format!("{}:0", socket.display());
-    let predecessor = predecessor(&path);
-    wait_for("memcached accepts", LONG, || predecessor.has(b"id", LIFETIME).ok()).expect("memcached accepts");
-    check(&php_memcached(&path, LOCKING), &*predecessor);
+    let source = source(&path);
+    wait_for("memcached accepts", LONG, || source.has(b"id", LIFETIME).ok()).expect("memcached accepts");
+    check(&php_memcached(&path, LOCKING), &*source);
     drop(server);
 }
 
@@ -181,7 +181,7 @@ fn sessions_are_found_through_a_socket() {
 fn sessions_and_their_locks_are_found_on_any_of_several_servers() {
     let servers = [Server::start(&[]), Server::start(&[]), Server::start(&[])];
     let path = servers.each_ref().map(Server::path).join(",");
-    let (handler, predecessor) = (php_memcached(&path, LOCKING), predecessor(&path));
+    let (handler, source) = (php_memcached(&path, LOCKING), source(&path));
     let ids: Vec<String> = (0..12).map(|number| format!("id{number}")).collect();
     for id in &ids {
         handler.request(id, 0);
@@ -192,17 +192,17 @@ fn sessions_and_their_locks_are_found_on_any_of_several_servers() {
     assert_eq!(counts.iter().sum::<usize>(), ids.len());
     assert!(counts.iter().all(|count| *count < ids.len()), "{counts:?}");
     for id in &ids {
-        assert_eq!(hold(&*predecessor, id, LONG).expect("a session").payload(), b"n|i:1;");
+        assert_eq!(hold(&*source, id, LONG).expect("a session").payload(), b"n|i:1;");
     }
     // Wherever php-memcached has the lock, it is met.
     for id in ids.iter().take(5) {
         let request = handler.open(id);
-        assert!(matches!(refused(predecessor.hold(id.as_bytes(), Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+        assert!(matches!(refused(source.hold(id.as_bytes(), Duration::ZERO, LIFETIME)), Error::Busy { .. }));
         request.end();
-        assert_eq!(hold(&*predecessor, id, LONG).expect("a session").payload(), b"n|i:2;");
+        assert_eq!(hold(&*source, id, LONG).expect("a session").payload(), b"n|i:2;");
     }
     for id in &ids {
-        assert!(predecessor.destroy(id.as_bytes()).expect("ended"));
+        assert!(source.destroy(id.as_bytes()).expect("ended"));
     }
     assert_eq!(servers.each_ref().map(on), [0; 3]);
 }
@@ -210,33 +210,33 @@ fn sessions_and_their_locks_are_found_on_any_of_several_servers() {
 #[test]
 fn a_request_of_php_memcached_is_waited_for_and_what_it_wrote_is_read() {
     let server = Server::start(&[]);
-    let (handler, predecessor) = (php_memcached(&server.path(), LOCKING), predecessor(&server.path()));
+    let (handler, source) = (php_memcached(&server.path(), LOCKING), source(&server.path()));
     handler.request("id", 0);
     let request = handler.open("id");
-    assert!(matches!(refused(predecessor.hold(b"id", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
-    let busy = refused(predecessor.hold(b"id", Duration::from_millis(200), LIFETIME));
+    assert!(matches!(refused(source.hold(b"id", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+    let busy = refused(source.hold(b"id", Duration::from_millis(200), LIFETIME));
     assert!(matches!(busy, Error::Busy { waited, .. } if waited >= Duration::from_millis(200)), "{busy}");
-    assert_eq!(predecessor.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
-    assert!(predecessor.has(b"id", LIFETIME).expect("asked"));
+    assert_eq!(source.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+    assert!(source.has(b"id", LIFETIME).expect("asked"));
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| hold(&*predecessor, "id", LONG).expect("a session").payload().to_vec());
+        let waiter = scope.spawn(|| hold(&*source, "id", LONG).expect("a session").payload().to_vec());
         request.end();
         assert_eq!(waiter.join().expect("it waited"), b"n|i:2;");
     });
     // One that it is about to write for the first time.
     let request = handler.open("new");
-    assert!(!predecessor.has(b"new", LIFETIME).expect("asked"));
-    assert!(matches!(refused(predecessor.hold(b"new", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+    assert!(!source.has(b"new", LIFETIME).expect("asked"));
+    assert!(matches!(refused(source.hold(b"new", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
     request.end();
-    assert_eq!(hold(&*predecessor, "new", LONG).expect("a session").payload(), b"n|i:1;");
+    assert_eq!(hold(&*source, "new", LONG).expect("a session").payload(), b"n|i:1;");
 }
 
 #[test]
 fn what_is_held_keeps_php_memcached_off() {
     let server = Server::start(&[]);
-    let (handler, predecessor) = (php_memcached(&server.path(), LOCKING), predecessor(&server.path()));
+    let (handler, source) = (php_memcached(&server.path(), LOCKING), source(&server.path()));
     handler.request("id", 0);
-    let held = hold(&*predecessor, "id", LONG).expect("a session");
+    let held = hold(&*source, "id", LONG).expect("a session");
     let left = server.ask("mg memc.sess.key.lock.id t\r\n");
     let seconds = left.strip_prefix("HD t").and_then(|left| left.parse::<i64>().ok());
     assert!(seconds.is_some_and(|seconds| (1..=30).contains(&seconds)), "the lock expires: {left}");
@@ -254,19 +254,19 @@ fn what_is_held_keeps_php_memcached_off() {
         wait_for("php-memcached asks for the lock again and again", LONG, || (writes() > before + 5).then_some(()));
     asks.expect("it waits");
     assert!(request.runs());
-    assert_eq!(predecessor.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+    assert_eq!(source.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
     drop(held);
     request.wait_until_open();
     request.end();
-    assert_eq!(hold(&*predecessor, "id", LONG).expect("a session").payload(), b"n|i:2;");
+    assert_eq!(hold(&*source, "id", LONG).expect("a session").payload(), b"n|i:2;");
 }
 
 #[test]
 fn the_lock_of_somebody_else_is_left_alone() {
     let server = Server::start(&[]);
-    let predecessor = predecessor(&server.path());
+    let source = source(&server.path());
     assert_eq!(server.ask("set memc.sess.key.id 0 0 6\r\nn|i:1;\r\n"), "STORED");
-    let held = hold(&*predecessor, "id", LONG).expect("a session");
+    let held = hold(&*source, "id", LONG).expect("a session");
     assert_eq!(held.used(), None, "without an expiry nothing is known about the last use");
     // It expired, and php-memcached has it now.
     assert_eq!(server.ask("set memc.sess.key.lock.id 0 0 1\r\n1\r\n"), "STORED");
@@ -277,14 +277,14 @@ fn the_lock_of_somebody_else_is_left_alone() {
 #[test]
 fn eight_at_once_hold_it_one_after_the_other() {
     let server = Server::start(&[]);
-    let predecessor = predecessor(&server.path());
+    let source = source(&server.path());
     php_memcached(&server.path(), LOCKING).request("id", 0);
     let holding = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..20 {
-                    let held = hold(&*predecessor, "id", LONG).expect("a session");
+                    let held = hold(&*source, "id", LONG).expect("a session");
                     assert_eq!(holding.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
                     assert_eq!(held.payload(), b"n|i:1;");
                     // Time for another to get in, if it could.
@@ -300,27 +300,27 @@ fn eight_at_once_hold_it_one_after_the_other() {
 #[test]
 fn what_is_no_plain_session_is_refused() {
     let server = Server::start(&["-I", "32m", "-m", "128"]);
-    let predecessor = predecessor(&server.path());
+    let source = source(&server.path());
     assert_eq!(server.ask("set memc.sess.key.flags 48 0 1\r\nx\r\n"), "STORED");
-    assert!(predecessor.has(b"flags", LIFETIME).expect("asked"), "it is there");
-    let error = refused(predecessor.hold(b"flags", LONG, LIFETIME));
+    assert!(source.has(b"flags", LIFETIME).expect("asked"), "it is there");
+    let error = refused(source.hold(b"flags", LONG, LIFETIME));
     assert!(matches!(error, Error::Unusable { .. }) && error.to_string().contains("compress"), "{error}");
     let (large, huge) = ("a".repeat(16 << 20), "a".repeat((16 << 20) + 1));
     assert_eq!(server.ask(&format!("set memc.sess.key.large 0 0 {}\r\n{large}\r\n", large.len())), "STORED");
     assert_eq!(server.ask(&format!("set memc.sess.key.huge 0 0 {}\r\n{huge}\r\n", huge.len())), "STORED");
-    assert_eq!(hold(&*predecessor, "large", LONG).expect("a session").payload().len(), large.len());
-    assert!(predecessor.has(b"huge", LIFETIME).expect("asked"), "it is there");
-    let error = refused(predecessor.hold(b"huge", LONG, LIFETIME));
+    assert_eq!(hold(&*source, "large", LONG).expect("a session").payload().len(), large.len());
+    assert!(source.has(b"huge", LIFETIME).expect("asked"), "it is there");
+    let error = refused(source.hold(b"huge", LONG, LIFETIME));
     assert!(matches!(error, Error::TooLarge { found: 16_777_217, .. }), "{error}");
     assert_eq!(server.ask("get memc.sess.key.lock.huge\r\n"), "END", "no lock is left");
-    assert!(!predecessor.has(b"other", LIFETIME).expect("asked"), "the next answer is the next answer");
+    assert!(!source.has(b"other", LIFETIME).expect("asked"), "the next answer is the next answer");
 }
 
 #[test]
 fn a_server_that_is_down_is_an_error_and_not_an_absence() {
     let (down, up) = (Server::start(&[]), Server::start(&[]));
-    let (dead, port) = (predecessor(&down.path()), down.port.to_string());
-    let both = predecessor(&format!("{},{}", down.path(), up.path()));
+    let (dead, port) = (source(&down.path()), down.port.to_string());
+    let both = source(&format!("{},{}", down.path(), up.path()));
     php_memcached(&up.path(), LOCKING).request("id", 0);
     drop(down);
     for error in [
@@ -343,33 +343,33 @@ fn a_server_that_is_down_is_an_error_and_not_an_absence() {
 #[test]
 fn a_server_that_is_silent_or_speaks_otherwise_is_given_up_in_time() {
     let silent = Server::start(&[]);
-    let predecessor = predecessor(&format!("{}?timeout=0.3", silent.path()));
-    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    let source = source(&format!("{}?timeout=0.3", silent.path()));
+    assert!(!source.has(b"id", LIFETIME).expect("asked"));
     silent.pause();
     let start = Instant::now();
-    let text = refused(predecessor.hold(b"id", LONG, LIFETIME)).to_string();
+    let text = refused(source.hold(b"id", LONG, LIFETIME)).to_string();
     let took = start.elapsed();
     silent.signal(Signal::CONT);
     assert!(text.contains("did not answer within 0.3 s"), "{text}");
     assert!(took < Duration::from_secs(5), "it took {took:?}");
-    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"), "a new connection is used");
+    assert!(!source.has(b"id", LIFETIME).expect("asked"), "a new connection is used");
 
     let binary = Server::start(&["-B", "binary"]);
-    let text = refused(self::predecessor(&format!("{}?timeout=0.5", binary.path())).has(b"id", LIFETIME)).to_string();
+    let text = refused(self::source(&format!("{}?timeout=0.5", binary.path())).has(b"id", LIFETIME)).to_string();
     assert!(text.contains("text protocol"), "{text}");
 
     let dir = servers::temporary();
     let users = dir.path().join("users");
     std::fs::write(&users, "user:word\n").expect("a file");
     let guarded = Server::start(&["-Y", &users.display().to_string()]);
-    let text = refused(self::predecessor(&guarded.path()).has(b"id", LIFETIME)).to_string();
+    let text = refused(self::source(&guarded.path()).has(b"id", LIFETIME)).to_string();
     assert!(text.contains("asks for a user and a password"), "{text}");
 }
 
 #[test]
 fn a_connection_that_was_closed_is_replaced() {
     let server = Server::start(&["-o", "idle_timeout=1"]);
-    let predecessor = predecessor(&server.path());
+    let source = source(&server.path());
     let connections = || {
         let mut connection = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
         connection.write_all(b"stats\r\nquit\r\n").expect("it reads");
@@ -377,13 +377,13 @@ fn a_connection_that_was_closed_is_replaced() {
         connection.read_to_string(&mut stats).expect("it answers");
         stats.lines().find_map(|line| line.strip_prefix("STAT idle_kicks ")?.parse::<u64>().ok())
     };
-    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    assert!(!source.has(b"id", LIFETIME).expect("asked"));
     wait_for("the server closes the connection", LONG, || connections().filter(|kicks| *kicks > 0)).expect("closed");
-    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    assert!(!source.has(b"id", LIFETIME).expect("asked"));
 }
 
 /// A server that answers on each connection to one request, in this order, and closes it; then no more.
-fn answering(answers: &'static [&'static [u8]]) -> (Arc<dyn Predecessor>, Arc<AtomicUsize>) {
+fn answering(answers: &'static [&'static [u8]]) -> (Arc<dyn Source>, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let path = listener.local_addr().expect("its address").to_string();
     let connections = Arc::new(AtomicUsize::new(0));
@@ -397,23 +397,23 @@ fn answering(answers: &'static [&'static [u8]]) -> (Arc<dyn Predecessor>, Arc<At
             connection.write_all(answer).expect("it reads");
         }
     });
-    (predecessor(&path), connections)
+    (source(&path), connections)
 }
 
 #[test]
 fn a_request_whose_connection_breaks_is_sent_once_more() {
-    let (predecessor, connections) = answering(&[b"", b"END\r\n"]);
-    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    let (source, connections) = answering(&[b"", b"END\r\n"]);
+    assert!(!source.has(b"id", LIFETIME).expect("asked"));
     assert_eq!(connections.load(Ordering::SeqCst), 2);
-    let (predecessor, connections) = answering(&[b"", b"VALUE memc", b"END\r\n"]);
-    let text = refused(predecessor.has(b"id", LIFETIME)).to_string();
+    let (source, connections) = answering(&[b"", b"VALUE memc", b"END\r\n"]);
+    let text = refused(source.has(b"id", LIFETIME)).to_string();
     assert!(text.contains("it closed the connection"), "{text}");
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
 #[test]
 fn sessions_cannot_be_listed() {
-    let error = refused(predecessor("127.0.0.1:1").each(&mut |_| ControlFlow::Continue(())));
+    let error = refused(source("127.0.0.1:1").each(&mut |_| ControlFlow::Continue(())));
     assert!(matches!(error, Error::CannotList { .. }), "{error}");
     assert!(error.to_string().contains("memcached:127.0.0.1:1"), "{error}");
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use cloakroom_predecessors::{Error, Held, Predecessor, parse};
+use cloakroom_migration::{Error, Held, Source, parse};
 use old_handler::OldHandler;
 use servers::process::{Server, Settings};
 use servers::{Engine, temporary, wait_for};
@@ -62,7 +62,7 @@ fn phpredis(path: &str, settings: &[&str]) -> OldHandler {
 }
 
 /// Patient, where the path says nothing: on a busy machine a server may be kept waiting longer than visitors should be.
-fn predecessor(path: &str) -> Arc<dyn Predecessor> {
+fn source(path: &str) -> Arc<dyn Source> {
     let patience = match (path.contains("timeout="), path.contains('?')) {
         (true, _) => "",
         (false, true) => "&timeout=20&read_timeout=20",
@@ -71,8 +71,8 @@ fn predecessor(path: &str) -> Arc<dyn Predecessor> {
     parse(format!("redis:{path}{patience}").as_bytes(), None).expect("a path")
 }
 
-fn hold(predecessor: &dyn Predecessor, id: &str, wait: Duration) -> Option<Box<dyn Held>> {
-    predecessor.hold(id.as_bytes(), wait, LIFETIME).unwrap_or_else(|error| panic!("{error}"))
+fn hold(source: &dyn Source, id: &str, wait: Duration) -> Option<Box<dyn Held>> {
+    source.hold(id.as_bytes(), wait, LIFETIME).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The error of what has to fail.
@@ -83,9 +83,9 @@ fn refused<T>(outcome: Result<T, Error>) -> Error {
     }
 }
 
-fn listed(predecessor: &dyn Predecessor) -> Vec<String> {
+fn listed(source: &dyn Source) -> Vec<String> {
     let mut ids = Vec::new();
-    let each = predecessor.each(&mut |id| {
+    let each = source.each(&mut |id| {
         ids.push(String::from_utf8_lossy(id).into_owned());
         ControlFlow::Continue(())
     });
@@ -109,32 +109,32 @@ fn sessions_are_found_read_listed_and_ended() {
     .enumerate()
     {
         for (path, settings) in with(parameters).iter().zip([LOCKING, &["redis.session.locking_enabled=0"]]) {
-            let (handler, predecessor) = (phpredis(path, settings), predecessor(path));
-            assert!(!predecessor.has(b"first", LIFETIME).expect("asked"), "{number}");
-            assert!(hold(&*predecessor, "first", LONG).is_none());
+            let (handler, source) = (phpredis(path, settings), source(path));
+            assert!(!source.has(b"first", LIFETIME).expect("asked"), "{number}");
+            assert!(hold(&*source, "first", LONG).is_none());
             handler.request("first", 0);
             handler.request("first", 0);
             handler.request("second", 0);
-            assert!(predecessor.has(b"first", LIFETIME).expect("asked"));
-            assert!(!predecessor.has(b"firs", LIFETIME).expect("asked"));
-            let held = hold(&*predecessor, "first", LONG).expect("a session");
+            assert!(source.has(b"first", LIFETIME).expect("asked"));
+            assert!(!source.has(b"firs", LIFETIME).expect("asked"));
+            let held = hold(&*source, "first", LONG).expect("a session");
             assert_eq!(held.payload(), b"n|i:2;");
             let age = SystemTime::now().duration_since(held.used().expect("a time")).expect("a time in the past");
             assert!(age < LONG, "used {age:?} ago");
             drop(held);
-            assert_eq!(predecessor.peek(b"second", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
-            assert_eq!(listed(&*predecessor), ["first", "second"]);
+            assert_eq!(source.peek(b"second", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+            assert_eq!(listed(&*source), ["first", "second"]);
             // It is left as it is, and free.
             handler.request("first", 0);
-            assert_eq!(hold(&*predecessor, "first", LONG).expect("a session").payload(), b"n|i:3;");
-            assert!(predecessor.destroy(b"first").expect("ended"));
-            assert!(!predecessor.destroy(b"first").expect("ended"));
-            assert!(hold(&*predecessor, "first", LONG).is_none());
-            assert!(predecessor.destroy(b"second").expect("ended"));
+            assert_eq!(hold(&*source, "first", LONG).expect("a session").payload(), b"n|i:3;");
+            assert!(source.destroy(b"first").expect("ended"));
+            assert!(!source.destroy(b"first").expect("ended"));
+            assert!(hold(&*source, "first", LONG).is_none());
+            assert!(source.destroy(b"second").expect("ended"));
         }
     }
     // Nothing is left behind, of the locks neither.
-    let admin = predecessor(&site.path(&format!("?{secret}&prefix=")));
+    let admin = source(&site.path(&format!("?{secret}&prefix=")));
     assert_eq!(listed(&*admin), Vec::<String>::new());
 }
 
@@ -142,27 +142,27 @@ fn sessions_are_found_read_listed_and_ended() {
 fn an_empty_session_is_there() {
     let site = site();
     site.ask::<()>(&["SETEX", "PHPREDIS_SESSION:empty", "100", ""]);
-    let predecessor = predecessor(&site.path(""));
-    assert!(predecessor.has(b"empty", LIFETIME).expect("asked"));
-    assert_eq!(hold(&*predecessor, "empty", LONG).expect("a session").payload(), b"");
+    let source = source(&site.path(""));
+    assert!(source.has(b"empty", LIFETIME).expect("asked"));
+    assert_eq!(hold(&*source, "empty", LONG).expect("a session").payload(), b"");
 }
 
 #[test]
 fn a_request_of_phpredis_is_waited_for_and_what_it_wrote_is_read() {
     let site = site();
-    let (handler, predecessor) = (phpredis(&site.path(""), LOCKING), predecessor(&site.path("")));
+    let (handler, source) = (phpredis(&site.path(""), LOCKING), source(&site.path("")));
     handler.request("id", 0);
     let request = handler.open("id");
     // Not now, not in a while, and reading needs no lock.
-    assert!(matches!(refused(predecessor.hold(b"id", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+    assert!(matches!(refused(source.hold(b"id", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
     let start = Instant::now();
-    let busy = refused(predecessor.hold(b"id", Duration::from_millis(200), LIFETIME));
+    let busy = refused(source.hold(b"id", Duration::from_millis(200), LIFETIME));
     assert!(matches!(busy, Error::Busy { waited, .. } if waited >= Duration::from_millis(200)), "{busy}");
     assert!(start.elapsed() < Duration::from_secs(5));
-    assert_eq!(predecessor.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
-    assert!(predecessor.has(b"id", LIFETIME).expect("asked"));
+    assert_eq!(source.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+    assert!(source.has(b"id", LIFETIME).expect("asked"));
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| hold(&*predecessor, "id", LONG).expect("a session").payload().to_vec());
+        let waiter = scope.spawn(|| hold(&*source, "id", LONG).expect("a session").payload().to_vec());
         request.end();
         assert_eq!(waiter.join().expect("it waited"), b"n|i:2;");
     });
@@ -171,20 +171,20 @@ fn a_request_of_phpredis_is_waited_for_and_what_it_wrote_is_read() {
 #[test]
 fn a_session_that_phpredis_is_about_to_write_is_waited_for() {
     let site = site();
-    let (handler, predecessor) = (phpredis(&site.path(""), LOCKING), predecessor(&site.path("")));
+    let (handler, source) = (phpredis(&site.path(""), LOCKING), source(&site.path("")));
     let request = handler.open("new");
-    assert!(!predecessor.has(b"new", LIFETIME).expect("asked"));
-    assert!(matches!(refused(predecessor.hold(b"new", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+    assert!(!source.has(b"new", LIFETIME).expect("asked"));
+    assert!(matches!(refused(source.hold(b"new", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
     request.end();
-    assert_eq!(hold(&*predecessor, "new", LONG).expect("a session").payload(), b"n|i:1;");
+    assert_eq!(hold(&*source, "new", LONG).expect("a session").payload(), b"n|i:1;");
 }
 
 #[test]
 fn what_is_held_keeps_phpredis_off() {
     let site = site();
-    let (handler, predecessor) = (phpredis(&site.path(""), LOCKING), predecessor(&site.path("")));
+    let (handler, source) = (phpredis(&site.path(""), LOCKING), source(&site.path("")));
     handler.request("id", 0);
-    let held = hold(&*predecessor, "id", LONG).expect("a session");
+    let held = hold(&*source, "id", LONG).expect("a session");
     let expiry: i64 = site.ask(&["PTTL", "PHPREDIS_SESSION:id_LOCK"]);
     assert!((1..=30_000).contains(&expiry), "the lock expires in {expiry} ms");
     let mut request = handler.begin("id");
@@ -196,39 +196,39 @@ fn what_is_held_keeps_phpredis_off() {
     };
     wait_for("phpredis asks for the lock again and again", LONG, refusals).expect("it waits");
     assert!(request.runs());
-    assert_eq!(predecessor.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
+    assert_eq!(source.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
     drop(held);
     request.wait_until_open();
     request.end();
-    assert_eq!(hold(&*predecessor, "id", LONG).expect("a session").payload(), b"n|i:2;");
+    assert_eq!(hold(&*source, "id", LONG).expect("a session").payload(), b"n|i:2;");
 }
 
 #[test]
 fn the_lock_of_somebody_else_is_left_alone() {
     let site = site();
-    let predecessor = predecessor(&site.path(""));
+    let source = source(&site.path(""));
     site.ask::<()>(&["SET", "PHPREDIS_SESSION:id", "n|i:1;"]);
-    let held = hold(&*predecessor, "id", LONG).expect("a session");
+    let held = hold(&*source, "id", LONG).expect("a session");
     // It expired, and phpredis has it now.
     site.ask::<()>(&["SET", "PHPREDIS_SESSION:id_LOCK", "host|1"]);
     drop(held);
     assert_eq!(site.ask::<Option<String>>(&["GET", "PHPREDIS_SESSION:id_LOCK"]).as_deref(), Some("host|1"));
     // Without an expiry nothing is known about the last use.
     site.ask::<()>(&["DEL", "PHPREDIS_SESSION:id_LOCK"]);
-    assert_eq!(hold(&*predecessor, "id", LONG).expect("a session").used(), None);
+    assert_eq!(hold(&*source, "id", LONG).expect("a session").used(), None);
 }
 
 #[test]
 fn eight_at_once_hold_it_one_after_the_other() {
     let site = site();
-    let predecessor = predecessor(&site.path(""));
+    let source = source(&site.path(""));
     phpredis(&site.path(""), LOCKING).request("id", 0);
     let holding = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..20 {
-                    let held = hold(&*predecessor, "id", LONG).expect("a session");
+                    let held = hold(&*source, "id", LONG).expect("a session");
                     assert_eq!(holding.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
                     assert_eq!(held.payload(), b"n|i:1;");
                     // Time for another to get in, if it could.
@@ -244,7 +244,7 @@ fn eight_at_once_hold_it_one_after_the_other() {
 #[test]
 fn compressed_sessions_are_refused_and_left() {
     let site = site();
-    let predecessor = predecessor(&site.path(""));
+    let source = source(&site.path(""));
     let compress = r#"
         $redis = new Redis();
         $redis->connect('127.0.0.1', (int) $argv[1]);
@@ -261,11 +261,10 @@ fn compressed_sessions_are_refused_and_left() {
     assert!(status.expect("php runs").success());
     for id in ["zstd", "lz4"] {
         let stored: Vec<u8> = site.ask(&["GET", &format!("PHPREDIS_SESSION:{id}")]);
-        assert!(predecessor.has(id.as_bytes(), LIFETIME).expect("asked"), "it is there");
-        for refusal in [
-            refused(predecessor.hold(id.as_bytes(), LONG, LIFETIME)),
-            refused(predecessor.peek(id.as_bytes(), LIFETIME)),
-        ] {
+        assert!(source.has(id.as_bytes(), LIFETIME).expect("asked"), "it is there");
+        for refusal in
+            [refused(source.hold(id.as_bytes(), LONG, LIFETIME)), refused(source.peek(id.as_bytes(), LIFETIME))]
+        {
             assert!(matches!(refusal, Error::Unusable { .. }));
             let text = refusal.to_string();
             assert!(text.contains(id) && text.contains("redis.session.compression = none"), "{text}");
@@ -274,7 +273,7 @@ fn compressed_sessions_are_refused_and_left() {
         assert_eq!(site.ask::<u64>(&["EXISTS", &format!("PHPREDIS_SESSION:{id}_LOCK")]), 0);
     }
     // That one cannot be told here; whoever takes it over finds that it is no session.
-    let payload = predecessor.peek(b"lzf", LIFETIME).expect("read").expect("a value");
+    let payload = source.peek(b"lzf", LIFETIME).expect("read").expect("a value");
     assert!(payload.len() < 60, "{} bytes", payload.len());
 }
 
@@ -282,7 +281,7 @@ fn compressed_sessions_are_refused_and_left() {
 fn a_server_that_is_down_is_an_error_and_not_an_absence() {
     let (mut down, up) = (site(), site());
     down.server.kill();
-    let dead = predecessor(&down.path("?auth=secret&timeout=0.5"));
+    let dead = source(&down.path("?auth=secret&timeout=0.5"));
     for error in [
         refused(dead.has(b"id", LIFETIME)),
         refused(dead.hold(b"id", LONG, LIFETIME)),
@@ -297,55 +296,55 @@ fn a_server_that_is_down_is_an_error_and_not_an_absence() {
     }
     // Of two servers one is enough for a session that is there, and not for one that might be on the other.
     phpredis(&up.path(""), LOCKING).request("id", 0);
-    let both = predecessor(&format!("{}, {}", down.path(""), up.path("")));
+    let both = source(&format!("{}, {}", down.path(""), up.path("")));
     assert!(both.has(b"id", LIFETIME).expect("asked"));
     assert_eq!(hold(&*both, "id", LONG).expect("a session").payload(), b"n|i:1;");
     assert!(matches!(refused(both.has(b"other", LIFETIME)), Error::Unavailable { .. }));
     assert!(matches!(refused(both.hold(b"other", LONG, LIFETIME)), Error::Unavailable { .. }));
     // What can be ended is ended.
     assert!(matches!(refused(both.destroy(b"id")), Error::Unavailable { .. }));
-    assert!(!predecessor(&up.path("")).has(b"id", LIFETIME).expect("asked"));
+    assert!(!source(&up.path("")).has(b"id", LIFETIME).expect("asked"));
 }
 
 #[test]
 fn a_server_that_is_silent_is_given_up_in_time() {
     let site = site();
-    let predecessor = predecessor(&site.path("?timeout=0.3&read_timeout=0.3"));
-    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    let source = source(&site.path("?timeout=0.3&read_timeout=0.3"));
+    assert!(!source.has(b"id", LIFETIME).expect("asked"));
     site.server.pause();
     let start = Instant::now();
-    let text = refused(predecessor.hold(b"id", LONG, LIFETIME)).to_string();
+    let text = refused(source.hold(b"id", LONG, LIFETIME)).to_string();
     let took = start.elapsed();
     site.server.resume();
     assert!(text.contains("did not answer within 0.3 s"), "{text}");
     assert!(took < Duration::from_secs(5), "it took {took:?}");
-    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"), "a new connection is used");
+    assert!(!source.has(b"id", LIFETIME).expect("asked"), "a new connection is used");
 }
 
 #[test]
 fn a_connection_that_was_closed_is_replaced() {
     let mut site = site();
-    let predecessor = predecessor(&site.path(""));
-    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    let source = source(&site.path(""));
+    assert!(!source.has(b"id", LIFETIME).expect("asked"));
     site.ask::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
-    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    assert!(!source.has(b"id", LIFETIME).expect("asked"));
     site.server.kill();
     site.server.run().expect("it starts again");
-    assert!(!predecessor.has(b"id", LIFETIME).expect("asked"));
+    assert!(!source.has(b"id", LIFETIME).expect("asked"));
 }
 
 #[test]
 fn what_is_no_session_is_refused() {
     let site = site();
-    let predecessor = predecessor(&site.path(""));
+    let source = source(&site.path(""));
     site.ask::<()>(&["RPUSH", "PHPREDIS_SESSION:list", "x"]);
-    let text = refused(predecessor.hold(b"list", LONG, LIFETIME)).to_string();
+    let text = refused(source.hold(b"list", LONG, LIFETIME)).to_string();
     assert!(text.contains("something else is stored"), "{text}");
     site.ask::<()>(&["SETRANGE", "PHPREDIS_SESSION:huge", "16777216", "x"]);
-    let huge = refused(predecessor.hold(b"huge", LONG, LIFETIME));
+    let huge = refused(source.hold(b"huge", LONG, LIFETIME));
     assert!(matches!(huge, Error::TooLarge { found: 16_777_217, .. }), "{huge}");
     site.ask::<()>(&["SETRANGE", "PHPREDIS_SESSION:large", "16777215", "x"]);
-    assert_eq!(hold(&*predecessor, "large", LONG).expect("a session").payload().len(), 16 << 20);
+    assert_eq!(hold(&*source, "large", LONG).expect("a session").payload().len(), 16 << 20);
 }
 
 #[test]
@@ -357,8 +356,8 @@ fn refusals_of_the_server_say_what_to_do() {
         ("?auth=right&database=99", "no such database"),
         ("?auth[user]=reader&auth[pass]=pass", "strlen pttl del eval"),
     ] {
-        let predecessor = predecessor(&site.path(parameters));
-        let text = refused(predecessor.peek(b"id", LIFETIME)).to_string();
+        let source = source(&site.path(parameters));
+        let text = refused(source.peek(b"id", LIFETIME)).to_string();
         assert!(text.contains(part), "{parameters}: {text}");
         assert!(!text.contains("secret"), "{text}");
     }
@@ -371,13 +370,13 @@ fn thousands_are_listed_once_each_and_the_walk_can_be_broken_off() {
                 redis.call('SET', 'xy:' .. i, '') end";
     site.ask::<()>(&["EVAL", fill, "0"]);
     site.ask::<()>(&["SET", "x*:not an id", ""]);
-    let predecessor = predecessor(&site.path("?prefix=x*:"));
+    let source = source(&site.path("?prefix=x*:"));
     let mut expected: Vec<String> = (1..=3000).map(|number| number.to_string()).collect();
     expected.push("not an id".to_owned());
     expected.sort();
-    assert_eq!(listed(&*predecessor), expected);
+    assert_eq!(listed(&*source), expected);
     let mut seen = 0;
-    let stop = predecessor.each(&mut |_| {
+    let stop = source.each(&mut |_| {
         seen += 1;
         if seen == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

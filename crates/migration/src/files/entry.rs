@@ -10,8 +10,8 @@ use rustix::io::Errno;
 
 use super::Files;
 use super::names::Spot;
-use crate::predecessor::MAX_PAYLOAD;
-use crate::{Error, Held, Predecessor as _};
+use crate::source::MAX_PAYLOAD;
+use crate::{Error, Held, Source as _};
 
 /// How long the waits between two looks at a lock are, at first and at most: `flock` cannot be waited for with a bound.
 const FIRST_NAP: Duration = Duration::from_millis(1);

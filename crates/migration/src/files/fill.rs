@@ -26,7 +26,7 @@ impl Files {
     ///
     /// # Errors
     /// Where it cannot be made.
-    pub fn leave(&self, id: &[u8]) -> Result<(), Error> {
+    pub fn migrate_out(&self, id: &[u8]) -> Result<(), Error> {
         let failed = |error| match error {
             Errno::LOOP => self.linked(),
             error => self.unavailable("a file for a new session cannot be made", error),

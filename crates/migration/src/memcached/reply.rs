@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead, ErrorKind, Read as _};
 
-use crate::predecessor::MAX_PAYLOAD;
+use crate::source::MAX_PAYLOAD;
 
 /// The longest line. A name has at most 250 bytes, the rest of a line is numbers.
 const LONGEST_LINE: u64 = 1024;

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use crate::Predecessor;
+use crate::Source;
 use crate::files::Files;
 use crate::memcached::PhpMemcached;
 use crate::redis::PhpRedis;
 
-/// Why an address names no predecessor. Never quotes the address, which may hold a password.
+/// Why an address names no source. Never quotes the address, which may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// It begins with no known kind.
@@ -31,7 +31,7 @@ pub enum ParseError {
 ///
 /// # Errors
 /// [`ParseError`] with what to write instead.
-pub fn parse(text: &[u8], user: Option<u32>) -> Result<Arc<dyn Predecessor>, ParseError> {
+pub fn parse(text: &[u8], user: Option<u32>) -> Result<Arc<dyn Source>, ParseError> {
     let Some(colon) = text.iter().position(|&byte| byte == b':') else { return Err(ParseError::Kind) };
     let (kind, place) = text.split_at(colon);
     let place = place.split_first().map_or(place, |(_, place)| place);

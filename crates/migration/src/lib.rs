@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`predecessor`] | the [`Predecessor`] and [`Held`] traits: what a storage must be able to do |
+//! | [`source`] | the [`Source`] and [`Held`] traits: what a storage must be able to do |
 //! | [`address`] | [`parse`]: from `KIND:WHERE` to the storage that it names |
 //! | [`error`] | [`Error`]: what a storage can answer instead of a result |
 //! | [`files`] | PHP's own handler `files` |
@@ -10,7 +10,7 @@
 //! | [`memcached`] | php-memcached |
 //! | `servers` | what storages on servers have in common |
 //!
-//! A predecessor is only read, locked as its own handler locks it, and told of sessions that have ended. Nothing is ever
+//! A source is only read, locked as its own handler locks it, and told of sessions that have ended. Nothing is ever
 //! written into a session of it. The crate knows nothing of PHP, nor of what becomes of a session that was taken over.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
@@ -19,11 +19,11 @@ pub mod address;
 pub mod error;
 pub mod files;
 pub mod memcached;
-pub mod predecessor;
 pub mod redis;
+pub mod source;
 
 mod servers;
 
 pub use address::{ParseError, parse};
 pub use error::Error;
-pub use predecessor::{Held, Predecessor};
+pub use source::{Held, Source};

@@ -1,5 +1,5 @@
 //! Taking sessions over, one at a time and as they are asked for, from the storage of the handler that was used before
-//! ([`cloakroom_predecessors`]).
+//! ([`cloakroom_migration`]).
 //!
 //! Under the old handler's own lock on a session nobody there is in the middle of it, and of all requests here that want
 //! to take it over one is at work. Only there is it looked at whether the place here is vacant; so a session is taken over
@@ -11,9 +11,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cloakroom_predecessors::Error;
-pub use cloakroom_predecessors::Predecessor;
-pub use cloakroom_predecessors::files::Files;
+use cloakroom_migration::Error;
+pub use cloakroom_migration::Source;
+pub use cloakroom_migration::files::Files;
 
 use crate::StoreError;
 use crate::error::RequestError;
@@ -23,9 +23,9 @@ use crate::seam::{Acquire, End, Key, LockMode, Store};
 
 /// Where sessions of the old handler come from, and where signs for it are left.
 #[derive(Clone)]
-pub struct Takeover {
+pub struct Migration {
     /// `cloakroom.migrate_from`.
-    pub from: Option<Arc<dyn Predecessor>>,
+    pub from: Option<Arc<dyn Source>>,
     /// `cloakroom.migrate_to`.
     pub to: Option<Arc<Files>>,
     /// What the payloads there must be; [`Format::Opaque`] where that cannot be told.
@@ -36,29 +36,35 @@ pub struct Takeover {
 
 /// What became of one session that was to be taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum MigratedIn {
     /// It is here now.
     Stored,
     /// It is here already, or was ended here.
-    Settled,
+    Present,
     /// There is none there, or an empty one.
     Absent,
 }
 
-impl Takeover {
+impl Migration {
     /// Takes the session over, where it is there and its place in `store` is vacant. The old handler's lock is waited for
     /// at most `wait`.
     ///
     /// # Errors
-    /// [`RequestError::Predecessor`] and failures of the store; nothing is changed then.
-    pub fn take(&self, store: &dyn Store, key: &Key, id: &[u8], wait: Duration) -> Result<Taken, RequestError> {
-        let Some(from) = &self.from else { return Ok(Taken::Absent) };
+    /// [`RequestError::Migration`] and failures of the store; nothing is changed then.
+    pub fn migrate_in(
+        &self,
+        store: &dyn Store,
+        key: &Key,
+        id: &[u8],
+        wait: Duration,
+    ) -> Result<MigratedIn, RequestError> {
+        let Some(from) = &self.from else { return Ok(MigratedIn::Absent) };
         if !store.is_vacant(key)? {
-            return Ok(Taken::Settled);
+            return Ok(MigratedIn::Present);
         }
-        let Some(held) = from.hold(id, wait, self.lifetime)? else { return Ok(Taken::Absent) };
+        let Some(held) = from.hold(id, wait, self.lifetime)? else { return Ok(MigratedIn::Absent) };
         if held.payload().is_empty() {
-            return Ok(Taken::Absent);
+            return Ok(MigratedIn::Absent);
         }
         self.accept(held.payload())?;
         let created = held.created().or(held.used()).unwrap_or_else(SystemTime::now);
@@ -73,21 +79,21 @@ impl Takeover {
         // The next in line finds it here.
         drop(held);
         if taken != Restore::Stored {
-            return Ok(Taken::Settled);
+            return Ok(MigratedIn::Present);
         }
         // Where signs cannot be left, who begins a session is told.
-        let _told_elsewhere = self.leave(id);
-        Ok(Taken::Stored)
+        let _told_elsewhere = self.migrate_out(id);
+        Ok(MigratedIn::Stored)
     }
 
-    /// [`Takeover::take`] for a reader, who waits for no request of the old handler: where one is at work, the session is
+    /// [`Migration::migrate_in`] for a reader, who waits for no request of the old handler: where one is at work, the session is
     /// not taken over, and its last payload there is the answer.
     ///
     /// # Errors
-    /// As [`Takeover::take`].
-    pub fn take_or_peek(&self, store: &dyn Store, key: &Key, id: &[u8]) -> Result<Option<Vec<u8>>, RequestError> {
-        match (self.take(store, key, id, Duration::ZERO), &self.from) {
-            (Err(RequestError::Predecessor(Error::Busy { .. })), Some(from)) => {
+    /// As [`Migration::migrate_in`].
+    pub fn migrate_in_or_peek(&self, store: &dyn Store, key: &Key, id: &[u8]) -> Result<Option<Vec<u8>>, RequestError> {
+        match (self.migrate_in(store, key, id, Duration::ZERO), &self.from) {
+            (Err(RequestError::Migration(Error::Busy { .. })), Some(from)) => {
                 let payload = from.peek(id, self.lifetime)?.filter(|payload| !payload.is_empty());
                 payload.as_deref().map_or(Ok(()), |payload| self.accept(payload))?;
                 Ok(payload)
@@ -107,7 +113,7 @@ impl Takeover {
     /// was one.
     ///
     /// # Errors
-    /// Failures of the predecessor; that the session was ended is then remembered here, so that it is not taken over for as
+    /// Failures of the source; that the session was ended is then remembered here, so that it is not taken over for as
     /// long as `end` says.
     pub fn end(&self, store: &dyn Store, key: &Key, id: &[u8], end: End, here: bool) -> Result<bool, RequestError> {
         let left = self.to.as_ref().map_or(Ok(false), |to| to.destroy(id));
@@ -124,8 +130,8 @@ impl Takeover {
     ///
     /// # Errors
     /// Failures of the directory.
-    pub fn leave(&self, id: &[u8]) -> Result<(), RequestError> {
-        Ok(self.to.as_ref().map_or(Ok(()), |to| to.leave(id))?)
+    pub fn migrate_out(&self, id: &[u8]) -> Result<(), RequestError> {
+        Ok(self.to.as_ref().map_or(Ok(()), |to| to.migrate_out(id))?)
     }
 
     /// Refuses a payload that PHP could not decode: it would destroy the session.
