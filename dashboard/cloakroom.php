@@ -381,7 +381,7 @@ function drawFigures(status) {
     counter("Merged", "merges", now.merge_conflicts === undefined ? "" : times(now.merge_conflicts, "conflict", "conflicts")),
     counter("Not mergeable", "merge_fallbacks", "last write won", true),
     counter("Refused", "refused_writes", "after a log-out"), counter("Waits in vain", "wait_timeouts", "", true),
-    counter("Taken over", "migrated", "from the old handler"), counter("Repairs", "recoveries", "after a death"), counter("Corrupt", "corrupt", "", true),
+    counter("Migrated", "migrated", "from the old handler"), counter("Repairs", "recoveries", "after a death"), counter("Corrupt", "corrupt", "", true),
   ]);
   part("store").textContent = `${status.store} · lock mode ${status.lock}`;
 }

@@ -1,5 +1,5 @@
 --TEST--
-A session that was taken over and ended here does not come back from there
+A session that was migrated and ended here does not come back from there
 --FILE--
 <?php
 require __DIR__ . '/migrate.inc';
@@ -49,7 +49,7 @@ foreach (['stuck', 'stuck-unread'] as $id) {
     check("$id: strict mode knows that it has ended", said($from, "start('$id'); say(session_id());", ['session.use_strict_mode' => '1']) !== $id);
     // The first of these begins a fresh session under the id; the others find it, as empty as a reservation.
     foreach (['the next', 'the second', 'the third'] as $which) {
-        same("$id: $which request does not take it over again", [], said($from, "say(stored('$id'));"));
+        same("$id: $which request does not migrate it again", [], said($from, "say(stored('$id'));"));
     }
 }
 done();

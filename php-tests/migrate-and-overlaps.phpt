@@ -1,5 +1,5 @@
 --TEST--
-Overlapping first requests take a session over once, and not out of the middle of a request of the old handler
+Overlapping first requests migrate a session once, and not out of the middle of a request of the old handler
 --FILE--
 <?php
 require __DIR__ . '/migrate.inc';
@@ -27,7 +27,7 @@ foreach (['exclusive' => 8, 'merge' => 1] as $mode => $least) {
     $found = stored($mode);
     same("$mode: nobody's changes are lost", [true, 10], [$found['kept'], count($found)]);
     check("$mode: it was counted up", $found['n'] >= $least, shown($found['n']));
-    same("$mode: taken over once", $mode === 'exclusive' ? 1 : 2, migrated());
+    same("$mode: migrated once", $mode === 'exclusive' ? 1 : 2, migrated());
 }
 
 put_there($there, 'busy', ['n' => 1]);
@@ -39,7 +39,7 @@ $old->hear();
 same('a request that does not wait for the old one fails', false, $started);
 matches('it says why', '/Cloakroom: the session is in use by a request of the old session handler \(files:/', $warnings);
 same('a reader does not wait', [['n' => 1], 2], [said($from, 'say(stored("busy"));'), migrated()]);
-same('nor did it take anything over', [], stored('busy'));
+same('nor did it migrate anything', [], stored('busy'));
 $new = new_request($from, 'say("ready"); start("busy"); say($_SESSION);');
 $new->hear();
 $new->sleeps();
@@ -47,7 +47,7 @@ $old->tell('close');
 $old->hear();
 same('whoever waits finds what the old request wrote', ['n' => 2], $new->hear());
 $new->wait();
-same('taken over then', [['n' => 2], 3], [stored('busy'), migrated()]);
+same('migrated then', [['n' => 2], 3], [stored('busy'), migrated()]);
 
 put_there($there, 'ended', ['n' => 1]);
 $old = old_request($there, 'start("ended"); say("open"); hear(); session_destroy(); say("ended");');
@@ -57,7 +57,7 @@ $new->hear();
 $new->sleeps();
 $old->tell('end');
 $old->hear();
-same('a session that the old request ends is not taken over', [[], 3], [$new->hear(), migrated()]);
+same('a session that the old request ends is not migrated', [[], 3], [$new->hear(), migrated()]);
 done();
 --EXPECT--
 13 claims hold

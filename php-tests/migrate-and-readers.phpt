@@ -1,5 +1,5 @@
 --TEST--
-A session is also taken over by readers, by objects that nobody opened, and in the place of a mere reservation
+A session is also migrated by readers, by objects that nobody opened, and in the place of a mere reservation
 --FILE--
 <?php
 require __DIR__ . '/migrate.inc';
@@ -29,7 +29,7 @@ same('it gives way', ['n' => 1], said($from, 'start("reserved"); say($_SESSION);
 same('also for good', [['n' => 1], 3], [stored('reserved'), migrated()]);
 
 put_there($there, 'reset', ['n' => 1]);
-same('session_reset() finds what was taken over', ['n' => 1], said($from, 'start("reset"); $_SESSION["n"] = 2; session_reset(); say($_SESSION);'));
+same('session_reset() finds what was migrated', ['n' => 1], said($from, 'start("reset"); $_SESSION["n"] = 2; session_reset(); say($_SESSION);'));
 
 put_there($there, 'both', ['n' => 1]);
 put('both', ['n' => 7]);

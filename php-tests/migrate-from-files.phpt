@@ -1,5 +1,5 @@
 --TEST--
-Sessions of PHP's handler "files" are taken over on their first use, once, by each kind of handler in each lock mode
+Sessions of PHP's handler "files" are migrated on their first use, once, by each kind of handler in each lock mode
 --FILE--
 <?php
 require __DIR__ . '/migrate.inc';

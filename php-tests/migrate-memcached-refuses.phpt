@@ -1,5 +1,5 @@
 --TEST--
-What cannot be taken over from php-memcached is refused with a warning: nothing is created here, nothing is lost there, nobody's id replaced
+What cannot be migrated from php-memcached is refused with a warning: nothing is created here, nothing is lost there, nobody's id replaced
 --SKIPIF--
 <?php
 require __DIR__ . '/old_php.inc';
@@ -24,7 +24,7 @@ same('a value that is no session is there', 'STORED', $ask("set memc.sess.key.ot
 $reasons = ['flags' => '/php-memcached compressed it/', 'other' => '/not in the format of session.serialize_handler/'];
 foreach ($reasons as $id => $reason) {
     foreach (['0', '1'] as $strict) {
-        $found = taking_over($from, $start($id), ['session.use_strict_mode' => $strict]);
+        $found = migrating($from, $start($id), ['session.use_strict_mode' => $strict]);
         same("$id is a failure (strict mode $strict)", false, $found[0]);
         matches("which says why ($id)", $reason, $found[1]);
     }
@@ -34,7 +34,7 @@ foreach ($reasons as $id => $reason) {
 }
 $server->kill();
 foreach (['0', '1'] as $strict) {
-    $found = taking_over($from, $start('down'), ['session.use_strict_mode' => $strict]);
+    $found = migrating($from, $start('down'), ['session.use_strict_mode' => $strict]);
     same("a server that is down is a failure (strict mode $strict)", false, $found[0]);
     matches('which says where', '~memcached:/\S+ cannot be read: the server cannot be reached~', $found[1]);
 }

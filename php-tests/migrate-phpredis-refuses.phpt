@@ -1,5 +1,5 @@
 --TEST--
-What cannot be taken over from phpredis is refused with a warning that says what to do: nothing is created here, nothing is lost there, nobody's id replaced
+What cannot be migrated from phpredis is refused with a warning that says what to do: nothing is created here, nothing is lost there, nobody's id replaced
 --SKIPIF--
 <?php
 require __DIR__ . '/old_php.inc';
@@ -20,7 +20,7 @@ $redis = fn (string $code) => shell_exec(implode(' ', array_map(escapeshellarg(.
     "\$redis = new Redis(); \$redis->connect('$server->socket'); $code",
 ])));
 
-$found = taking_over($from, $start('any'), ['session.use_strict_mode' => '1']);
+$found = migrating($from, $start('any'), ['session.use_strict_mode' => '1']);
 same('a wrong password is a failure', false, $found[0]);
 matches('which says what to check', '/refused: user or password is wrong; check auth in its path/', $found[1]);
 check('and not the password', !str_contains($found[1], 'nobody-must-see-it'));
@@ -47,29 +47,29 @@ $digest = fn () => $redis('foreach (["zstd", "lz4", "lzf", "serialized"] as $id)
 $before = $digest();
 foreach ($reasons as $id => $reason) {
     foreach (['0', '1'] as $strict) {
-        $found = taking_over($from, $start($id), ['session.use_strict_mode' => $strict]);
+        $found = migrating($from, $start($id), ['session.use_strict_mode' => $strict]);
         same("$id is a failure (strict mode $strict)", false, $found[0]);
         matches("which says why ($id)", $reason, $found[1]);
     }
-    $reader = taking_over($from, "say(start('$id', ['read_and_close' => true]));");
+    $reader = migrating($from, "say(start('$id', ['read_and_close' => true]));");
     same("it fails for a reader too ($id)", false, $reader[0]);
     same("nothing is here ($id)", [], stored($id));
 }
 same('all of it is there as it was, and free', $before, $digest());
-$serialized = taking_over($from, 'start("serialized"); say($_SESSION);', ['session.serialize_handler' => 'php_serialize']);
-same('with the right setting it is taken over', ['n' => 1], $serialized);
+$serialized = migrating($from, 'start("serialized"); say($_SESSION);', ['session.serialize_handler' => 'php_serialize']);
+same('with the right setting it is migrated', ['n' => 1], $serialized);
 
 $old = OldHandler::phpredis("unix://$server->socket");
 $old->request('down', ['n' => 1]);
 $server->kill();
 foreach (['0', '1'] as $strict) {
-    $found = taking_over($from, $start('down'), ['session.use_strict_mode' => $strict]);
+    $found = migrating($from, $start('down'), ['session.use_strict_mode' => $strict]);
     same("a server that is down is a failure (strict mode $strict)", false, $found[0]);
     matches('which says where', '~redis:unix://\S+ cannot be read: the server cannot be reached~', $found[1]);
 }
 same('nothing is here', [], stored('down'));
 put('here', ['n' => 1]);
-same('a session that is here does not need it', [[true, ''], ['n' => 1]], taking_over($from, 'say([start("here"), $_SESSION]);'));
+same('a session that is here does not need it', [[true, ''], ['n' => 1]], migrating($from, 'say([start("here"), $_SESSION]);'));
 done();
 --EXPECT--
 63 claims hold

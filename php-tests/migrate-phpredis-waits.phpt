@@ -1,5 +1,5 @@
 --TEST--
-A request of phpredis that is at work is waited for and what it wrote is taken over; eight at once take a session over once; a reader waits for nobody
+A request of phpredis that is at work is waited for and what it wrote is migrated; eight at once migrate a session once; a reader waits for nobody
 --SKIPIF--
 <?php
 require __DIR__ . '/old_php.inc';
@@ -15,8 +15,8 @@ $from = "redis:unix://$server->socket?" . PATIENT;
 
 $old->request('busy', ['n' => 1]);
 $request = $old->open('busy', ['late' => true]);
-same('a reader finds what was written last', ['n' => 1], taking_over($from, 'say(stored("busy"));'));
-[$started, $warning] = taking_over($from, 'say(start("busy"));', ['cloakroom.lock_wait' => '0']);
+same('a reader finds what was written last', ['n' => 1], migrating($from, 'say(stored("busy"));'));
+[$started, $warning] = migrating($from, 'say(start("busy"));', ['cloakroom.lock_wait' => '0']);
 same('who must not wait fails', false, $started);
 matches('and is told why', '~in use by a request of the old session handler \(redis:unix://~', $warning);
 same('nothing is here yet', [], stored('busy'));
@@ -44,7 +44,7 @@ array_map(fn ($process) => $process->tell(), $crowd);
 foreach ($crowd as $process) {
     same('each of eight gets it', [true, ''], $process->hear());
 }
-same('taken over once, as the one before', 2, Cloakroom\status()['migrated']);
+same('migrated once, as the one before', 2, Cloakroom\status()['migrated']);
 same('and nothing of theirs is lost', ['n' => 8], stored('crowd'));
 same('nor changed there, where it is free', ['n' => 0], $old->request('crowd'));
 done();

@@ -1,5 +1,5 @@
 --TEST--
-What cannot be taken over is told, and neither lost nor begun anew; what has expired there is absent
+What cannot be migrated is told, and neither lost nor begun anew; what has expired there is absent
 --SKIPIF--
 <?php
 // Root can read any file.

@@ -26,7 +26,7 @@ same('an object leaves one as well', true, file_exists(old_file($there, 'c-objec
 $from = old_directory();
 put_there($from, 'd-taken', ['n' => 1]);
 said("files:$from", 'start("d-taken"); say(1);', $to);
-same('so does whoever takes a session over', true, file_exists(old_file($there, 'd-taken', 1)));
+same('so does whoever migrates a session', true, file_exists(old_file($there, 'd-taken', 1)));
 
 $lost = ['cloakroom.migrate_to' => 'files:/nowhere'];
 [$written, $warnings] = said('', 'start("e"); $_SESSION["n"] = 1; say(with_warnings(fn () => session_write_close()));', $lost);

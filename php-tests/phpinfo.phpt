@@ -32,9 +32,9 @@ session_save_path(own_directory());
 $from = 'redis:tcp://127.0.0.1:6379?auth=phpinfo-password&prefix=shop';
 $code = 'ob_start(); phpinfo(INFO_MODULES); say(ob_get_clean());';
 $info = Process::run($code, ['cloakroom.migrate_from' => $from, 'cloakroom.migrate_to' => 'files:/old'])->hear();
-matches('it tells where sessions are taken over from', '/cloakroom\.migrate_from => redis:.*127\.0\.0\.1:6379/', $info);
+matches('it tells where sessions are migrated from', '/cloakroom\.migrate_from => redis:.*127\.0\.0\.1:6379/', $info);
 check('without the password', !str_contains($info, 'phpinfo-password'), $info);
-matches('and where signs are left', '~cloakroom\.migrate_to => files:/old => files:/old~', $info);
+matches('and where empty files are left', '~cloakroom\.migrate_to => files:/old => files:/old~', $info);
 done();
 --EXPECT--
 9 claims hold

@@ -26,7 +26,7 @@ pub(crate) struct MigrationSettings {
 }
 
 impl MigrationSettings {
-    /// How a handler takes over that is opened now, for sessions of this lifetime; `None` where it does not.
+    /// How a handler migrates that is opened now, for sessions of this lifetime; `None` where it does not.
     #[inline]
     pub(crate) fn of_session(&self, lifetime: zend_long) -> Option<Migration> {
         if self.from.is_none() && self.to.is_none() { None } else { Some(self.of(php::format(), lifetime)) }

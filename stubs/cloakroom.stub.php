@@ -122,7 +122,7 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
  * - merges: writes that kept what another request had written meanwhile, too
  * - merge_conflicts: values in them that both requests had changed
  * - merge_fallbacks: writes that could not be merged and replaced what was there
- * - migrated: sessions taken over from the session handler that was used before
+ * - migrated: sessions migrated from the session handler that was used before
  * - corrupt: payloads that did not match their checksum
  * - waits, wait_timeouts, wait_microseconds: waits for the lock of a session, those in vain, and their time in all
  * - waits_below_100us to waits_from_10s: how many waits took how long

@@ -31,8 +31,8 @@ static zend_result destroy_ignores_how_decoding_ended(PS_DESTROY_ARGS)
 	return destroyed;
 }
 
-/* The handler opens as if sessions were to be taken over from nowhere. */
-static zend_result take_over_does_nothing(PS_OPEN_ARGS)
+/* The handler opens as if sessions were to be migrated from nowhere. */
+static zend_result migrate_in_does_nothing(PS_OPEN_ARGS)
 {
 	zend_string *name = zend_string_init(ZEND_STRL("cloakroom.migrate_from"), 0);
 	zend_alter_ini_entry_chars(name, "", 0, PHP_INI_SYSTEM, PHP_INI_STAGE_ACTIVATE);
@@ -238,7 +238,7 @@ static bool broken(const char *kind, ps_module *handler)
 	KIND("none", (void) 0)
 	KIND("destroy-does-nothing", handler->s_destroy = destroy_does_nothing)
 	KIND("destroy-ignores-how-decoding-ended", handler->s_destroy = destroy_ignores_how_decoding_ended)
-	KIND("take-over-does-nothing", handler->s_open = take_over_does_nothing)
+	KIND("migrate-in-does-nothing", handler->s_open = migrate_in_does_nothing)
 	KIND("gc-does-nothing", handler->s_gc = gc_does_nothing)
 	KIND("gc-does-not-count", handler->s_gc = gc_does_not_count)
 	KIND("touch-does-nothing", handler->s_update_timestamp = touch_does_nothing)

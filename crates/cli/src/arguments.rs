@@ -106,7 +106,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "1h")]
         tombstone: Duration,
     },
-    /// Write all sessions to a file, to be imported elsewhere, or hand them back to PHP's handler files
+    /// Write all sessions to a file, to be imported elsewhere, or migrate them out to PHP's handler files
     Export {
         #[command(flatten)]
         place: Place,
@@ -133,7 +133,7 @@ pub(crate) enum Command {
         /// The file that export made
         #[arg(required_unless_present = "from")]
         file: Option<PathBuf>,
-        /// Take over all sessions of another session handler instead: files:DIR, or redis: with its session.save_path
+        /// Migrate all sessions of another session handler instead: files:DIR, or redis: with its session.save_path
         #[arg(long, value_name = "HANDLER", conflicts_with = "file")]
         from: Option<String>,
         /// With --from: how long a session lives after its last use (session.gc_maxlifetime)

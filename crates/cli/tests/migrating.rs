@@ -1,4 +1,4 @@
-//! `import --from` and `export --to`: sessions of PHP's handler `files`, taken over and handed back.
+//! `import --from` and `export --to`: sessions of PHP's handler `files`, migrated in and out.
 
 mod support;
 
@@ -50,7 +50,7 @@ fn used(file: &Path) -> u64 {
 }
 
 #[test]
-fn all_sessions_of_files_are_taken_over_and_once() {
+fn all_sessions_of_files_are_migrated_and_once() {
     let (stage, old) = (Stage::new(), Old::new());
     for i in 0..200 {
         old.put(&format!("id{i}"), format!("n|i:{i};").as_bytes());
@@ -78,7 +78,7 @@ fn all_sessions_of_files_are_taken_over_and_once() {
     let key = stage.store.key(b"", b"id1");
     stage.store.destroy(&key, Duration::from_secs(60), Duration::ZERO).expect("destroy");
     let said = stage.text("import", &["--from", &old.address()]);
-    let expected = "0 sessions were taken over\n201 were here already, or were destroyed here, and stay so\n\
+    let expected = "0 sessions were migrated\n201 were here already, or were destroyed here, and stay so\n\
                     2 have expired there, or hold nothing\n";
     assert_eq!(said, expected);
     assert_eq!((stage.read("id0"), stage.read("id1")), (Some(b"n|i:99;".to_vec()), None));
@@ -87,7 +87,7 @@ fn all_sessions_of_files_are_taken_over_and_once() {
 }
 
 #[test]
-fn what_cannot_be_taken_over_is_told_and_the_rest_is() {
+fn what_cannot_be_migrated_is_told_and_the_rest_is() {
     let (stage, old) = (Stage::new(), Old::new());
     old.put("good", b"n|i:1;");
     old.put("bad_id", b"n|i:1;");
@@ -104,7 +104,7 @@ fn what_cannot_be_taken_over_is_told_and_the_rest_is() {
     drop(holder);
     let output = stage.run("import", &["--from", &old.address(), "--encoding", "other"]);
     let said = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(said.starts_with("2 sessions were taken over\n1 were here already"), "{said}");
+    assert!(said.starts_with("2 sessions were migrated\n1 were here already"), "{said}");
     assert!(said.contains("2 were refused and stay there\nthe first that was refused: "), "{said}");
 }
 
@@ -127,20 +127,20 @@ fn other_places_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_store_is_made_for_what_is_taken_over() {
+fn a_store_is_made_for_what_is_migrated() {
     let (elsewhere, old) = (tempfile::tempdir().expect("temporary directory"), Old::new());
     old.put("id", b"n|i:1;");
     let store = elsewhere.path().to_str().expect("a plain path");
     let from = old.address();
     assert_eq!(
         succeeded(&cloakroom(&["import", store, "--from", &from, "--size", "16M"])),
-        "1 sessions were taken over\n"
+        "1 sessions were migrated\n"
     );
     assert!(succeeded(&cloakroom(&["status", store])).contains("migrated"));
 }
 
 #[test]
-fn root_takes_over_for_another_user_only_what_is_his() {
+fn root_migrates_for_another_user_only_what_is_his() {
     if !rustix::process::geteuid().is_root() {
         // Only root can give files away.
         return;
@@ -155,7 +155,7 @@ fn root_takes_over_for_another_user_only_what_is_his() {
     let store = elsewhere.path().to_str().expect("a plain path");
     let output = cloakroom(&["import", store, "--user", "4711", "--from", &old.address()]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.starts_with("2 sessions were taken over\n1 were refused"), "{said}");
+    assert!(said.starts_with("2 sessions were migrated\n1 were refused"), "{said}");
     assert!(said.contains("its file belongs to another user"), "{said}");
     assert_eq!(elsewhere.path().join("cloakroom-4711.store").metadata().expect("made").uid(), 4711);
 
@@ -170,7 +170,7 @@ fn root_takes_over_for_another_user_only_what_is_his() {
 }
 
 #[test]
-fn sessions_are_handed_back_to_the_files_that_name_them() {
+fn sessions_are_migrated_out_to_the_files_that_name_them() {
     let (stage, old) = (Stage::new(), Old::new());
     for id in ["kept", "left", "listed", "unnamed", "emptied"] {
         stage.put(id, format!("id|s:{}:\"{id}\";", id.len()).as_bytes());
@@ -213,7 +213,7 @@ fn sessions_are_handed_back_to_the_files_that_name_them() {
         "{said}"
     );
     assert!(!said.contains("were emptied"), "{said}");
-    // And back again: what was handed back is here already.
+    // And back again: what was migrated out is here already.
     let again = stage.json("import", &["--from", &to]);
     assert_eq!((&again["taken"], &again["present"]), (&json!(1), &json!(4)));
 }
@@ -231,7 +231,7 @@ fn a_login_that_ended_here_does_not_come_back_with_the_files() {
         stage.store.destroy(&key, Duration::from_secs(60), retire).expect("destroy");
     }
     stage.put("emptied", b"");
-    // As after the death of a process that was taking it over.
+    // As after the death of a process that was migrating it.
     old.put("reserved", b"user|i:7;");
     drop(stage.store.acquire(&stage.store.key(b"", b"reserved"), &HOW).expect("acquire"));
     let list = old.directory.path().join("ids");
@@ -333,5 +333,5 @@ fn progress_is_shown_on_a_terminal() {
         old.put(&format!("id{i}"), b"n|i:1;");
     }
     let shown = on_a_terminal(&["import", stage.path(), "--from", &old.address()], &[], "");
-    assert!(shown.contains("/2000 sessions") && shown.contains("2000 sessions were taken over"), "{shown}");
+    assert!(shown.contains("/2000 sessions") && shown.contains("2000 sessions were migrated"), "{shown}");
 }

@@ -25,8 +25,8 @@ pub enum Error {
         /// How long was waited for the lock.
         waited: Duration,
     },
-    /// The session is there, but in a form that cannot be taken over.
-    #[error("a session of {location} cannot be taken over: {reason}")]
+    /// The session is there, but in a form that cannot be migrated.
+    #[error("a session of {location} cannot be migrated: {reason}")]
     Unusable {
         /// [`crate::Source::location`].
         location: String,
@@ -34,9 +34,7 @@ pub enum Error {
         reason: String,
     },
     /// The session is longer than Cloakroom stores.
-    #[error(
-        "a session of {location} cannot be taken over: it holds {found} bytes, and Cloakroom stores at most {limit}"
-    )]
+    #[error("a session of {location} cannot be migrated: it holds {found} bytes, and Cloakroom stores at most {limit}")]
     TooLarge {
         /// [`crate::Source::location`].
         location: String,

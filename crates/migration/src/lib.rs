@@ -1,4 +1,4 @@
-//! Other session handlers' storages, read so that their sessions can be taken over.
+//! Other session handlers' storages, read so that their sessions can be migrated.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | `servers` | what storages on servers have in common |
 //!
 //! A source is only read, locked as its own handler locks it, and told of sessions that have ended. Nothing is ever
-//! written into a session of it. The crate knows nothing of PHP, nor of what becomes of a session that was taken over.
+//! written into a session of it. The crate knows nothing of PHP, nor of what becomes of a session that was migrated.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

@@ -9,7 +9,7 @@ use rand::rngs::SysRng;
 
 use crate::Error;
 
-/// After so long a lock is free again if whoever took it over a session vanished. Reading a session and storing it
+/// After so long a lock is free again if a process that took it to read a session vanished. Reading a session and storing it
 /// elsewhere takes milliseconds.
 pub(crate) const LOCK_EXPIRY: Duration = Duration::from_secs(30);
 

@@ -272,7 +272,7 @@ fn compressed_sessions_are_refused_and_left() {
         assert_eq!(site.ask::<Vec<u8>>(&["GET", &format!("PHPREDIS_SESSION:{id}")]), stored);
         assert_eq!(site.ask::<u64>(&["EXISTS", &format!("PHPREDIS_SESSION:{id}_LOCK")]), 0);
     }
-    // That one cannot be told here; whoever takes it over finds that it is no session.
+    // That one cannot be told here; whoever migrates it finds that it is no session.
     let payload = source.peek(b"lzf", LIFETIME).expect("read").expect("a value");
     assert!(payload.len() < 60, "{} bytes", payload.len());
 }

@@ -84,7 +84,7 @@ pub const FIGURES: &[Figure] = &[
     counter("merges", "merges", "Writes that kept what another request had written meanwhile"),
     counter("merge_conflicts", "merge_conflicts", "Values in merged writes that both requests had changed"),
     counter("merge_fallbacks", "merge_fallbacks", "Writes that could not be merged and replaced what was there"),
-    counter("migrated", "migrated", "Sessions taken over from the session handler that was used before"),
+    counter("migrated", "migrated", "Sessions migrated from the session handler that was used before"),
     counter("corrupt", "corrupt_payloads", "Sessions whose data did not match its checksum"),
     waits("waits", "Waits for the lock of a session"),
     counter("wait_timeouts", "lock_wait_timeouts", "Waits for the lock of a session that were given up"),

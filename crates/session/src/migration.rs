@@ -1,8 +1,8 @@
-//! Taking sessions over, one at a time and as they are asked for, from the storage of the handler that was used before
+//! Migrating sessions, one at a time and as they are asked for, from the storage of the handler that was used before
 //! ([`cloakroom_migration`]).
 //!
 //! Under the old handler's own lock on a session nobody there is in the middle of it, and of all requests here that want
-//! to take it over one is at work. Only there is it looked at whether the place here is vacant; so a session is taken over
+//! to migrate it one is at work. Only there is it looked at whether the place here is vacant; so a session is migrated
 //! once, and a process that dies in the middle leaves nothing, or a mere reservation, which is vacant still.
 //!
 //! The copy there stays, for those who still run the old handler. It must not come back here: what is ended here is ended
@@ -21,7 +21,7 @@ use crate::inventory::{Restore, Restored};
 use crate::merge::{self, Format};
 use crate::seam::{Acquire, End, Key, LockMode, Store};
 
-/// Where sessions of the old handler come from, and where signs for it are left.
+/// Where sessions of the old handler come from, and where empty files for it are left.
 #[derive(Clone)]
 pub struct Migration {
     /// `cloakroom.migrate_from`.
@@ -30,11 +30,11 @@ pub struct Migration {
     pub to: Option<Arc<Files>>,
     /// What the payloads there must be; [`Format::Opaque`] where that cannot be told.
     pub format: Format,
-    /// How long a session there lives after its last use, and how long one lives here that is taken over.
+    /// How long a session there lives after its last use, and how long one lives here that is migrated.
     pub lifetime: Duration,
 }
 
-/// What became of one session that was to be taken over.
+/// What became of one session that was to be migrated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MigratedIn {
     /// It is here now.
@@ -46,7 +46,7 @@ pub enum MigratedIn {
 }
 
 impl Migration {
-    /// Takes the session over, where it is there and its place in `store` is vacant. The old handler's lock is waited for
+    /// Stores the session here, where it is there and its place in `store` is vacant. The old handler's lock is waited for
     /// at most `wait`.
     ///
     /// # Errors
@@ -75,19 +75,19 @@ impl Migration {
             // Its visitor has come back, or is known from before: it is nothing that a flood of visitors may displace.
             returned: true,
         };
-        let taken = store.take_over(key, &session)?;
+        let became = store.take_over(key, &session)?;
         // The next in line finds it here.
         drop(held);
-        if taken != Restore::Stored {
+        if became != Restore::Stored {
             return Ok(MigratedIn::Present);
         }
-        // Where signs cannot be left, who begins a session is told.
-        let _told_elsewhere = self.migrate_out(id);
+        // A directory that cannot be written is reported to the request that begins a session.
+        let _reported_elsewhere = self.migrate_out(id);
         Ok(MigratedIn::Stored)
     }
 
     /// [`Migration::migrate_in`] for a reader, who waits for no request of the old handler: where one is at work, the session is
-    /// not taken over, and its last payload there is the answer.
+    /// not migrated, and its last payload there is the answer.
     ///
     /// # Errors
     /// As [`Migration::migrate_in`].
@@ -113,7 +113,7 @@ impl Migration {
     /// was one.
     ///
     /// # Errors
-    /// Failures of the source; that the session was ended is then remembered here, so that it is not taken over for as
+    /// Failures of the source; that the session was ended is then remembered here, so that it is not migrated for as
     /// long as `end` says.
     pub fn end(&self, store: &dyn Store, key: &Key, id: &[u8], end: End, here: bool) -> Result<bool, RequestError> {
         let left = self.to.as_ref().map_or(Ok(false), |to| to.destroy(id));
@@ -126,7 +126,7 @@ impl Migration {
         Ok(there?)
     }
 
-    /// Leaves a sign of the session `id` for a later way back.
+    /// Leaves an empty file named by the session `id`, for a later way back.
     ///
     /// # Errors
     /// Failures of the directory.

@@ -100,7 +100,7 @@ pub struct Request {
     /// Why an acquire failed that was made when the id was validated.
     refused: Option<(Key, StoreError)>,
     keyed: Keyed,
-    /// While sessions are taken over from another handler.
+    /// While sessions are migrated from another handler.
     migration: Option<Migration>,
     /// What failed beside a call that succeeded.
     notice: Option<RequestError>,

@@ -52,7 +52,7 @@ pub struct Standalone {
     known: Vec<Known>,
     /// What a read found, until [`Standalone::finish_read`] takes it.
     found: Option<(Key, Mark, Option<Vec<u8>>)>,
-    /// While sessions are taken over from another handler.
+    /// While sessions are migrated from another handler.
     migration: Option<Migration>,
     /// What failed beside a call that succeeded.
     notice: Option<RequestError>,
@@ -70,7 +70,7 @@ impl Standalone {
         *self = Self { store: Some(Arc::clone(store)), namespace: *namespace, ..Self::new() };
     }
 
-    /// From now on the object takes sessions over.
+    /// From now on the object migrates sessions.
     pub fn set_migration(&mut self, migration: Option<Migration>) {
         self.migration = migration;
     }
@@ -87,7 +87,7 @@ impl Standalone {
     }
 
     /// Reads the session `id` without a lock; answers how many bytes [`Standalone::finish_read`] will give, 0 where
-    /// there is no session. One that is to be taken over first is waited for at most `wait`: what is written later stands
+    /// there is no session. One that is to be migrated first is waited for at most `wait`: what is written later stands
     /// on what is read here.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Taking sessions over from a storage that fails, is busy, or changes at the wrong moment. Real storages are in the
+//! Migrating sessions from a storage that fails, is busy, or changes at the wrong moment. Real storages are in the
 //! `.phpt` tests.
 
 mod memory_store;
@@ -156,7 +156,7 @@ fn what_fails_there_changes_nothing_here() {
 fn a_session_that_is_here_asks_for_nothing_there() {
     let (store, old) = (store(), Old::with(b"n|i:1;"));
     let mut request = open(&store, &old);
-    assert_eq!(read(&mut request).expect("taken over"), b"n|i:1;");
+    assert_eq!(read(&mut request).expect("migrated"), b"n|i:1;");
     request.close();
     old.unreachable.store(true, Ordering::Relaxed);
     let asked = old.held.load(Ordering::Relaxed);
@@ -182,7 +182,7 @@ fn a_reader_peeks_where_somebody_is_at_work() {
     request.finish_read(&mut payload, false).expect("whole");
     assert_eq!(payload, b"n|i:1;");
     request.close();
-    assert_eq!(here(&store), None, "not taken over, and not reserved");
+    assert_eq!(here(&store), None, "not migrated, and not reserved");
     old.busy.store(false, Ordering::Relaxed);
     let mut request = open(&store, &old);
     request.begin_snapshot(ID, &HOW).expect("free");
@@ -242,7 +242,7 @@ fn an_object_reads_what_another_request_took_over_meanwhile() {
         let (store, old) = (store(), Old::with(b"n|i:1;"));
         let (its, there) = (Arc::clone(&store), Arc::clone(&old));
         *old.meanwhile.lock().expect("whole") = Some(Box::new(move || {
-            assert_eq!(read(&mut open(&its, &there)).expect("taken over"), b"n|i:1;");
+            assert_eq!(read(&mut open(&its, &there)).expect("migrated"), b"n|i:1;");
         }));
         let mut object = Standalone::new();
         object.attach(&store, &Namespace::EMPTY);

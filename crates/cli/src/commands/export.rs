@@ -56,7 +56,7 @@ pub(super) fn run(place: &Place, file: &Path, force: bool, as_json: bool) -> Res
     Ok(if damaged == 0 { Code::Done } else { Code::Damaged })
 }
 
-/// Makes the file, for nobody else to read: with what is in it, sessions can be taken over.
+/// Makes the file, for nobody else to read: with what is in it, sessions can be migrated.
 fn make(file: &Path, force: bool) -> Result<File> {
     if force && file.exists() {
         std::fs::remove_file(file).with_context(|| format!("cannot replace {}", file.display()))?;

@@ -1,5 +1,5 @@
-//! `cloakroom import --from`: taking all sessions of another session handler over, while both are used. Once more it only
-//! takes what is not here yet.
+//! `cloakroom import --from`: migrating all sessions of another session handler, while both are used. Repeated, it only
+//! migrates what is not here yet.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::failure::{Code, Refusal};
 use crate::place::Attached;
 use crate::terminal::{print, print_json, progress};
 
-/// How sessions are taken over.
+/// How sessions are migrated.
 pub(super) struct Manner {
     pub(super) lifetime: Duration,
     pub(super) encoding: Encoding,
@@ -30,7 +30,7 @@ pub(super) struct Manner {
 /// What became of the sessions.
 #[derive(Default)]
 struct Tally {
-    taken: u64,
+    migrated: u64,
     /// Were here already, or were destroyed here.
     present: u64,
     /// Have expired there, or hold nothing.
@@ -75,13 +75,13 @@ pub(super) fn run(place: &Place, from: &str, side: &OtherSide, manner: &Manner) 
         }
     });
     bar.finish_and_clear();
-    let Tally { taken, present, expired, refused, reason } = tally;
+    let Tally { migrated, present, expired, refused, reason } = tally;
     failed.map_or(Ok(()), Err).and(walked.map_err(anyhow::Error::from)).with_context(|| {
-        format!("{taken} sessions were taken over, then this happened; to go on, do the same again")
+        format!("{migrated} sessions were migrated, then this happened; to go on, do the same again")
     })?;
     let figures =
-        json!({ "taken": taken, "present": present, "expired": expired, "refused": refused, "reason": reason });
-    let mut text = format!("{taken} sessions were taken over\n");
+        json!({ "taken": migrated, "present": present, "expired": expired, "refused": refused, "reason": reason });
+    let mut text = format!("{migrated} sessions were migrated\n");
     for (number, what) in [
         (present, "were here already, or were destroyed here, and stay so"),
         (expired, "have expired there, or hold nothing"),
@@ -120,7 +120,7 @@ fn count(from: &dyn Source) -> Result<u64> {
     Ok(sessions)
 }
 
-/// Takes one session over. What is wrong with that one alone is counted.
+/// Migrates one session. What is wrong with that one alone is counted.
 fn migrate_in(
     migration: &Migration,
     store: &dyn Store,
@@ -129,12 +129,12 @@ fn migrate_in(
     wait: Duration,
     tally: &mut Tally,
 ) -> Result<()> {
-    let taken = match SessionId::parse(id) {
+    let migrated = match SessionId::parse(id) {
         Ok(parsed) => migration.migrate_in(store, &store.key(namespace, &parsed), id, wait),
         Err(error) => Err(error.into()),
     };
-    match taken {
-        Ok(MigratedIn::Stored) => tally.taken += 1,
+    match migrated {
+        Ok(MigratedIn::Stored) => tally.migrated += 1,
         Ok(MigratedIn::Present) => tally.present += 1,
         Ok(MigratedIn::Absent) => tally.expired += 1,
         Err(error) if is_of_one(&error) => {

@@ -1,4 +1,4 @@
-//! `cloakroom export --to`: handing sessions back to PHP's handler `files`.
+//! `cloakroom export --to`: migrating sessions out to PHP's handler `files`.
 //!
 //! A file's name is the session's id, which a store does not have and which cannot be computed from what it has. So the
 //! ids come from elsewhere: from the files that lie in the directory, also empty ones that `cloakroom.migrate_to` left, and

@@ -91,7 +91,7 @@ fn when_it_was_used_is_told_and_an_expired_one_is_absent() {
     assert!(!files.has(b"abc", HOUR).expect("looked"));
     assert_eq!((held(&files, "abc"), files.peek(b"abc", HOUR).expect("read")), (None, None));
     assert!(files.has(b"abc", 2 * HOUR).expect("looked"));
-    assert_eq!(ids(&files), ["abc"], "whoever takes all over counts the expired ones");
+    assert_eq!(ids(&files), ["abc"], "an import counts the expired ones");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! One memcached server: the few commands of its text protocol that a take-over needs. They are understood by every
+//! One memcached server: the few commands of its text protocol that a migration needs. They are understood by every
 //! version of memcached that is in use.
 
 use std::io::BufReader;

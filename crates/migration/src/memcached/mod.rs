@@ -127,7 +127,7 @@ impl Node {
         if item.flags != 0 {
             let reason = "php-memcached compressed it, as versions before 3 do, or something else stored it; turn that \
                           compression off (memcached.compression_type) where the old handler runs, and each session can be \
-                          taken over once it was written without"
+                          migrated once it was written without"
                 .to_owned();
             return Err(Error::Unusable { location: self.location.clone(), reason });
         }
@@ -155,7 +155,7 @@ impl Node {
                 "the server answered something unexpected; check that it is a memcached server".to_owned()
             }
             Fault::Refused(words) if words.contains("unauthenticated") => {
-                "the server asks for a user and a password (SASL), and sessions cannot be taken over from such a server"
+                "the server asks for a user and a password (SASL), and sessions cannot be migrated from such a server"
                     .to_owned()
             }
             Fault::Refused(words) => format!("the server refused: {words}"),

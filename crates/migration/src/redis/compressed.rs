@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `zstd` | the four bytes that each of its frames begins with |
 //! | `lz4` | phpredis puts five bytes before it: a checksum of the four that follow, and these are the length before compression |
-//! | `lzf` | not at all: it begins with whatever the data begin with. The take-over finds that it is no session |
+//! | `lzf` | not at all: it begins with whatever the data begin with. The migration finds that it is no session |
 
 /// The first bytes of a frame of Zstandard, as its format defines them.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];

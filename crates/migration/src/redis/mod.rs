@@ -189,7 +189,7 @@ impl Node {
         if let Some(compression) = compressed::compression(&payload) {
             let reason = format!(
                 "phpredis compressed it ({compression}); set redis.session.compression = none where phpredis still runs, \
-                 and each session can be taken over once it was written without"
+                 and each session can be migrated once it was written without"
             );
             return Err(Error::Unusable { location: self.location.clone(), reason });
         }

@@ -1,4 +1,4 @@
-//! Failures of a server in words for who takes sessions over from phpredis.
+//! Failures of a server in words for who migrates sessions from phpredis.
 
 use cloakroom_redis_store::{Error as Failure, Refusal};
 
@@ -39,7 +39,7 @@ fn refused(refusal: &Refusal) -> String {
         ),
         Refusal::NoDatabase => "it has no such database; correct database=… in its path".to_owned(),
         Refusal::ReadOnly => "it is a replica, which takes no locks; name the master".to_owned(),
-        Refusal::Cluster => "it is part of a cluster, whose sessions cannot be taken over".to_owned(),
+        Refusal::Cluster => "it is part of a cluster, whose sessions cannot be migrated".to_owned(),
         Refusal::OutOfMemory => "it is out of memory, and the lock cannot be taken; raise maxmemory".to_owned(),
         other => other.to_string(),
     }

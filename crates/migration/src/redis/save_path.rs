@@ -41,7 +41,7 @@ pub(super) fn parse(path: &[u8]) -> Result<Vec<Place>, ParseError> {
     let path = path.trim_ascii();
     if [&b"seed"[..], b"name="].iter().any(|beginning| path.starts_with(beginning)) {
         return Err(refused(
-            "this is the path of the handler rediscluster, whose sessions cannot be taken over; of phpredis it can be the handler redis: \
+            "this is the path of the handler rediscluster, whose sessions cannot be migrated; of phpredis it can be the handler redis: \
              redis:tcp://host:port",
         ));
     }

@@ -1,4 +1,4 @@
-//! What a request does more while sessions are taken over from the handler that was used before: a step before each
+//! What a request does more while sessions are migrated from the handler that was used before: a step before each
 //! read of a session that is not here, one after each end, and one after a session is first written.
 //!
 //! A session that is here costs what it costs otherwise: one acquire, whose answer says that there is something to read.
@@ -12,7 +12,7 @@ use crate::moved::read_whole;
 use crate::seam::{Acquire, End};
 
 impl Request {
-    /// From now on the handler takes sessions over.
+    /// From now on the handler migrates sessions.
     pub fn set_migration(&mut self, migration: Option<Migration>) {
         self.migration = migration;
     }
@@ -22,7 +22,7 @@ impl Request {
         self.notice.take()
     }
 
-    /// Whether the session of the current key, which is not here, may be taken over.
+    /// Whether the session of the current key, which is not here, may be migrated.
     pub(super) fn may_be_elsewhere(&self) -> bool {
         match (&self.migration, &self.store) {
             (Some(migration), Some(store)) => migration.may_have(&**store, &self.keyed.key, self.keyed.id()),
@@ -30,7 +30,7 @@ impl Request {
         }
     }
 
-    /// Acquires the session of the current key, which is taken over before that where it is not here. `early` says that it
+    /// Acquires the session of the current key, which is migrated before that where it is not here. `early` says that it
     /// is held already.
     pub(super) fn acquire_or_migrate_in(&mut self, how: &Acquire<'_>, early: bool) -> Result<(), RequestError> {
         let began = Instant::now();
@@ -48,7 +48,7 @@ impl Request {
         self.acquire(&Acquire { wait: wait_left(how.wait), ..*how })
     }
 
-    /// Reads the session of the current key without a lock, taken over before that where it is not here and nobody is at
+    /// Reads the session of the current key without a lock, migrated before that where it is not here and nobody is at
     /// work on it there. `None` where there is none.
     pub(super) fn snapshot_or_migrate_in(&mut self, early: bool) -> Result<Option<Vec<u8>>, RequestError> {
         let found = match &mut self.lease {
@@ -79,7 +79,7 @@ impl Request {
         self.migration.is_some() && !payload.is_empty() && self.payload_len() == 0
     }
 
-    /// Leaves a sign of the session of the current key for a later way back.
+    /// Leaves an empty file named by the id of the current key, for a later way back.
     pub(super) fn migrate_out(&mut self) {
         let Some(migration) = &self.migration else { return };
         let left = migration.migrate_out(self.keyed.id());

@@ -1,5 +1,5 @@
 --TEST--
-A session of phpredis is taken over at its first use: in each lock mode, with strict mode and without, by writers and readers; and what is ended here is ended there
+A session of phpredis is migrated at its first use: in each lock mode, with strict mode and without, by writers and readers; and what is ended here is ended there
 --SKIPIF--
 <?php
 require __DIR__ . '/old_php.inc';
@@ -22,7 +22,7 @@ foreach (['exclusive', 'merge', 'none'] as $lock) {
 }
 foreach ($ways as $id => $ini) {
     $old->request($id, ['user' => $id, 'n' => 1]);
-    $found = taking_over($from, <<<PHP
+    $found = migrating($from, <<<PHP
         \$started = start('$id');
         \$found = \$_SESSION;
         \$_SESSION['n'] = 2;
@@ -36,19 +36,19 @@ foreach ($ways as $id => $ini) {
 }
 
 $old->request('reader', ['n' => 1]);
-same('a reader takes it over too', [['n' => 1], 7], taking_over($from, 'say([stored("reader"), Cloakroom\status()["migrated"]]);'));
+same('a reader migrates it too', [['n' => 1], 7], migrating($from, 'say([stored("reader"), Cloakroom\status()["migrated"]]);'));
 same('and it is here', ['n' => 1], stored('reader'));
 
 $destroy = 'start("reader"); session_destroy(); say(stored("reader"));';
-same('a session that is destroyed here', [], taking_over($from, $destroy));
+same('a session that is destroyed here', [], migrating($from, $destroy));
 same('is gone there', [], $old->request('reader'));
 
 $old->request('unset', ['n' => 1]);
-same('one that is emptied here', [], taking_over($from, 'start("unset"); session_unset(); session_write_close(); say(stored("unset"));'));
-same('does not come back', [], taking_over($from, 'say(stored("unset"));'));
+same('one that is emptied here', [], migrating($from, 'start("unset"); session_unset(); session_write_close(); say(stored("unset"));'));
+same('does not come back', [], migrating($from, 'say(stored("unset"));'));
 
-same('one that is nowhere', [[true, ''], []], taking_over($from, 'say([start("nowhere"), $_SESSION]);'));
-$other = taking_over($from, 'start("nowhere2"); say(session_id());', ['session.use_strict_mode' => '1']);
+same('one that is nowhere', [[true, ''], []], migrating($from, 'say([start("nowhere"), $_SESSION]);'));
+$other = migrating($from, 'start("nowhere2"); say(session_id());', ['session.use_strict_mode' => '1']);
 check('gets a new id in strict mode', $other !== 'nowhere2');
 done();
 --EXPECT--

@@ -1,5 +1,5 @@
 --TEST--
-A session of php-memcached is taken over at its first use, after a request of php-memcached that is at work; what is ended here is ended there
+A session of php-memcached is migrated at its first use, after a request of php-memcached that is at work; what is ended here is ended there
 --SKIPIF--
 <?php
 require __DIR__ . '/old_php.inc';
@@ -18,7 +18,7 @@ foreach (['exclusive', 'merge', 'none'] as $lock) {
     foreach (['0', '1'] as $strict) {
         $id = "$lock-$strict";
         $old->request($id, ['user' => $id, 'n' => 1]);
-        $found = taking_over($from, <<<PHP
+        $found = migrating($from, <<<PHP
             \$started = start('$id');
             \$found = \$_SESSION;
             \$_SESSION['n'] = 2;
@@ -34,14 +34,14 @@ foreach (['exclusive', 'merge', 'none'] as $lock) {
 
 $old->request('busy', ['n' => 1]);
 $request = $old->open('busy', ['late' => true]);
-same('a reader finds what was written last', ['n' => 1], taking_over($from, 'say(stored("busy"));'));
+same('a reader finds what was written last', ['n' => 1], migrating($from, 'say(stored("busy"));'));
 $waiter = Process::run('say("begins"); say([start("busy"), $_SESSION]); session_write_close();', ['cloakroom.migrate_from' => $from]);
 $waiter->hear();
 $waiter->sleeps();
 same('the request of php-memcached still has its session', ['n' => 1], $request->end());
 same('who waits gets what it wrote', [[true, ''], ['late' => true, 'n' => 1]], $waiter->hear());
 
-same('a session that is destroyed here', [], taking_over($from, 'start("busy"); session_destroy(); say(stored("busy"));'));
+same('a session that is destroyed here', [], migrating($from, 'start("busy"); session_destroy(); say(stored("busy"));'));
 same('is gone there', [], $old->request('busy'));
 
 $old->request('crowd', ['n' => 0]);
