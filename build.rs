@@ -1,4 +1,4 @@
-//! Compiles `src/shim.c` and `src/session_handler.c` against the headers of the PHP that the extension is built for.
+//! Compiles `src/zend/shim.c` and `src/handlers/class.c` against the headers of the PHP that the extension is built for.
 //!
 //! `php-config` names them: the one in `PHP_CONFIG`, or the first on the path. ext-php-rs reads the same variable,
 //! so both halves are always built for one PHP.
@@ -8,9 +8,9 @@ use std::process::{Command, exit};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src/shim.c");
-    println!("cargo:rerun-if-changed=src/session_handler.c");
-    println!("cargo:rerun-if-changed=src/session_module.h");
+    println!("cargo:rerun-if-changed=src/zend/shim.c");
+    println!("cargo:rerun-if-changed=src/handlers/class.c");
+    println!("cargo:rerun-if-changed=src/zend/session_module.h");
     println!("cargo:rerun-if-env-changed=PHP_CONFIG");
     println!("cargo:rerun-if-env-changed=PATH");
 
@@ -21,7 +21,7 @@ fn main() {
     }
 
     let mut shim = cc::Build::new();
-    shim.files(["src/shim.c", "src/session_handler.c"]).std("gnu11").warnings_into_errors(true);
+    shim.files(["src/zend/shim.c", "src/handlers/class.c"]).include("src/zend").std("gnu11").warnings_into_errors(true);
     for include in ask(&php_config, "--includes").split_whitespace() {
         // As system headers, so that our warnings are about our code.
         shim.flag(include.replacen("-I", "-isystem", 1));

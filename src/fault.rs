@@ -42,7 +42,7 @@ fn strikes(place: Place) -> bool {
     }
 }
 
-/// Called before and after the work of [`crate::worker::guarded`].
+/// Called before and after the work of `guarded`.
 #[expect(clippy::panic, reason = "it is what this module is for")]
 pub(crate) fn point(place: Place) {
     if strikes(place) {
@@ -50,7 +50,7 @@ pub(crate) fn point(place: Place) {
     }
 }
 
-/// Whether the work of [`crate::worker::guarded`] is to fail without being done.
+/// Whether the work of `guarded` is to fail without being done.
 pub(crate) fn fails() -> bool {
     strikes(Place::Failure)
 }

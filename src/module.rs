@@ -8,11 +8,14 @@ use ext_php_rs::builders::{ModuleBuilder, ModuleStartup};
 use ext_php_rs::ffi::_zend_module_dep as Dependency;
 use ext_php_rs::zend::{ModuleAllocations, ModuleEntry, StaticModuleEntry};
 
-use crate::ps_module::{FAILURE, SUCCESS};
-use crate::save_handler::SAVE_HANDLER;
-use crate::session_handler::CALLS;
-use crate::worker::{WORKER, guarded_infallible};
-use crate::{doctor, info, php, settings, status};
+use crate::directives;
+use crate::handlers::class;
+use crate::handlers::native::SAVE_HANDLER;
+use crate::report::{doctor, info, status};
+use crate::worker::WORKER;
+use crate::worker::guard::guarded_infallible;
+use crate::zend::php;
+use crate::zend::ps_module::{FAILURE, SUCCESS};
 
 /// `MODULE_DEP_REQUIRED`.
 const REQUIRED: c_uchar = 1;
@@ -88,12 +91,12 @@ unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
         unsafe { php::core_warning(reason.as_ptr()) };
         return FAILURE;
     }
-    settings::register(module_number);
+    directives::register(module_number);
     let registered = match &*STARTUP.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(startup) => startup.startup(kind, module_number).is_ok(),
         None => true,
     };
-    php::register_class(&CALLS);
+    class::register();
     cloakroom_session::prepare();
     if registered && php::register_save_handler(&SAVE_HANDLER) { SUCCESS } else { FAILURE }
 }

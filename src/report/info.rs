@@ -5,8 +5,8 @@ use std::ptr;
 use ext_php_rs::ffi::{php_info_print_table_end, php_info_print_table_row, php_info_print_table_start};
 use ext_php_rs::zend::ModuleEntry;
 
-use crate::php;
-use crate::worker::guarded_infallible;
+use crate::worker::guard::guarded_infallible;
+use crate::zend::php;
 
 const VERSION: &std::ffi::CStr =
     match std::ffi::CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {

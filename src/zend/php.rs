@@ -1,7 +1,7 @@
-//! PHP's side in Rust signatures: `src/shim.c`, and the few functions of PHP that ext-php-rs does not bind.
+//! PHP's side in Rust signatures: `src/zend/shim.c`, and the few functions of PHP that ext-php-rs does not bind.
 //!
 //! Every call here may run PHP code or leave by a jump over the Rust frames above it, unless its documentation says
-//! that it does not. So its callers own nothing with a destructor and hold no borrow of [`crate::worker`].
+//! that it does not. So its callers own nothing with a destructor and hold no borrow of the thread's worker.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
@@ -11,8 +11,7 @@ use cloakroom_session::merge::Format;
 use ext_php_rs::ffi::{ext_php_rs_zend_string_release, php_error_docref, zend_long, zend_string};
 use ext_php_rs::zend::ModuleEntry;
 
-use crate::ps_module::PsModule;
-use crate::session_handler::Calls;
+use super::ps_module::PsModule;
 
 /// Longest path that [`expand_path`] gives, with its NUL byte.
 const MAX_PATH: usize = 4096;
@@ -46,7 +45,6 @@ unsafe extern "C" {
     fn cloakroom_kept_payload(module: *const PsModule) -> *const zend_string;
     fn cloakroom_keeps_payload(module: *const PsModule) -> bool;
     fn cloakroom_serializer() -> *const c_char;
-    fn cloakroom_register_class(calls: *const Calls);
     fn cloakroom_unregister_ini(kind: c_int, module_number: c_int);
 
     fn cloakroom_print_info(text: *const c_char);
@@ -316,13 +314,6 @@ pub(crate) unsafe fn core_warning(message: *const c_char) {
 pub(crate) fn register_save_handler(module: &'static PsModule) -> bool {
     // SAFETY: the module lives as long as the process, and the code it points to is never unloaded (build.rs).
     unsafe { cloakroom_register_save_handler(module) }
-}
-
-/// Makes the class `Cloakroom\SessionHandler` known to PHP.
-pub(crate) fn register_class(calls: &'static Calls) {
-    // SAFETY: called once, from the start of the module, when the session module has made its interfaces known; the
-    // functions live as long as the process.
-    unsafe { cloakroom_register_class(calls) };
 }
 
 /// Takes back the ini directives of this module.

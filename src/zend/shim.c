@@ -1,9 +1,9 @@
 /*
  * What only C can reach of PHP: macros, the session module's globals (their place depends on version and thread
- * safety), and the call frames of the engine. Nothing here decides anything; src/php.rs gives each function a
+ * safety), and the call frames of the engine. Nothing here decides anything; src/zend/php.rs gives each function a
  * Rust signature.
  *
- * The static asserts hold the mirror of `ps_module` in src/ps_module.rs to the header it was made from.
+ * The static asserts hold the mirror of `ps_module` in src/zend/ps_module.rs to the header it was made from.
  */
 
 #include "php.h"
@@ -15,12 +15,12 @@
 
 #include <stddef.h>
 
-/* src/session_handler.c */
-extern zend_class_entry *cloakroom_class_entry;
+/* The class Cloakroom\SessionHandler; src/handlers/class.c sets it. */
+zend_class_entry *cloakroom_class_entry;
 
 #define POINTERS(n) ((n) * sizeof(void *))
 
-_Static_assert(sizeof(ps_module) == POINTERS(10), "ps_module has other fields than src/ps_module.rs");
+_Static_assert(sizeof(ps_module) == POINTERS(10), "ps_module has other fields than src/zend/ps_module.rs");
 _Static_assert(offsetof(ps_module, s_name) == POINTERS(0), "s_name moved");
 _Static_assert(offsetof(ps_module, s_open) == POINTERS(1), "s_open moved");
 _Static_assert(offsetof(ps_module, s_close) == POINTERS(2), "s_close moved");
@@ -32,12 +32,12 @@ _Static_assert(offsetof(ps_module, s_create_sid) == POINTERS(7), "s_create_sid m
 _Static_assert(offsetof(ps_module, s_validate_sid) == POINTERS(8), "s_validate_sid moved");
 _Static_assert(offsetof(ps_module, s_update_timestamp) == POINTERS(9), "s_update_timestamp moved");
 _Static_assert(sizeof(zend_result) == sizeof(int), "zend_result is no int");
-_Static_assert(SUCCESS == 0 && FAILURE == -1, "zend_result has other values than src/ps_module.rs");
+_Static_assert(SUCCESS == 0 && FAILURE == -1, "zend_result has other values than src/zend/ps_module.rs");
 
 /* The callbacks take what the mirror says they take. */
 #define HAS_TYPE(field, ...) \
 	_Static_assert(__builtin_types_compatible_p(__typeof__(((ps_module *) 0)->field), __VA_ARGS__), \
-		#field " has another type than in src/ps_module.rs")
+		#field " has another type than in src/zend/ps_module.rs")
 
 HAS_TYPE(s_open, zend_result (*)(void **, const char *, const char *));
 HAS_TYPE(s_close, zend_result (*)(void **));
@@ -263,7 +263,7 @@ bool cloakroom_encoding_failed(void)
 
 /* ---- call frames ---- */
 
-/* Same values as `Caller` in src/php.rs. */
+/* Same values as `Caller` in src/zend/php.rs. */
 enum {
 	CALLER_ENGINE, CALLER_START, CALLER_START_AND_CLOSE, CALLER_GC, CALLER_REGENERATE, CALLER_OTHER, CALLER_METHOD
 };

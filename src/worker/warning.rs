@@ -1,7 +1,7 @@
 //! The one place where a failure becomes an `E_WARNING`.
 
-use crate::php;
-use crate::worker::WORKER;
+use super::WORKER;
+use crate::zend::php;
 
 /// Gives the worker's message to PHP. An error handler of the script may run, throw, or jump away, so the caller
 /// owns nothing with a destructor and afterwards only returns.

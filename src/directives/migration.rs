@@ -1,47 +1,17 @@
-//! The two directives of moving from another session handler, `cloakroom.migrate_from` and `cloakroom.migrate_to`: what
-//! they come to for a handler, and how phpinfo() shows them, as an address may hold a password.
+//! The two directives of moving from another session handler, `cloakroom.migrate_from` and `cloakroom.migrate_to`: which
+//! places they may name, and how phpinfo() shows them, as an address may hold a password.
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
-use std::sync::Arc;
 
 use cloakroom_session::directives;
-use cloakroom_session::merge::Format;
-use cloakroom_session::migration::{Files, Migration, Source};
-use ext_php_rs::ffi::{_zend_ini_entry as IniEntry, zend_long};
+use ext_php_rs::ffi::_zend_ini_entry as IniEntry;
 
-use crate::php::{self, PathBuffer};
-use crate::worker::guarded_infallible;
+use crate::worker::guard::guarded_infallible;
+use crate::zend::php::{self, PathBuffer};
 
 /// `ZEND_INI_DISPLAY_ORIG`: the value of the configuration, not that of this directory or request.
 const DISPLAY_ORIGINAL: c_int = 1;
-
-/// What the directives say.
-#[derive(Default)]
-pub(crate) struct MigrationSettings {
-    /// `cloakroom.migrate_from`.
-    pub(crate) from: Option<Arc<dyn Source>>,
-    /// `cloakroom.migrate_to`.
-    pub(crate) to: Option<Arc<Files>>,
-}
-
-impl MigrationSettings {
-    /// How a handler migrates that is opened now, for sessions of this lifetime; `None` where it does not.
-    #[inline]
-    pub(crate) fn of_session(&self, lifetime: zend_long) -> Option<Migration> {
-        if self.from.is_none() && self.to.is_none() { None } else { Some(self.of(php::format(), lifetime)) }
-    }
-
-    /// [`MigrationSettings::of_session`] of a handler object that nobody opened: what it is given need not be `$_SESSION`.
-    pub(crate) fn of_any_payload(&self, lifetime: zend_long) -> Option<Migration> {
-        if self.from.is_none() && self.to.is_none() { None } else { Some(self.of(Format::Opaque, lifetime)) }
-    }
-
-    fn of(&self, format: Format, lifetime: zend_long) -> Migration {
-        let lifetime = directives::lifetime(lifetime);
-        Migration { from: self.from.clone(), to: self.to.clone(), format, lifetime }
-    }
-}
 
 /// Whether `open_basedir` lets a directory's own configuration name this place; where it does not, PHP has warned. What is
 /// no directory is no concern of it.

@@ -1,7 +1,7 @@
 /*
  * The class Cloakroom\SessionHandler as PHP sees it: its methods with their argument types, its interfaces, and the
  * memory of an object. What needs macros of PHP is here and nothing else: parameters are read as PHP reads those of
- * its own functions, and each method is one call of src/session_handler.rs, which knows the object by its number.
+ * its own functions, and each method is one call of src/handlers/class.rs, which knows the object by its number.
  *
  * The return types are tentative, as those of PHP's SessionHandler are, so that subclasses written for that one load
  * without deprecations.
@@ -12,7 +12,7 @@
 #include "session_module.h"
 
 /*
- * What src/session_handler.rs does for each method, as the table `CALLS` there. An object is known by its number; 0 is
+ * What src/handlers/class.rs does for each method, as the table `CALLS` there. An object is known by its number; 0 is
  * one that could not be made.
  */
 typedef struct {
@@ -33,8 +33,6 @@ typedef struct {
 } object_calls;
 
 static const object_calls *calls;
-
-zend_class_entry *cloakroom_class_entry;
 
 /* ---- the memory of an object ---- */
 

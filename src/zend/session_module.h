@@ -21,4 +21,7 @@
 #pragma weak ps_globals
 #endif
 
+/* The class Cloakroom\SessionHandler, from the start of the module on. */
+extern zend_class_entry *cloakroom_class_entry;
+
 #endif

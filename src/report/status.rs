@@ -16,9 +16,11 @@ use ext_php_rs::prelude::*;
 use ext_php_rs::types::{ZendHashTable, ZendStr, Zval};
 use ext_php_rs::zend::BailoutGuard;
 
+use crate::directives::save_path;
 use crate::settings::Settings;
-use crate::worker::{Worker, guarded};
-use crate::{attach, php, warning};
+use crate::worker::guard::guarded;
+use crate::worker::{Worker, warning};
+use crate::zend::php;
 
 struct Status {
     store: String,
@@ -115,7 +117,7 @@ fn integer(figure: u64) -> i64 {
 fn ask<T: 'static>(question: impl FnOnce(&dyn Store, &Settings) -> Result<T, StoreError>) -> Option<BailoutGuard<T>> {
     let mut room = MaybeUninit::uninit();
     // SAFETY: PHP's own C string, which nothing changes during this call.
-    let place = unsafe { attach::place(php::save_path(), &mut room) }?;
+    let place = unsafe { save_path::place(php::save_path(), &mut room) }?;
     let answer = guarded(|Worker { stores, settings, .. }| {
         let store = stores.look(place, settings.size)?;
         question(&*store, settings)

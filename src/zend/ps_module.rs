@@ -1,5 +1,5 @@
 //! A mirror of the session module's C interface for save handlers, which ext-php-rs does not bind. The static
-//! asserts of `src/shim.c` hold it to PHP's header.
+//! asserts of `src/zend/shim.c` hold it to PHP's header.
 
 use std::ffi::{c_char, c_int, c_void};
 

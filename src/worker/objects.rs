@@ -1,8 +1,8 @@
 //! What a thread keeps of the objects of `Cloakroom\SessionHandler`, each known to PHP by its number.
 
-use cloakroom_session::{LockMode, Request, Standalone};
+use std::fmt::{self, Display};
 
-use crate::worker::NoObject;
+use cloakroom_session::{LockMode, Request, Standalone};
 
 /// One object.
 #[derive(Default)]
@@ -64,5 +64,14 @@ impl Objects {
         for object in self.0.iter_mut().flatten() {
             object.request.close();
         }
+    }
+}
+
+/// There is no object of a number: an internal error came in between when it was made.
+pub(crate) struct NoObject;
+
+impl Display for NoObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this object is not usable; make another one")
     }
 }

@@ -14,9 +14,10 @@ use ext_php_rs::prelude::*;
 use ext_php_rs::types::ZendHashTable;
 use ext_php_rs::zend::BailoutGuard;
 
-use crate::php::{self, PathBuffer};
-use crate::worker::{Worker, guarded};
-use crate::{attach, warning};
+use crate::worker::guard::guarded;
+use crate::worker::stores::is_directory;
+use crate::worker::{Worker, warning};
+use crate::zend::php::{self, PathBuffer};
 
 /// Examines settings, place and store of the sessions of this process. Each finding has a level (ok, warn, bad), a subject,
 /// what was found and what to do.
@@ -79,7 +80,7 @@ fn place(room: &mut PathBuffer) -> Result<&[u8], Finding> {
 }
 
 fn examine(Worker { stores, settings, .. }: &mut Worker, place: &[u8]) -> Vec<Finding> {
-    if !attach::is_directory(place) {
+    if !is_directory(place) {
         return doctor::remote(|| stores.look(place, settings.size));
     }
     let directory = Path::new(OsStr::from_bytes(place));

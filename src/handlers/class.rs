@@ -1,4 +1,4 @@
-//! The class `Cloakroom\SessionHandler`: what each method does. `src/session_handler.c` reads the parameters and calls
+//! The class `Cloakroom\SessionHandler`: what each method does. `src/handlers/class.c` reads the parameters and calls
 //! the functions of [`CALLS`].
 //!
 //! An object that was opened, by PHP or by whoever wraps it, works as the native handler does and shares its code. One
@@ -19,18 +19,21 @@ use cloakroom_session::seam::Committed;
 use cloakroom_session::{Acquire, Effort, Standalone, StoreError, directives};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
-use crate::objects::Object;
-use crate::php::{self, PathBuffer};
-use crate::save_handler::{self, ENCODED_OUT_OF_MEMORY, FinishOn};
-use crate::worker::{
-    NoObject, WORKER, Which, Worker, guarded, guarded_infallible, guarded_object, guarded_object_with_message,
-    guarded_on,
-};
-use crate::{attach, warning};
+use super::native::{self, ENCODED_OUT_OF_MEMORY, FinishOn};
+use crate::directives::save_path;
+use crate::worker::guard::{guarded, guarded_infallible, guarded_object, guarded_object_with_message, guarded_on};
+use crate::worker::objects::{NoObject, Object};
+use crate::worker::stores::is_directory;
+use crate::worker::{WORKER, Which, Worker, warning};
+use crate::zend::php::{self, PathBuffer};
 
-/// What `src/session_handler.c` calls; the same fields in the same order as `object_calls` there.
+unsafe extern "C" {
+    fn cloakroom_register_class(calls: *const Calls);
+}
+
+/// What `src/handlers/class.c` calls; the same fields in the same order as `object_calls` there.
 #[repr(C)]
-pub(crate) struct Calls {
+struct Calls {
     make: unsafe extern "C" fn() -> usize,
     free: unsafe extern "C" fn(usize),
     construct: unsafe extern "C" fn(usize, *const zend_string, *const zend_string, *const zend_long) -> c_int,
@@ -47,7 +50,7 @@ pub(crate) struct Calls {
 }
 
 /// The methods of the class.
-pub(crate) static CALLS: Calls = Calls {
+static CALLS: Calls = Calls {
     close,
     collect,
     complaint,
@@ -62,6 +65,13 @@ pub(crate) static CALLS: Calls = Calls {
     validate_id,
     write,
 };
+
+/// Makes the class known to PHP.
+pub(crate) fn register() {
+    // SAFETY: called once, from the start of the module, when the session module has made its interfaces known; the
+    // functions live as long as the process.
+    unsafe { cloakroom_register_class(&CALLS) };
+}
 
 /// Makes an object and answers its number, 0 where that fails.
 ///
@@ -147,7 +157,7 @@ unsafe extern "C" fn open(number: usize, path: *const zend_string) -> bool {
     let Some(place) = (unsafe { place(number, given, &mut own, &mut room) }) else {
         return false;
     };
-    let opened = save_handler::open_on(Which::Object(number), place, lifetime(number));
+    let opened = native::open_on(Which::Object(number), place, lifetime(number));
     // What the object knew of single sessions says nothing about those that it now locks.
     let _forgotten = opened.and_then(|_| with(number, |object| object.standalone = Standalone::new()));
     warn_unless_silent(opened)
@@ -169,7 +179,7 @@ unsafe extern "C" fn read(number: usize, id: *mut zend_string) -> *mut zend_stri
     let lifetime = lifetime(number);
     if is_open(number) {
         // SAFETY: the caller vouches for the string.
-        return unsafe { save_handler::read_on(Which::Object(number), id, lifetime) };
+        return unsafe { native::read_on(Which::Object(number), id, lifetime) };
     }
     if !attach(number) {
         return ptr::null_mut();
@@ -180,7 +190,7 @@ unsafe extern "C" fn read(number: usize, id: *mut zend_string) -> *mut zend_stri
         let wait = settings.acquire(object.lock, lifetime, b"").wait;
         object.standalone.begin_read(id, wait)
     });
-    save_handler::receive(length, |out| guarded_object(number, |object, _| object.standalone.finish_read(out)))
+    native::receive(length, |out| guarded_object(number, |object, _| object.standalone.finish_read(out)))
 }
 
 /// Stores a session.
@@ -190,9 +200,7 @@ unsafe extern "C" fn read(number: usize, id: *mut zend_string) -> *mut zend_stri
 unsafe extern "C" fn write(number: usize, id: *mut zend_string, data: *mut zend_string) -> bool {
     // SAFETY: the caller vouches for the strings.
     unsafe {
-        finish(number, id, data, save_handler::write_on, |object, id, data, how| {
-            object.write(id, data, how, format_of(data))
-        })
+        finish(number, id, data, native::write_on, |object, id, data, how| object.write(id, data, how, format_of(data)))
     }
 }
 
@@ -202,7 +210,7 @@ unsafe extern "C" fn write(number: usize, id: *mut zend_string, data: *mut zend_
 /// As [`make`].
 unsafe extern "C" fn update_timestamp(number: usize, id: *mut zend_string, data: *mut zend_string) -> bool {
     // SAFETY: the caller vouches for the strings.
-    unsafe { finish(number, id, data, save_handler::touch_on, Standalone::touch) }
+    unsafe { finish(number, id, data, native::touch_on, Standalone::touch) }
 }
 
 /// What writes or touches a session of an object that is not open.
@@ -239,7 +247,7 @@ unsafe fn finish(
             Ok::<_, RequestError>((finished, message.set_notice(object.standalone.take_notice())))
         })
     };
-    or_warning(save_handler::told(finished)).is_some()
+    or_warning(native::told(finished)).is_some()
 }
 
 /// How a payload is encoded that the script encoded itself: frameworks that manage sessions themselves store one
@@ -256,7 +264,7 @@ unsafe extern "C" fn destroy(number: usize, id: *mut zend_string) -> bool {
     // SAFETY: the caller vouches for the string.
     let id = unsafe { php::string_bytes(id) };
     if is_open(number) {
-        return or_warning(save_handler::destroy_on(Which::Object(number), id)).is_some();
+        return or_warning(native::destroy_on(Which::Object(number), id)).is_some();
     }
     if !attach(number) {
         return false;
@@ -265,7 +273,7 @@ unsafe extern "C" fn destroy(number: usize, id: *mut zend_string) -> bool {
         let destroyed = object.standalone.destroy(id, settings.end(false))?;
         Ok::<_, RequestError>((destroyed, message.set_notice(object.standalone.take_notice())))
     });
-    or_warning(save_handler::told(destroyed)).is_some()
+    or_warning(native::told(destroyed)).is_some()
 }
 
 /// Removes expired sessions and answers how many, -1 where that fails.
@@ -274,14 +282,14 @@ unsafe extern "C" fn destroy(number: usize, id: *mut zend_string) -> bool {
 /// As [`make`].
 unsafe extern "C" fn collect(number: usize) -> zend_long {
     let removed = if is_open(number) {
-        let effort = save_handler::effort();
+        let effort = native::effort();
         guarded_on(Which::Object(number), |handler| handler.request.collect(effort))
     } else if attach(number) {
         guarded_object(number, |object, _| object.standalone.collect(Effort::All))
     } else {
-        return save_handler::collected(None);
+        return native::collected(None);
     };
-    save_handler::collected(or_warning(removed))
+    native::collected(or_warning(removed))
 }
 
 /// Draws an id that no session has. An object that has no store yet needs none for this.
@@ -289,7 +297,7 @@ unsafe extern "C" fn collect(number: usize) -> zend_long {
 /// # Safety
 /// As [`make`].
 unsafe extern "C" fn create_id(number: usize) -> *mut zend_string {
-    save_handler::id_drawn_by(|shape, room| {
+    native::id_drawn_by(|shape, room| {
         guarded_object(number, |object, _| {
             let drawn = if object.request.is_open() {
                 object.request.draw_id(shape, room)
@@ -313,7 +321,7 @@ unsafe extern "C" fn validate_id(number: usize, id: *mut zend_string) -> bool {
         return true;
     }
     let may_exist = if is_open(number) {
-        save_handler::may_exist_on(Which::Object(number), id, lifetime(number))
+        native::may_exist_on(Which::Object(number), id, lifetime(number))
     } else {
         with(number, |object| object.standalone.may_exist(id))
     };
@@ -398,6 +406,6 @@ unsafe fn place<'a>(
     // SAFETY: as above, and PHP's own setting.
     let is_setting = unsafe { php::c_bytes(php::save_path()) } == path.to_bytes();
     // SAFETY: as above.
-    let place = unsafe { attach::place(path.as_ptr(), room) }?;
-    (is_setting || path.is_empty() || !attach::is_directory(place) || php::may_open(path)).then_some(place)
+    let place = unsafe { save_path::place(path.as_ptr(), room) }?;
+    (is_setting || path.is_empty() || !is_directory(place) || php::may_open(path)).then_some(place)
 }

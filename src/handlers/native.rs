@@ -18,11 +18,11 @@ use cloakroom_session::seam::Committed;
 use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Request, StoreError};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
-use crate::attach;
-use crate::php::{self, Caller};
-use crate::ps_module::{FAILURE, ModData, PsModule, SUCCESS};
-use crate::warning;
-use crate::worker::{self, Handler, Which, guarded, guarded_infallible, guarded_on};
+use crate::directives::save_path;
+use crate::worker::guard::{guarded, guarded_infallible, guarded_on};
+use crate::worker::{self, Handler, Which, warning};
+use crate::zend::php::{self, Caller};
+use crate::zend::ps_module::{FAILURE, ModData, PsModule, SUCCESS};
 
 /// What PHP's session module is given.
 pub(crate) static SAVE_HANDLER: PsModule = PsModule {
@@ -55,10 +55,10 @@ fn success_or_warning<T>(answer: Option<T>) -> c_int {
 ///
 /// # Safety
 /// Called by PHP only, as the other functions here: with valid pointers.
-unsafe extern "C" fn open(mod_data: ModData, save_path: *const c_char, _session_name: *const c_char) -> c_int {
+unsafe extern "C" fn open(mod_data: ModData, path: *const c_char, _session_name: *const c_char) -> c_int {
     let mut room = MaybeUninit::uninit();
     // SAFETY: PHP passes a C string that lives longer than this call.
-    let Some(place) = (unsafe { attach::place(save_path, &mut room) }) else {
+    let Some(place) = (unsafe { save_path::place(path, &mut room) }) else {
         return FAILURE;
     };
     let Some(has_news) = open_on(Which::Native, place, php::gc_maxlifetime()) else {

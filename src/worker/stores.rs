@@ -1,16 +1,12 @@
-//! From a `session.save_path` to the store behind it: opened once per thread, then found by the bytes of its path.
+//! The stores that a thread has attached: each opened once, then found by the bytes of its place.
 
-use std::ffi::{CStr, OsStr, c_char};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use cloakroom_session::local::{self, Options};
-use cloakroom_session::{SavePath, Store, StoreError, redis};
-
-use crate::php::{self, PathBuffer};
-use crate::warning;
-use crate::worker::guarded;
+use cloakroom_session::{Store, StoreError, redis};
 
 /// How many stores a thread keeps attached. One that serves more save paths than this attaches some anew each time.
 const MOST: usize = 8;
@@ -75,50 +71,4 @@ fn open(place: &[u8], size: u64, create: bool) -> Result<Arc<dyn Store>, StoreEr
 /// Whether a place is a directory, and not an address.
 pub(crate) fn is_directory(place: &[u8]) -> bool {
     place.first() == Some(&b'/')
-}
-
-/// The place that `save_path` means: an absolute directory or the address of a server. `None` where it means none; PHP
-/// has then been told why.
-///
-/// # Safety
-/// `save_path` is NULL or a C string that stays as it is as long as the answer is used.
-#[inline]
-pub(crate) unsafe fn place(save_path: *const c_char, room: &mut PathBuffer) -> Option<&[u8]> {
-    // SAFETY: the caller vouches for the string.
-    let value = unsafe { php::c_bytes(save_path) };
-    if is_directory(value) {
-        return Some(value);
-    }
-    // SAFETY: as above.
-    unsafe { other_place(save_path, value, room) }
-}
-
-/// What `save_path`, whose bytes are `value`, means, where that is no absolute path.
-///
-/// # Safety
-/// As [`place`].
-#[inline(never)]
-unsafe fn other_place<'a>(save_path: *const c_char, value: &'a [u8], room: &'a mut PathBuffer) -> Option<&'a [u8]> {
-    let (meant, otherwise) = match guarded(|_| SavePath::parse(value)) {
-        Some(SavePath::Default) => (
-            php::temporary_directory(),
-            "session.save_path is empty, and PHP's temporary directory, which is then meant, is outside open_basedir; \
-             set session.save_path to a directory inside",
-        ),
-        Some(SavePath::Directory(_)) => (
-            // SAFETY: the value is not empty here, so the pointer is not NULL; the caller vouches for the string.
-            php::expand_path(unsafe { CStr::from_ptr(save_path) }, room),
-            "session.save_path is longer than a path may be",
-        ),
-        Some(SavePath::Redis(_)) => return Some(value),
-        None => {
-            warning::raise();
-            return None;
-        }
-    };
-    if meant.is_none() {
-        let _refused = guarded(|_| Err::<(), _>(otherwise));
-        warning::raise();
-    }
-    meant
 }
