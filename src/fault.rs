@@ -1,5 +1,5 @@
 //! Failures on purpose, for the tests of what must follow from them. Built with the feature `faults` only, which no
-//! release has: `php-tests/faults` builds it.
+//! release has: `php-tests/mutants/run` builds it.
 //!
 //! `Cloakroom\fault(string $kind, int $after)` arms one fault of this thread. It strikes after so many of the places
 //! where it could have struck, so that a test can go through all of them.
