@@ -2,7 +2,7 @@
 //!
 //! Floors: fault < zend < settings < worker < directives < handlers < report < module
 //!
-//! A floor imports only from those below it (`scripts/lint` checks it). From the top down, in the order in which PHP and a
+//! A floor imports only from those below it (`scripts/floors.py` checks it). From the top down, in the order in which PHP and a
 //! request meet them:
 //!
 //! | floor | what it holds | unsafe |

@@ -1,5 +1,7 @@
 //! Other session handlers' storages, read so that their sessions can be migrated.
 //!
+//! Circles: address, files, memcached, redis
+//!
 //! | module | what it holds |
 //! |---|---|
 //! | [`source`] | the [`Source`] and [`Held`] traits: what a storage must be able to do |

@@ -1,5 +1,7 @@
 //! What a PHP session handler is, without PHP.
 //!
+//! Circles: drawing, error, inventory, seam
+//!
 //! | module | what it holds |
 //! |---|---|
 //! | [`seam`] | the [`Store`] and [`Lease`] traits: the one seam between sessions and storage |
