@@ -1,5 +1,7 @@
 //! The `cloakroom` command: looks at a session store while PHP uses it, verifies it, and moves its sessions.
 //!
+//! Floors: measures, failure, escape < php, terminal, archive < arguments < selection, place < commands
+//!
 //! | module | what it holds |
 //! |---|---|
 //! | `arguments` | the command line |

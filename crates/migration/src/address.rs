@@ -4,25 +4,10 @@
 use std::sync::Arc;
 
 use crate::Source;
+use crate::error::ParseError;
 use crate::files::Files;
 use crate::memcached::PhpMemcached;
 use crate::redis::PhpRedis;
-
-/// Why an address names no source. Never quotes the address, which may hold a password.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
-    /// It begins with no known kind.
-    #[error(
-        "write the old session.save_handler, a colon and its session.save_path, as in \"files:/var/lib/php/sessions\""
-    )]
-    Kind,
-    /// It is none of `files`, where only such a one will do.
-    #[error("write \"files:\" and the directory of the session files, as in \"files:/var/lib/php/sessions\"")]
-    Files,
-    /// What follows the kind is not understood.
-    #[error("{0}")]
-    Place(String),
-}
 
 /// The storage that `text` names: `files:DIR`, `files:N;DIR`, `files:N;MODE;DIR`, `redis:` and a path of phpredis,
 /// `memcached:` and a path of php-memcached. Nothing is opened or connected to.

@@ -1,5 +1,5 @@
-//! What a source can answer instead of a result. Messages name its place without secrets, say what failed there and
-//! what to do; they never hold a session id or a payload.
+//! What a source can answer instead of a result, and why an address names none. Messages name its place without secrets, say
+//! what failed there and what to do; they never hold a session id or a payload.
 
 use std::time::Duration;
 
@@ -49,4 +49,20 @@ pub enum Error {
         /// [`crate::Source::location`].
         location: String,
     },
+}
+
+/// Why an address names no source. Never quotes the address, which may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// It begins with no known kind.
+    #[error(
+        "write the old session.save_handler, a colon and its session.save_path, as in \"files:/var/lib/php/sessions\""
+    )]
+    Kind,
+    /// It is none of `files`, where only such a one will do.
+    #[error("write \"files:\" and the directory of the session files, as in \"files:/var/lib/php/sessions\"")]
+    Files,
+    /// What follows the kind is not understood.
+    #[error("{0}")]
+    Place(String),
 }

@@ -1,12 +1,12 @@
 //! Other session handlers' storages, read so that their sessions can be migrated.
 //!
-//! Circles: address, files, memcached, redis
+//! Floors: error < source, servers < files, redis, memcached < address
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`source`] | the [`Source`] and [`Held`] traits: what a storage must be able to do |
 //! | [`address`] | [`parse`]: from `KIND:WHERE` to the storage that it names |
-//! | [`error`] | [`Error`]: what a storage can answer instead of a result |
+//! | [`error`] | [`Error`]: what a storage can answer instead of a result; [`ParseError`]: why an address names none |
 //! | [`files`] | PHP's own handler `files` |
 //! | [`redis`] | phpredis |
 //! | [`memcached`] | php-memcached |
@@ -26,6 +26,6 @@ pub mod source;
 
 mod servers;
 
-pub use address::{ParseError, parse};
-pub use error::Error;
+pub use address::parse;
+pub use error::{Error, ParseError};
 pub use source::{Held, Source};
