@@ -3,8 +3,8 @@
 use std::io::{self, BufRead, Read, Write};
 
 use cloakroom_session::Key;
-use cloakroom_session::inventory::{Entry, KeyOrigin};
 use cloakroom_session::seam::MAX_PAYLOAD;
+use cloakroom_session::seam::{Entry, KeyOrigin};
 use twox_hash::XxHash3_64;
 use zstd::stream::{read::Decoder, write::Encoder};
 
@@ -18,6 +18,8 @@ const LOCAL_KEYS: u32 = 1;
 /// Keys are made as the Redis store makes them.
 const REMOTE_KEYS: u32 = 2;
 const HEADER: usize = 64;
+/// What stands behind the 16 bytes of a key.
+const BEHIND_KEY: [u8; 16] = [0; 16];
 /// Bytes of a record in front of the payload.
 const FIXED: usize = 32 + 3 * 8 + 4;
 /// The flag of a session that was asked for again after the request that began it.
@@ -61,7 +63,8 @@ impl<W: Write> Writer<W> {
 
     pub(crate) fn add(&mut self, entry: &Entry, payload: &[u8]) -> io::Result<()> {
         let mut body = Vec::with_capacity(FIXED + payload.len());
-        body.extend_from_slice(&entry.key.0);
+        body.extend_from_slice(&entry.key.to_bytes());
+        body.extend_from_slice(&BEHIND_KEY);
         for time in [entry.created, entry.used, entry.expires] {
             body.extend_from_slice(&time.to_le_bytes());
         }
@@ -155,7 +158,8 @@ impl<R: BufRead> Reader<R> {
         }
         self.count += 1;
         let mut fields = Fields(&body);
-        let key = Key(fields.take());
+        let key = Key::from_bytes(fields.take());
+        let _behind_key = fields.take::<{ BEHIND_KEY.len() }>();
         let [created, _used, expires] = [(); 3].map(|()| u64::from_le_bytes(fields.take()));
         let returned = u32::from_le_bytes(fields.take()) & RETURNED != 0;
         Ok(Some(Record { key, created, expires, returned, payload: fields.0.to_vec() }))
@@ -201,7 +205,7 @@ mod tests {
         let mut writer = Writer::begin(Vec::new(), KeyOrigin::LocalSecret([9; 32]), 1000).expect("memory");
         for i in 0..count {
             let entry = Entry {
-                key: Key([i; 32]),
+                key: Key::from_bytes([i; 16]),
                 incarnation: 1,
                 version: 1,
                 created: 10,
@@ -235,7 +239,7 @@ mod tests {
         let records = read(&bytes).expect("whole");
         assert_eq!(records.len(), 20);
         for (i, record) in (0..).zip(&records) {
-            assert!(record.key == Key([i; 32]) && record.payload == vec![i; usize::from(i) * 10]);
+            assert!(record.key == Key::from_bytes([i; 16]) && record.payload == vec![i; usize::from(i) * 10]);
             assert_eq!((record.created, record.expires, record.returned), (10, 30, i % 2 == 1));
         }
         assert!(read(&sample(0)).expect("whole").is_empty());
@@ -254,7 +258,7 @@ mod tests {
             if let Ok(records) = read(&damaged) {
                 assert!(at >= HEADER && records.len() == 3, "changed at {at}");
                 for (i, record) in (0..).zip(&records) {
-                    let same = record.key == Key([i; 32]) && record.payload == vec![i; usize::from(i) * 10];
+                    let same = record.key == Key::from_bytes([i; 16]) && record.payload == vec![i; usize::from(i) * 10];
                     assert!(same && (record.created, record.expires) == (10, 30), "changed at {at}");
                 }
             }

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use cloakroom_session::Inventory;
-use cloakroom_session::inventory::{Entry, Name, SHORT};
+use cloakroom_session::name::{Name, SHORT};
+use cloakroom_session::seam::Entry;
 
 use crate::arguments::Filter;
 use crate::failure::Refusal;

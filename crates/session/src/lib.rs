@@ -1,16 +1,16 @@
 //! What a PHP session handler is, without PHP.
 //!
-//! Circles: drawing, error, inventory, seam
+//! Circles: drawing, error
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`seam`] | the [`Store`] and [`Lease`] traits: the one seam between sessions and storage |
-//! | [`error`] | [`StoreError`]: what a store can answer instead of a result |
-//! | [`id`] | [`SessionId`], [`Namespace`] and [`IdShape`]: values that can only be built valid; id generation |
+//! | [`seam`] | the [`Store`] and [`Lease`] traits and their vocabulary, a crate of its own |
+//! | [`error`] | [`RequestError`](error::RequestError): why a call of PHP cannot be carried out |
+//! | [`id`] | [`IdShape`]: how new ids look; drawing them |
 //! | [`save_path`] | [`SavePath`]: which store a `session.save_path` means |
 //! | [`directives`] | the values of the `cloakroom.*` directives |
 //! | [`merge`](mod@merge) | the three-way merge of encoded payloads |
-//! | [`inventory`] | [`Inventory`]: what tools see of a store |
+//! | [`name`] | [`Name`](name::Name): what people and tools call a session by |
 //! | [`local`] | the adapter of the local store |
 //! | [`redis`] | the adapter of the Redis and Valkey store |
 //! | [`moved`] | what a commit does whose session has moved on since it was read |
@@ -33,25 +33,23 @@ mod drawing;
 pub mod error;
 pub mod figures;
 pub mod id;
-pub mod inventory;
 pub mod local;
 pub mod merge;
 pub mod metrics;
 pub mod migration;
 pub mod moved;
+pub mod name;
 pub mod redis;
 pub mod request;
 pub mod save_path;
-pub mod seam;
 pub mod standalone;
 pub mod survey;
 
+pub use cloakroom_seam as seam;
 pub use cloakroom_store::prepare;
-pub use error::StoreError;
-pub use id::{IdShape, Namespace, SessionId};
-pub use inventory::Inventory;
+pub use id::IdShape;
 pub use migration::Migration;
 pub use request::Request;
 pub use save_path::SavePath;
-pub use seam::{Acquire, Effort, Key, Lease, LockMode, Store};
+pub use seam::{Acquire, Effort, Inventory, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 pub use standalone::Standalone;

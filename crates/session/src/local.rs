@@ -16,8 +16,8 @@ use cloakroom_store as store;
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::Holder;
-use crate::inventory::{Entry, Inventory, KeyOrigin, Restore, Restored};
 use crate::seam::{Committed, End, Mark, Over, Sample, Sampled};
+use crate::seam::{Entry, Inventory, KeyOrigin, Restore, Restored};
 use crate::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
 /// How a local store is opened.
@@ -191,15 +191,11 @@ fn named(holder: store::Holder) -> Holder {
 }
 
 fn local(key: &Key) -> store::Key {
-    let mut half = [0; 16];
-    half.copy_from_slice(key.0.split_at(16).0);
-    store::Key::from_bytes(half)
+    store::Key::from_bytes(key.to_bytes())
 }
 
 fn general(key: store::Key) -> Key {
-    let mut bytes = [0; 32];
-    bytes.split_at_mut(16).0.copy_from_slice(&key.to_bytes());
-    Key(bytes)
+    Key::from_bytes(key.to_bytes())
 }
 
 impl Store for Local {
@@ -222,7 +218,7 @@ impl Store for Local {
             max_waiters: how.max_waiters,
             lifetime: how.lifetime,
             script: how.script,
-            since: how.since.map(|Mark(words)| store::Mark::from_words(words)),
+            since: how.since.map(|mark| store::Mark::from_words(mark.to_words())),
         };
         let acquired = self.attached(|store| {
             let again = finished
@@ -240,7 +236,8 @@ impl Store for Local {
     }
 
     fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {
-        self.with(|store| store.snapshot(&local(key))).map(|(payload, mark)| (payload, Mark(mark.to_words())))
+        self.with(|store| store.snapshot(&local(key)))
+            .map(|(payload, mark)| (payload, Mark::from_words(mark.to_words())))
     }
 
     fn exists(&self, key: &Key) -> Result<bool, StoreError> {
@@ -322,7 +319,7 @@ impl Store for Local {
         self.with(|store| store.is_vacant(&local(key)))
     }
 
-    fn take_over(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+    fn migrate_in(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
         self.with(|store| store.take_over(&local(key), &brought(session))).map(became)
     }
 
@@ -399,7 +396,7 @@ fn committed(outcome: store::Outcome) -> Committed {
     match outcome {
         store::Outcome::Stored => Committed::Stored,
         store::Outcome::Ended => Committed::Ended,
-        store::Outcome::VersionChanged => Committed::Moved,
+        store::Outcome::VersionChanged => Committed::VersionChanged,
     }
 }
 
@@ -417,7 +414,7 @@ impl Lease for LocalLease {
     }
 
     fn mark(&self) -> Mark {
-        Mark(self.0.mark().to_words())
+        Mark::from_words(self.0.mark().to_words())
     }
 
     fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {

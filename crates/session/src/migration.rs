@@ -17,9 +17,9 @@ pub use cloakroom_migration::files::Files;
 
 use crate::StoreError;
 use crate::error::RequestError;
-use crate::inventory::{Restore, Restored};
 use crate::merge::{self, Format};
 use crate::seam::{Acquire, End, Key, LockMode, Store};
+use crate::seam::{Restore, Restored};
 
 /// Where sessions of the old handler come from, and where empty files for it are left.
 #[derive(Clone)]
@@ -75,7 +75,7 @@ impl Migration {
             // Its visitor has come back, or is known from before: it is nothing that a flood of visitors may displace.
             returned: true,
         };
-        let became = store.take_over(key, &session)?;
+        let became = store.migrate_in(key, &session)?;
         // The next in line finds it here.
         drop(held);
         if became != Restore::Stored {

@@ -46,7 +46,7 @@ pub(crate) fn commit_merged(
         if committed == Committed::Stored {
             lease.count_merge(merged.map(|(_, conflicts)| conflicts));
         }
-        if committed != Committed::Moved {
+        if committed != Committed::VersionChanged {
             return Ok(committed);
         }
     }

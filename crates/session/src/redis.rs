@@ -8,8 +8,8 @@ use cloakroom_redis_store as store;
 use parking_lot::Mutex;
 
 use crate::error::Holder;
-use crate::inventory::{Entry, Inventory, KeyOrigin, Restore, Restored};
-use crate::seam::{Committed, End, Mark, Over, Server};
+use crate::seam::{Committed, End, Mark, Over, ServerInfo};
+use crate::seam::{Entry, Inventory, KeyOrigin, Restore, Restored};
 use crate::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
 /// The stores of this process, each by its URL, so that all handles of one address share connections and know of each
@@ -57,7 +57,10 @@ impl Remote {
             max_waiters: how.max_waiters,
             lifetime: how.lifetime,
             script: how.script,
-            since: how.since.map(|Mark([incarnation, commit, began])| store::Mark { incarnation, commit, began }),
+            since: how.since.map(|mark| {
+                let [incarnation, commit, began] = mark.to_words();
+                store::Mark { incarnation, commit, began }
+            }),
             reserve,
         };
         let lease = self.0.acquire(&remote(key), &request).map_err(|error| self.error(error, how.max_waiters))?;
@@ -67,19 +70,15 @@ impl Remote {
 }
 
 fn remote(key: &Key) -> store::Key {
-    let mut half = [0; 16];
-    half.copy_from_slice(key.0.split_at(16).0);
-    store::Key::from_bytes(half)
+    store::Key::from_bytes(key.to_bytes())
 }
 
 fn general(key: store::Key) -> Key {
-    let mut bytes = [0; 32];
-    bytes.split_at_mut(16).0.copy_from_slice(&key.to_bytes());
-    Key(bytes)
+    Key::from_bytes(key.to_bytes())
 }
 
 fn words(mark: store::Mark) -> Mark {
-    Mark([mark.incarnation, mark.commit, mark.began])
+    Mark::from_words([mark.incarnation, mark.commit, mark.began])
 }
 
 fn named(holder: store::Holder) -> Holder {
@@ -148,9 +147,9 @@ impl Store for Remote {
         self.0.status().map_err(|error| self.error(error, 0))
     }
 
-    fn servers(&self) -> Result<Vec<Server>, StoreError> {
+    fn servers(&self) -> Result<Vec<ServerInfo>, StoreError> {
         let facts = self.0.servers().map_err(|error| self.error(error, 0))?;
-        let server = |facts: store::ServerInfo| Server {
+        let server = |facts: store::ServerInfo| ServerInfo {
             name: facts.name,
             version: facts.version,
             role: facts.role,
@@ -171,7 +170,7 @@ impl Store for Remote {
         self.0.is_vacant(&remote(key)).map_err(|error| self.error(error, 0))
     }
 
-    fn take_over(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+    fn migrate_in(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
         let taken = self.0.migrate_in(&remote(key), &brought(session));
         taken.map(became).map_err(|error| self.error(error, 0))
     }
@@ -247,7 +246,7 @@ impl RemoteLease {
         match outcome {
             Ok(store::Outcome::Stored) => Ok(Committed::Stored),
             Ok(store::Outcome::Ended) => Ok(Committed::Ended),
-            Ok(store::Outcome::VersionChanged) => Ok(Committed::Moved),
+            Ok(store::Outcome::VersionChanged) => Ok(Committed::VersionChanged),
             Err(error) => Err(self.error(error)),
         }
     }

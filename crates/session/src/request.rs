@@ -127,7 +127,7 @@ impl Request {
             found: None,
             untouched: false,
             refused: None,
-            keyed: Keyed { length: 0, id: [0; MAX_ID], key: Key([0; 32]) },
+            keyed: Keyed { length: 0, id: [0; MAX_ID], key: Key::from_words(0, 0) },
             migration: None,
             notice: None,
         }
@@ -306,7 +306,7 @@ impl Request {
         let begins = self.begins_with(payload);
         let committed = self.end_by(|lease, kept| {
             let committed = lease.commit(payload, how.lifetime, over)?;
-            if committed != Committed::Moved {
+            if committed != Committed::VersionChanged {
                 return Ok(committed);
             }
             let Origin { format, read } = origin();

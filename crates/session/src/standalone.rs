@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | nothing, or destroyed it | anything | counts |
 //! | read or wrote it | nothing, or it expired | counts |
-//! | read or wrote it | another request wrote it | `Exclusive`: refused ([`RequestError::Moved`]); `Merge`: is merged; `None`: counts |
+//! | read or wrote it | another request wrote it | `Exclusive`: refused ([`RequestError::VersionChanged`]); `Merge`: is merged; `None`: counts |
 //! | read or wrote it | another request destroyed it | is dropped: what was ended stays ended |
 //! | failed to read it | anything | refused ([`RequestError::ReadIncomplete`]) |
 //!
@@ -129,7 +129,7 @@ impl Standalone {
     /// merges it, as `format` says, with what another request wrote.
     ///
     /// # Errors
-    /// [`RequestError::Moved`] where it would, else as [`Store::acquire`] and [`crate::Lease::commit`]. What is stored
+    /// [`RequestError::VersionChanged`] where it would, else as [`Store::acquire`] and [`crate::Lease::commit`]. What is stored
     /// then stays.
     pub fn write(
         &mut self,
@@ -165,7 +165,7 @@ impl Standalone {
                 }
             }
             Committed::Ended => {}
-            Committed::Moved if how.mode == LockMode::Merge => {
+            Committed::VersionChanged if how.mode == LockMode::Merge => {
                 let read = self.known(&key).and_then(|known| known.payload.as_deref());
                 let committed = commit_merged(&mut *lease, format, read, payload, how.lifetime)?;
                 // The object has not seen the merged payload. Its next write is merged with it again, as what it
@@ -175,7 +175,7 @@ impl Standalone {
                 }
                 return Ok(committed);
             }
-            Committed::Moved => return Err(RequestError::Moved),
+            Committed::VersionChanged => return Err(RequestError::VersionChanged),
         }
         Ok(committed)
     }

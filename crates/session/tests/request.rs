@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use cloakroom_session::id::MAX_ID;
-use cloakroom_session::inventory::{Restore, Restored};
 use cloakroom_session::merge::Format;
 use cloakroom_session::moved::Origin;
 use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::{Committed, End, Mark, Over};
+use cloakroom_session::seam::{Restore, Restored};
 use cloakroom_session::{
     Acquire, Effort, IdShape, Key, Lease, LockMode, Namespace, Request, SessionId, Store, StoreError,
 };
@@ -489,8 +489,8 @@ impl Store for Faulty {
         self.inner.is_vacant(key)
     }
 
-    fn take_over(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
-        self.inner.take_over(key, session)
+    fn migrate_in(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+        self.inner.migrate_in(key, session)
     }
 }
 

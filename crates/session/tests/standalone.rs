@@ -98,7 +98,7 @@ fn a_write_does_not_replace_what_its_object_has_not_read() {
     assert_eq!(read(&mut slow, ID), b"before");
     write(&mut fast, ID, b"newer");
     for _ in 0..2 {
-        assert!(matches!(slow.write(ID, b"from before", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
+        assert!(matches!(slow.write(ID, b"from before", &EXCLUSIVE, Format::Php), Err(RequestError::VersionChanged)));
     }
     assert_eq!(read(&mut fast, ID), b"newer");
     assert_eq!(read(&mut slow, ID), b"newer");
@@ -111,7 +111,7 @@ fn a_session_that_appeared_since_the_read_is_not_replaced() {
     let (_, mut slow, mut fast) = two();
     assert_eq!(read(&mut slow, ID), b"");
     write(&mut fast, ID, b"created");
-    assert!(matches!(slow.write(ID, b"created, too", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
+    assert!(matches!(slow.write(ID, b"created, too", &EXCLUSIVE, Format::Php), Err(RequestError::VersionChanged)));
     assert_eq!(read(&mut fast, ID), b"created");
 }
 
@@ -120,7 +120,7 @@ fn an_own_write_counts_as_read() {
     let (_, mut one, mut other) = two();
     write(&mut one, ID, b"one");
     write(&mut other, ID, b"unconditional, as it never read");
-    assert!(matches!(one.write(ID, b"one again", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
+    assert!(matches!(one.write(ID, b"one again", &EXCLUSIVE, Format::Php), Err(RequestError::VersionChanged)));
     write(&mut other, ID, b"other again");
     assert_eq!(read(&mut one, ID), b"other again");
 }
@@ -136,7 +136,7 @@ fn the_bytes_that_were_read_change_nothing() {
         assert_eq!(read(&mut fast, ID), b"newer");
     }
     // The object still stands where it read.
-    assert!(matches!(slow.write(ID, b"a change", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
+    assert!(matches!(slow.write(ID, b"a change", &EXCLUSIVE, Format::Php), Err(RequestError::VersionChanged)));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn payloads_too_long_to_be_kept_are_written_and_refused_like_others() {
     assert_eq!(read(&mut slow, ID), long);
     write(&mut slow, ID, &long);
     assert!(
-        matches!(fast.write(ID, &long, &EXCLUSIVE, Format::Php), Err(RequestError::Moved)),
+        matches!(fast.write(ID, &long, &EXCLUSIVE, Format::Php), Err(RequestError::VersionChanged)),
         "the same bytes were written anew"
     );
 }
@@ -248,7 +248,7 @@ fn no_lock_outlives_a_call_and_a_lock_of_others_counts() {
     let refused = object.write(ID, b"meanwhile", &EXCLUSIVE, Format::Php);
     assert!(matches!(refused, Err(RequestError::Store(StoreError::HeldHere))));
     holder.write(ID, b"under the lock", &EXCLUSIVE, || Origin { format: Format::Php, read: None }).expect("held");
-    assert!(matches!(object.write(ID, b"meanwhile", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
+    assert!(matches!(object.write(ID, b"meanwhile", &EXCLUSIVE, Format::Php), Err(RequestError::VersionChanged)));
     assert!(matches!(holder.begin_read(ID, &EXCLUSIVE), Ok(14)), "a refused write left no lock");
 }
 
@@ -262,7 +262,10 @@ fn an_object_remembers_the_ids_it_used_last() {
     }
     let (forgotten, remembered) = ids.split_first().expect("nine");
     for id in remembered {
-        assert!(matches!(object.write(id, b"object again", &EXCLUSIVE, Format::Php), Err(RequestError::Moved)));
+        assert!(matches!(
+            object.write(id, b"object again", &EXCLUSIVE, Format::Php),
+            Err(RequestError::VersionChanged)
+        ));
     }
     write(&mut object, forgotten, b"object again");
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use cloakroom_session::Inventory;
-use cloakroom_session::inventory::{Entry, Name};
+use cloakroom_session::name::Name;
 use cloakroom_session::seam::End;
+use cloakroom_session::seam::Entry;
 use serde_json::json;
 
 use crate::arguments::{Filter, Place};

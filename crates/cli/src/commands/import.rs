@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cloakroom_session::Store;
-use cloakroom_session::inventory::{KeyOrigin, Restore, Restored};
+use cloakroom_session::seam::{KeyOrigin, Restore, Restored};
 use cloakroom_store::Options;
 use serde_json::json;
 

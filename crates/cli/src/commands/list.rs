@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use anyhow::Result;
-use cloakroom_session::inventory::{Entry, Name};
+use cloakroom_session::name::Name;
+use cloakroom_session::seam::Entry;
 use serde_json::{Value, json};
 
 use crate::arguments::{Filter, Order, Place};

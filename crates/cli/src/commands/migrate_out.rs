@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 use cloakroom_migration::address::parse_files;
 use cloakroom_migration::files::{Files, Filled};
 use cloakroom_migration::{Error, Source as _};
-use cloakroom_session::{Inventory, Namespace, SessionId, StoreError};
+use cloakroom_session::{Inventory, Key, Namespace, SessionId, StoreError};
 use serde_json::json;
 
 use super::migrate_in::namespace;
@@ -39,7 +39,7 @@ struct Tally {
     /// Why the first one was refused.
     reason: Option<String>,
     /// Keys of sessions that are dealt with.
-    known: HashSet<[u8; 32]>,
+    known: HashSet<Key>,
 }
 
 struct Work<'a> {
@@ -146,7 +146,7 @@ impl Work<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        if !self.tally.known.insert(key.0) {
+        if !self.tally.known.insert(key) {
             return Ok(());
         }
         let made = if make && !payload.is_empty() { self.files.migrate_out(id) } else { Ok(()) };
@@ -172,7 +172,7 @@ impl Work<'_> {
     fn count_unnamed(&self) -> Result<u64> {
         let mut unnamed = 0;
         let walked = self.inventory.walk(&mut |entry| {
-            let counts = !entry.retired && !entry.reserved && !self.tally.known.contains(&entry.key.0);
+            let counts = !entry.retired && !entry.reserved && !self.tally.known.contains(&entry.key);
             unnamed += u64::from(counts);
             ControlFlow::Continue(())
         });

@@ -3,7 +3,8 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::Result;
-use cloakroom_session::inventory::{Entry, Name};
+use cloakroom_session::name::Name;
+use cloakroom_session::seam::Entry;
 use serde_json::json;
 
 use super::list::{described, flags};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Finding, size};
-use crate::seam::Server;
+use crate::seam::ServerInfo;
 
 /// The oldest Redis whose waits can be shorter than a second.
 const OLDEST: u32 = 6;
@@ -13,11 +13,11 @@ const LONG: Duration = Duration::from_millis(1);
 
 /// Examines the servers.
 #[must_use]
-pub fn examine(servers: &[Server]) -> Vec<Finding> {
+pub fn examine(servers: &[ServerInfo]) -> Vec<Finding> {
     servers.iter().flat_map(judge).collect()
 }
 
-fn judge(server: &Server) -> Vec<Finding> {
+fn judge(server: &ServerInfo) -> Vec<Finding> {
     let who = format!("{} {}", server.name, server.version);
     let mut findings = vec![Finding::ok("server", format!("{who}, {}", server.role))];
     let major = server.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
@@ -74,8 +74,8 @@ mod tests {
     use super::super::Level;
     use super::*;
 
-    fn good() -> Server {
-        Server {
+    fn good() -> ServerInfo {
+        ServerInfo {
             name: "valkey".to_owned(),
             version: "8.0.1".to_owned(),
             role: "master".to_owned(),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     /// What is not as it should be.
-    fn complaints(server: Server) -> Vec<(Level, &'static str)> {
+    fn complaints(server: ServerInfo) -> Vec<(Level, &'static str)> {
         let findings = examine(&[server]).into_iter().filter(|finding| finding.level != Level::Ok);
         findings.map(|finding| (finding.level, finding.subject)).collect()
     }
@@ -96,12 +96,15 @@ mod tests {
     #[test]
     fn servers_are_judged() {
         assert_eq!(complaints(good()), []);
-        assert_eq!(complaints(Server { version: "5.0.14".to_owned(), ..good() }), [(Level::Bad, "server")]);
-        assert_eq!(complaints(Server { role: "slave".to_owned(), ..good() }), [(Level::Bad, "server")]);
-        let evicting = Server { eviction: "allkeys-lru".to_owned(), ..good() };
+        assert_eq!(complaints(ServerInfo { version: "5.0.14".to_owned(), ..good() }), [(Level::Bad, "server")]);
+        assert_eq!(complaints(ServerInfo { role: "slave".to_owned(), ..good() }), [(Level::Bad, "server")]);
+        let evicting = ServerInfo { eviction: "allkeys-lru".to_owned(), ..good() };
         assert_eq!(complaints(evicting.clone()), [(Level::Warn, "maxmemory-policy")]);
-        assert_eq!(complaints(Server { memory_limit: 0, ..evicting }), []);
-        assert_eq!(complaints(Server { saving_fails: true, ..good() }), [(Level::Bad, "persistence")]);
-        assert_eq!(complaints(Server { round_trip: Duration::from_millis(2), ..good() }), [(Level::Warn, "latency")]);
+        assert_eq!(complaints(ServerInfo { memory_limit: 0, ..evicting }), []);
+        assert_eq!(complaints(ServerInfo { saving_fails: true, ..good() }), [(Level::Bad, "persistence")]);
+        assert_eq!(
+            complaints(ServerInfo { round_trip: Duration::from_millis(2), ..good() }),
+            [(Level::Warn, "latency")]
+        );
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cloakroom_session::inventory::{Entry, Inventory, Restore, Restored};
 use cloakroom_session::seam::{Committed, End, Over};
+use cloakroom_session::seam::{Entry, Inventory, Restore, Restored};
 use cloakroom_session::{Acquire, Key, Store};
 
 use crate::Open;
@@ -45,7 +45,7 @@ pub(crate) fn a_walk_meets_every_session_once(open: Open<'_>) {
     for i in 0..200usize {
         let key = key_in(store, ["", "shop"][i % 2], &format!("id{i}"));
         put(store, &key, &vec![b'x'; i + 1]);
-        sizes.insert(key.0, i as u64 + 1);
+        sizes.insert(key.to_bytes(), i as u64 + 1);
     }
     let ended = key(store, "ended");
     put(store, &ended, b"payload");
@@ -53,7 +53,7 @@ pub(crate) fn a_walk_meets_every_session_once(open: Open<'_>) {
     for store in [store, other] {
         let entries = all(store);
         assert_eq!(entries.len(), 200);
-        let met: HashMap<_, _> = entries.iter().map(|entry| (entry.key.0, entry.size)).collect();
+        let met: HashMap<_, _> = entries.iter().map(|entry| (entry.key.to_bytes(), entry.size)).collect();
         assert_eq!(met, sizes);
     }
 }

@@ -15,10 +15,10 @@ mod grace;
 mod incarnations;
 mod inventory;
 mod locking;
+mod migrate_in;
 mod model;
 mod payloads;
 mod steps;
-mod take_over;
 mod versions;
 
 use std::sync::Arc;
@@ -104,7 +104,7 @@ macro_rules! suite {
                 status_counts,
                 the_location_is_told,
             }
-            take_over::{
+            migrate_in::{
                 it_takes_the_place_of_nothing_and_of_a_reservation,
                 it_replaces_nothing_that_was_written,
                 it_replaces_nothing_that_was_emptied,

@@ -23,7 +23,7 @@ pub(crate) fn what_was_not_read_is_not_replaced(open: Open<'_>) {
         let mut lease = store.acquire(&key, &how, None).expect("free");
         assert_eq!(read(&mut *lease), b"read");
         put(other, &key, b"newer");
-        assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::Moved);
+        assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::VersionChanged);
         assert_eq!(stored(store, &key).as_deref(), Some(&b"newer"[..]));
     }
     let mut lease = store.acquire(&key, &UNLOCKED, None).expect("no lock");
@@ -41,7 +41,7 @@ pub(crate) fn a_moved_lease_reads_what_is_there(open: Open<'_>) {
     for round in 0..3_u8 {
         let theirs = vec![round; usize::from(round) * 3000 + 5];
         put(store, &key, &theirs);
-        assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::Moved);
+        assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::VersionChanged);
         assert_eq!(read(&mut *lease), theirs);
     }
     assert_eq!(commit(&mut *lease, b"merged", Over::WhatWasRead), Committed::Stored);
@@ -54,7 +54,7 @@ pub(crate) fn a_moved_lease_keeps_its_lock(open: Open<'_>) {
     put(store, &key, b"read");
     let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
     put(store, &key, b"newer");
-    assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::Moved);
+    assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::VersionChanged);
     assert!(!is_free(store, &key));
     assert_eq!(commit(&mut *lease, b"mine", Over::Anything), Committed::Stored);
     assert!(is_free(store, &key));
@@ -84,7 +84,7 @@ pub(crate) fn a_mark_stands_for_what_was_read(open: Open<'_>) {
         assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::Stored);
         put(other, &key, b"newer");
         let mut lease = store.acquire(&key, &marked, None).expect("free");
-        assert_eq!(commit(&mut *lease, b"mine again", Over::WhatWasRead), Committed::Moved);
+        assert_eq!(commit(&mut *lease, b"mine again", Over::WhatWasRead), Committed::VersionChanged);
         assert_eq!(read(&mut *lease), b"newer");
         lease.release();
         let mut lease = store.acquire(&key, &marked, None).expect("free");
@@ -103,7 +103,7 @@ pub(crate) fn a_mark_of_absence_stands_for_absence(open: Open<'_>) {
         let marked = since(store, &key, &how);
         put(other, &key, b"somebody else's");
         let mut lease = store.acquire(&key, &marked, None).expect("free");
-        assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::Moved);
+        assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::VersionChanged);
     }
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn a_mark_follows_its_own_writes(open: Open<'_>) {
     }
     put(store, &key, b"newer");
     let mut lease = store.acquire(&key, &marked, None).expect("no lock");
-    assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::Moved);
+    assert_eq!(commit(&mut *lease, b"mine", Over::WhatWasRead), Committed::VersionChanged);
 }
 
 pub(crate) fn without_a_lock_no_increment_is_lost_over_what_was_read(open: Open<'_>) {
@@ -164,7 +164,7 @@ pub(crate) fn without_a_lock_no_increment_is_lost_over_what_was_read(open: Open<
                     loop {
                         let next = number(read(&mut *lease)) + 1;
                         match commit(&mut *lease, &next.to_le_bytes(), Over::WhatWasRead) {
-                            Committed::Moved => {}
+                            Committed::VersionChanged => {}
                             Committed::Stored => break,
                             Committed::Ended => panic!("nobody ends it"),
                         }

@@ -9,8 +9,8 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cloakroom_session::error::Holder;
-use cloakroom_session::inventory::{Entry, Inventory, KeyOrigin, Restore, Restored};
 use cloakroom_session::seam::{Committed, End, MAX_PAYLOAD, Mark, Over};
+use cloakroom_session::seam::{Entry, Inventory, KeyOrigin, Restore, Restored};
 use cloakroom_session::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
 /// How many expired sessions one step removes.
@@ -30,14 +30,14 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    sessions: HashMap<[u8; 32], Session>,
-    locks: HashMap<[u8; 32], Lock>,
+    sessions: HashMap<Key, Session>,
+    locks: HashMap<Key, Lock>,
     /// Incarnations that were destroyed, and until when that is remembered.
     ended: HashMap<u64, Instant>,
     /// When each key was destroyed last, in incarnation numbers.
-    ended_at: HashMap<[u8; 32], u64>,
+    ended_at: HashMap<Key, u64>,
     /// Sessions whose id was replaced, and until when they are read.
-    retired: HashMap<[u8; 32], (Instant, Session)>,
+    retired: HashMap<Key, (Instant, Session)>,
     incarnations: u64,
     merges: u64,
     migrated: u64,
@@ -90,9 +90,9 @@ impl Session {
         Self { incarnation, version: 0, payload: Arc::default(), expires, created, used, expires_at, returned: false }
     }
 
-    fn entry(&self, key: [u8; 32], locked: bool, retired: bool) -> Entry {
+    fn entry(&self, key: Key, locked: bool, retired: bool) -> Entry {
         Entry {
-            key: Key(key),
+            key,
             incarnation: self.incarnation,
             version: self.version,
             created: self.created,
@@ -108,7 +108,7 @@ impl Session {
 }
 
 impl State {
-    fn is_locked(&self, key: &[u8; 32]) -> bool {
+    fn is_locked(&self, key: &Key) -> bool {
         self.locks.get(key).is_some_and(|lock| lock.owner.is_some())
     }
 
@@ -124,12 +124,12 @@ impl State {
     }
 
     fn live(&self, key: &Key) -> Option<&Session> {
-        self.sessions.get(&key.0).filter(|session| session.expires > Instant::now())
+        self.sessions.get(key).filter(|session| session.expires > Instant::now())
     }
 
     /// What readers see under `key`: the live session, or a retired one within its grace.
     fn readable(&self, key: &Key) -> Option<&Session> {
-        let retired = self.retired.get(&key.0).filter(|(until, _)| *until > Instant::now()).map(|(_, session)| session);
+        let retired = self.retired.get(key).filter(|(until, _)| *until > Instant::now()).map(|(_, session)| session);
         self.live(key).or(retired)
     }
 
@@ -140,14 +140,14 @@ impl State {
 
     /// Stores a session from elsewhere, under the incarnation of the one that is reserved, if one is.
     fn bring_in(&mut self, key: &Key, session: &Restored<'_>) -> Restore {
-        if self.ended_at.contains_key(&key.0) {
+        if self.ended_at.contains_key(key) {
             return Restore::Ended;
         }
         self.incarnations += 1;
         let incarnation = self.live(key).map_or(self.incarnations, |reserved| reserved.incarnation);
         let fresh = Session::new(incarnation, Instant::now() + session.lifetime);
         let (payload, created, returned) = (Arc::new(session.payload.to_vec()), session.created, session.returned);
-        self.sessions.insert(key.0, Session { version: 1, payload, created, returned, ..fresh });
+        self.sessions.insert(*key, Session { version: 1, payload, created, returned, ..fresh });
         Restore::Stored
     }
 
@@ -159,27 +159,27 @@ impl State {
         self.incarnations += 1;
         let expires = Instant::now() + lifetime;
         let session = Session::new(self.incarnations, expires);
-        self.sessions.insert(key.0, session.clone());
+        self.sessions.insert(*key, session.clone());
         (session, true)
     }
 
     fn end(&mut self, key: &Key, end: End) -> bool {
         let alive = self.live(key).is_some();
-        let Some(session) = self.sessions.remove(&key.0) else {
-            return end.grace.is_zero() && self.retired.remove(&key.0).is_some();
+        let Some(session) = self.sessions.remove(key) else {
+            return end.grace.is_zero() && self.retired.remove(key).is_some();
         };
         self.ended.insert(session.incarnation, Instant::now() + end.tombstone);
         self.incarnations += 1;
-        self.ended_at.insert(key.0, self.incarnations);
+        self.ended_at.insert(*key, self.incarnations);
         if !end.grace.is_zero() {
             let until = Instant::now() + end.grace;
-            self.retired.insert(key.0, (until, Session { expires_at: second_of(until), ..session }));
+            self.retired.insert(*key, (until, Session { expires_at: second_of(until), ..session }));
         }
         alive
     }
 
     fn holder(&self, key: &Key) -> Holder {
-        match self.locks.get(&key.0).and_then(|lock| lock.owner.as_ref()) {
+        match self.locks.get(key).and_then(|lock| lock.owner.as_ref()) {
             Some(owner) => Holder {
                 pid: std::process::id(),
                 host: String::new(),
@@ -207,7 +207,7 @@ impl Shared {
         let me = std::thread::current().id();
         state.tickets += 1;
         let ticket = state.tickets;
-        let lock = state.locks.entry(key.0).or_default();
+        let lock = state.locks.entry(*key).or_default();
         if lock.owner.as_ref().is_some_and(|owner| owner.thread == me) {
             return Err(StoreError::HeldHere);
         }
@@ -217,7 +217,7 @@ impl Shared {
         }
         lock.queue.push_back(ticket);
         loop {
-            let lock = state.locks.entry(key.0).or_default();
+            let lock = state.locks.entry(*key).or_default();
             if lock.owner.is_none() && lock.queue.front() == Some(&ticket) {
                 lock.queue.pop_front();
                 let script = String::from_utf8_lossy(how.script).into_owned();
@@ -237,11 +237,11 @@ impl Shared {
 
 impl Store for MemoryStore {
     fn key(&self, namespace: &Namespace, id: &SessionId<'_>) -> Key {
-        // Nothing is kept from anybody here, so any injective-enough hash will do: four FNV-1a streams.
-        let mut key = [0; 32];
+        // Nothing is kept from anybody here, so any injective-enough hash will do: two FNV-1a streams.
+        let mut key = [0; 16];
         for (lane, out) in key.chunks_exact_mut(8).enumerate() {
             let length =
-                [u8::try_from(lane).expect("four lanes"), u8::try_from(namespace.as_bytes().len()).expect("short")];
+                [u8::try_from(lane).expect("two lanes"), u8::try_from(namespace.as_bytes().len()).expect("short")];
             let hash = length
                 .iter()
                 .chain(namespace.as_bytes())
@@ -249,7 +249,7 @@ impl Store for MemoryStore {
                 .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
             out.copy_from_slice(&hash.to_le_bytes());
         }
-        Key(key)
+        Key::from_bytes(key)
     }
 
     fn acquire(
@@ -260,12 +260,12 @@ impl Store for MemoryStore {
     ) -> Result<Box<dyn Lease>, StoreError> {
         drop(finished);
         let mut state = self.shared.state();
-        let began = how.since.map_or(state.incarnations, |Mark([_, _, began])| began);
+        let began = how.since.map_or(state.incarnations, |mark| mark.to_words()[2]);
         if how.mode == LockMode::Exclusive {
             state = self.shared.lock(state, key, how)?;
         }
         // Who began before the session was destroyed cannot bring it back.
-        let over = state.ended_at.get(&key.0).is_some_and(|ended| *ended > began);
+        let over = state.ended_at.get(key).is_some_and(|ended| *ended > began);
         let ended = over && state.readable(key).is_none();
         let (session, is_new) = if ended {
             let expires = Instant::now();
@@ -283,7 +283,7 @@ impl Store for MemoryStore {
             ended,
             locked: how.mode == LockMode::Exclusive,
         };
-        if let Some(Mark([incarnation, version, _])) = how.since
+        if let Some([incarnation, version, _]) = how.since.map(Mark::to_words)
             && !is_new
             && !ended
         {
@@ -298,7 +298,7 @@ impl Store for MemoryStore {
         let state = self.shared.state();
         let found = state.readable(key);
         let (incarnation, version) = found.map_or((0, 0), |session| (session.incarnation, session.version));
-        let mark = Mark([incarnation, version, state.incarnations]);
+        let mark = Mark::from_words([incarnation, version, state.incarnations]);
         Ok((found.map(|session| session.payload.to_vec()), mark))
     }
 
@@ -337,12 +337,12 @@ impl Store for MemoryStore {
 
     fn is_vacant(&self, key: &Key) -> Result<bool, StoreError> {
         let state = self.shared.state();
-        Ok(state.is_unwritten(key) && !state.ended_at.contains_key(&key.0))
+        Ok(state.is_unwritten(key) && !state.ended_at.contains_key(key))
     }
 
-    fn take_over(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
+    fn migrate_in(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
         let mut state = self.shared.state();
-        if !state.is_unwritten(key) || state.is_locked(&key.0) {
+        if !state.is_unwritten(key) || state.is_locked(key) {
             return Ok(Restore::Exists);
         }
         let taken = state.bring_in(key, session);
@@ -369,7 +369,7 @@ impl Inventory for MemoryStore {
 
     fn restore(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
         let mut state = self.shared.state();
-        if state.readable(key).is_some() || state.is_locked(&key.0) {
+        if state.readable(key).is_some() || state.is_locked(key) {
             return Ok(Restore::Exists);
         }
         Ok(state.bring_in(key, session))
@@ -415,13 +415,13 @@ impl MemoryLease {
         {
             self.version = stored.version;
             self.payload = Arc::clone(&stored.payload);
-            return Committed::Moved;
+            return Committed::VersionChanged;
         }
         let expires = Instant::now() + lifetime;
         let (payload, version) = payload(stored.as_ref());
         let begun = stored.unwrap_or_else(|| Session::new(self.incarnation, expires));
         let (used, expires_at) = (now(), second_of(expires));
-        state.sessions.insert(self.key.0, Session { version, payload, expires, used, expires_at, ..begun });
+        state.sessions.insert(self.key, Session { version, payload, expires, used, expires_at, ..begun });
         state.writes += 1;
         self.version = version;
         Committed::Stored
@@ -436,7 +436,7 @@ impl MemoryLease {
     fn unlock(&mut self) {
         if std::mem::take(&mut self.locked) {
             let mut state = self.shared.state();
-            if let Some(lock) = state.locks.get_mut(&self.key.0) {
+            if let Some(lock) = state.locks.get_mut(&self.key) {
                 lock.owner = None;
             }
             self.shared.changed.notify_all();
@@ -465,7 +465,7 @@ impl Lease for MemoryLease {
     }
 
     fn mark(&self) -> Mark {
-        Mark([self.incarnation, self.version, self.shared.state().incarnations])
+        Mark::from_words([self.incarnation, self.version, self.shared.state().incarnations])
     }
 
     fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {
@@ -476,7 +476,7 @@ impl Lease for MemoryLease {
         }
         let next = |stored: Option<&Session>| stored.map_or(1, |stored| stored.version + 1);
         let committed = self.store(lifetime, over, |stored| (Arc::new(payload.to_vec()), next(stored)));
-        if committed != Committed::Moved {
+        if committed != Committed::VersionChanged {
             self.finish();
         }
         Ok(committed)

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom_session::inventory::{Restore, Restored};
 use cloakroom_session::seam::{Committed, End, Over};
+use cloakroom_session::seam::{Restore, Restored};
 use cloakroom_session::{Key, Store};
 
 use crate::Open;
@@ -13,7 +13,7 @@ const SESSION: Restored<'static> =
     Restored { payload: b"from there", created: 1_000_000_000, lifetime: LONG, returned: true };
 
 fn take(store: &dyn Store, key: &Key) -> Restore {
-    store.take_over(key, &SESSION).expect("no failure")
+    store.migrate_in(key, &SESSION).expect("no failure")
 }
 
 fn is_vacant(store: &dyn Store, key: &Key) -> bool {
@@ -137,7 +137,7 @@ pub(crate) fn a_request_that_reserved_before_writes_after_it(open: Open<'_>) {
     let mut lease = store.acquire(&key, &UNLOCKED, None).expect("no lock");
     assert!(lease.is_new());
     assert_eq!(take(other, &key), Restore::Stored);
-    assert_eq!(lease.commit(b"mine", LONG, Over::WhatWasRead).expect("no failure"), Committed::Moved);
+    assert_eq!(lease.commit(b"mine", LONG, Over::WhatWasRead).expect("no failure"), Committed::VersionChanged);
     assert_eq!(read(&mut *lease), b"from there");
     assert_eq!(lease.commit(b"both", LONG, Over::WhatWasRead).expect("there is room"), Committed::Stored);
     assert_eq!(stored(store, &key).as_deref(), Some(&b"both"[..]));

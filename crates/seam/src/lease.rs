@@ -1,0 +1,113 @@
+//! [`Lease`]: what a request holds while it works on one session.
+
+use std::any::Any;
+use std::time::Duration;
+
+use crate::StoreError;
+
+/// A point in the life of a session, taken by a reader who wants to write later. Made by [`crate::Store::snapshot`] and
+/// [`Lease::mark`], meaningful to that store only: three words, of which nobody else knows what they say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark([u64; 3]);
+
+impl Mark {
+    /// The mark that says this to the store which makes it.
+    #[must_use]
+    #[inline]
+    pub const fn from_words(words: [u64; 3]) -> Self {
+        Self(words)
+    }
+
+    /// The reverse of [`Mark::from_words`].
+    #[must_use]
+    #[inline]
+    pub const fn to_words(self) -> [u64; 3] {
+        self.0
+    }
+}
+
+/// What a commit may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Whatever is there.
+    Anything,
+    /// Only the version that the lease has read.
+    WhatWasRead,
+}
+
+/// How a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// How long its incarnation is remembered, so that leases which began before cannot write it back.
+    pub tombstone: Duration,
+    /// How long its last payload can still be read, for an id that was replaced by another; zero = not at all. A lease
+    /// that is acquired meanwhile reads it and writes nothing.
+    pub grace: Duration,
+}
+
+impl End {
+    /// An end without grace.
+    #[must_use]
+    pub const fn at_once(tombstone: Duration) -> Self {
+        Self { tombstone, grace: Duration::ZERO }
+    }
+}
+
+/// What became of a [`Lease::commit`] or [`Lease::touch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// The payload is stored, or was there unchanged and lives on.
+    Stored,
+    /// The session was destroyed after this lease began; nothing was written.
+    Ended,
+    /// Another version is there than the one that was read, and nothing was written. The lease goes on:
+    /// [`Lease::read_payload`] gives that version, which the next commit may then replace.
+    VersionChanged,
+}
+
+/// One request's hold on one session, from acquire until a commit, touch, destroy or release finishes it. Bound to the
+/// thread that acquired it, which may hold eight at a time; dropping it releases it.
+pub trait Lease: Any {
+    /// Bytes of the payload that was current at [`crate::Store::acquire`].
+    fn payload_len(&self) -> usize;
+
+    /// Copies that payload into `out`, which has exactly [`Lease::payload_len`] bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] where a writer without a lock replaced the payload since: [`Lease::payload_len`] is
+    /// new, and the call is to be made again. [`StoreError::Damaged`] where the stored bytes do not match their
+    /// checksum. `out` is then unspecified.
+    fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError>;
+
+    /// Whether the session did not exist before this lease reserved it.
+    fn is_new(&self) -> bool;
+
+    /// The session as this lease read or wrote it last, for [`crate::Acquire::since`].
+    fn mark(&self) -> Mark;
+
+    /// Writes the payload, extends the lifetime and unlocks.
+    ///
+    /// # Errors
+    /// Where the payload could not be stored ([`StoreError::Full`] …) the old one stays and the lock is free.
+    fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError>;
+
+    /// Extends the lifetime of the unchanged session and unlocks. `payload` is what the session holds: it is
+    /// written where the session vanished without having been destroyed.
+    ///
+    /// # Errors
+    /// As [`Lease::commit`].
+    fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError>;
+
+    /// Ends this incarnation of the session and unlocks.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn destroy(&mut self, end: End) -> Result<bool, StoreError>;
+
+    /// Counts that what this lease wrote was a merge in which `conflicts` values had been changed by both sides, or
+    /// (`None`) that it could not be merged and replaced what was there.
+    fn count_merge(&self, conflicts: Option<u32>);
+
+    /// Unlocks without a change.
+    fn release(&mut self);
+}

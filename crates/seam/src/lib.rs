@@ -1,0 +1,45 @@
+//! The seam between sessions and storage: the one vocabulary of everybody who keeps sessions and everybody who uses them.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`store`] | [`Store`]: what a place that keeps sessions does, and what it is asked for |
+//! | [`lease`] | [`Lease`]: what a request holds while it works on one session |
+//! | [`key`] | [`Key`]: where a session lives in a store |
+//! | [`id`] | [`SessionId`] and [`Namespace`]: what keys are made of, values that can only be built valid |
+//! | [`error`] | [`StoreError`]: what a store answers instead of a result |
+//! | [`inventory`] | [`Inventory`]: what tools see of a store |
+//! | [`sample`] | [`Sample`]: sizes and ages of some sessions |
+//! | [`server`] | [`ServerInfo`]: what a server of a store says of itself |
+//!
+//! Invariants every store keeps (the conformance suite of the crate `session` checks them):
+//! - the lock and the read are one call, the write and the unlock are one call;
+//! - a commit, touch or destroy reaches only the *incarnation* of the session that its lease acquired: what was
+//!   destroyed stays destroyed;
+//! - a commit over what was read ([`Over::WhatWasRead`]) replaces no *version* that its lease has not read;
+//! - a reader without a lock ([`Store::snapshot`]) sees a whole, committed payload, and never waits for a lease;
+//! - a session past its lifetime is absent for everybody at once.
+//!
+//! Times are [`Duration`](std::time::Duration)s with at least second resolution; payloads are bytes of 0 to 16 MiB.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+pub mod error;
+pub mod id;
+pub mod inventory;
+pub mod key;
+pub mod lease;
+pub mod sample;
+pub mod server;
+pub mod store;
+
+pub use error::{Holder, StoreError};
+pub use id::{InvalidId, InvalidNamespace, MAX_ID, MAX_NAMESPACE, Namespace, SessionId};
+pub use inventory::{Entry, Inventory, KeyOrigin, Restore, Restored};
+pub use key::Key;
+pub use lease::{Committed, End, Lease, Mark, Over};
+pub use sample::{Sample, Sampled};
+pub use server::ServerInfo;
+pub use store::{Acquire, Effort, LockMode, Store};
+
+/// The most bytes one payload may have: 16 MiB.
+pub const MAX_PAYLOAD: usize = 16 << 20;
