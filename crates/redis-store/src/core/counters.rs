@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, cmd};
+use crate::wire::resp::{Argument, bytes, number};
 
 /// How often counts go to the server, at most.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -133,10 +133,10 @@ impl Counters {
 }
 
 /// The commands that add `counts` to the hash `name`.
-pub(crate) fn commands<'a>(name: &'a [u8], counts: &'a [u64; NAMES.len()]) -> impl Iterator<Item = Cmd> + 'a {
-    NAMES.iter().zip(counts).filter(|(_, count)| **count > 0).map(move |(field, count)| {
-        let mut command = cmd("HINCRBY");
-        command.arg(name).arg(*field).arg(*count);
-        command
-    })
+pub(crate) fn commands<'a>(
+    name: &'a [u8],
+    counts: &'a [u64; NAMES.len()],
+) -> impl Iterator<Item = [Argument<'a>; 4]> + 'a {
+    let counted = NAMES.iter().zip(counts).filter(|(_, count)| **count > 0);
+    counted.map(move |(field, count)| [bytes(b"HINCRBY"), bytes(name), bytes(field.as_bytes()), number(*count)])
 }

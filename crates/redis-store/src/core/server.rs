@@ -11,6 +11,7 @@ use crate::core::forks;
 use crate::wire::connection::Dialer;
 use crate::wire::error::{Error, Refusal};
 use crate::wire::link::Link;
+use crate::wire::resp::Commands;
 
 /// A server. Nothing is connected before it is asked something.
 pub struct Server {
@@ -40,7 +41,9 @@ impl Server {
     /// Failures of the connection, and the first refusal among the answers.
     pub fn ask(&self, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
         let mut link = self.idle().pop().unwrap_or_else(|| Link::new(&self.dialer));
-        let answers = link.ask_each(&self.dialer, None, commands);
+        let mut encoded = Commands::default();
+        commands.iter().for_each(|command| encoded.add_command(command));
+        let answers = link.ask_each(&self.dialer, None, &encoded);
         self.idle().push(link);
         let answers = answers?;
         let refused = answers.iter().find_map(|answer| match answer {

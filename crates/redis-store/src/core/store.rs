@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use redis::{Value, cmd};
+use redis::Value;
 
 use crate::address::{Address, Servers};
 use crate::core::counters::{self, Counter, Counters};
@@ -17,6 +17,7 @@ use crate::wire::connection::Dialer;
 use crate::wire::error::Error;
 use crate::wire::link::Link;
 use crate::wire::request::{Reply, Request};
+use crate::wire::resp::{bytes, milliseconds};
 
 /// A store on the servers of one address. Nothing is connected before the first request needs it.
 pub struct Store {
@@ -58,9 +59,8 @@ impl Store {
     /// Failures of the server.
     pub fn exists(&self, key: &Key) -> Result<bool, Error> {
         let names = self.names(key);
-        let mut command = cmd("EXISTS");
-        command.arg(&names.session);
-        match self.ask(Request::command(command, Some(names.slot)))? {
+        let command = [bytes(b"EXISTS"), bytes(&names.session)];
+        match self.ask(Request::command(&command, Some(names.slot)))? {
             Value::Int(found) => Ok(found != 0),
             _ => Err(self.unexpected()),
         }
@@ -84,9 +84,8 @@ impl Store {
         grace: Duration,
         nonce: Nonce,
     ) -> Result<bool, Error> {
-        let (tombstone, grace) = (tombstone.as_millis().to_string(), grace.as_millis().to_string());
         let nonce = nonce.to_bytes();
-        let arguments = [token, incarnation, tombstone.as_bytes(), grace.as_bytes(), &nonce];
+        let arguments = [bytes(token), bytes(incarnation), milliseconds(tombstone), milliseconds(grace), bytes(&nonce)];
         let mut reply = self.run(Request::script(&DESTROY, names, &arguments))?;
         match reply.verdict {
             Verdict::Done => {
@@ -121,8 +120,8 @@ impl Store {
     }
 
     /// Runs a script.
-    pub(crate) fn run(&self, request: Request<'_>) -> Result<Reply, Error> {
-        Reply::read(self.ask(request)?, &|| self.location())
+    pub(crate) fn run(&self, request: Request<'_>) -> Result<Reply<'_>, Error> {
+        Reply::read(self.ask(request)?, &self.dialer)
     }
 
     /// Carries out a request on a connection that no other thread uses, and tells the server what was counted where it is
@@ -134,9 +133,9 @@ impl Store {
             let counts = if self.is_cluster() { None } else { local.counters.take(false) };
             (local.links.pop(), counts)
         };
-        let name = self.counters_name();
-        for command in counts.iter().flat_map(|counts| counters::commands(&name, counts)) {
-            request.after(&command, Duration::ZERO);
+        if let Some(counts) = &counts {
+            let name = self.counters_name();
+            counters::commands(&name, counts).for_each(|command| request.after(&command, Duration::ZERO));
         }
         let mut link = link.unwrap_or_else(|| Link::new(&self.dialer));
         let answer = link.ask(&self.dialer, &request);
@@ -153,7 +152,7 @@ impl Store {
         let Some(counts) = self.local().counters.take(true) else { return Ok(()) };
         let name = self.counters_name();
         for command in counters::commands(&name, &counts) {
-            self.ask(Request::command(command, Some(self.counters_slot())))?;
+            self.ask(Request::command(&command, Some(self.counters_slot())))?;
         }
         Ok(())
     }
@@ -189,7 +188,7 @@ impl Store {
     }
 
     pub(crate) fn unexpected(&self) -> Error {
-        Error::Unexpected { at: self.location() }
+        self.dialer.unexpected()
     }
 
     /// Takes a link, for requests to several servers.

@@ -112,21 +112,24 @@ impl Header {
 }
 
 impl Commit {
-    /// The whole value that stores `payload` under `key`.
-    pub(crate) fn value(&self, key: &Key, payload: &[u8]) -> Vec<u8> {
+    /// The header of the value that stores `payload` under `key`; the payload follows it.
+    pub(crate) fn header(&self, key: &Key, payload: &[u8]) -> [u8; HEADER] {
         let Self { header, used, lifetime } = self;
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        let mut value = Vec::with_capacity(HEADER + payload.len());
-        value.extend_from_slice(&MAGIC);
-        value.extend_from_slice(&[1, 0, 0, 0]);
-        value.extend_from_slice(&header.incarnation.to_le_bytes());
-        value.extend_from_slice(&header.version.to_le_bytes());
-        for field in [header.created, *used, *lifetime, length] {
-            value.extend_from_slice(&field.to_le_bytes());
-        }
-        value.extend_from_slice(&checksum(key, header.incarnation, payload).to_le_bytes());
-        value.extend_from_slice(&header.nonce.to_le_bytes());
-        value.extend_from_slice(payload);
+        let fields: [&[u8]; 10] = [
+            &MAGIC,
+            &[1, 0, 0, 0],
+            &header.incarnation.to_le_bytes(),
+            &header.version.to_le_bytes(),
+            &header.created.to_le_bytes(),
+            &used.to_le_bytes(),
+            &lifetime.to_le_bytes(),
+            &length.to_le_bytes(),
+            &checksum(key, header.incarnation, payload).to_le_bytes(),
+            &header.nonce.to_le_bytes(),
+        ];
+        let mut value = [0; HEADER];
+        value.iter_mut().zip(fields.into_iter().flatten()).for_each(|(byte, field)| *byte = *field);
         value
     }
 }
@@ -153,7 +156,7 @@ mod tests {
         let key = Key::new(b"", b"id");
         let header = Header { incarnation: 1_700_000_000_000_001, version: 7, created: 1_700_000_000, nonce: 99 };
         let commit = Commit { header, used: 1_700_000_001, lifetime: 1440 };
-        (key, commit.value(&key, payload))
+        (key, [&commit.header(&key, payload)[..], payload].concat())
     }
 
     #[test]

@@ -8,8 +8,6 @@
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use redis::cmd;
-
 use crate::core::counters::Counter;
 use crate::core::store::Store;
 use crate::core::token::{Nonce, Token};
@@ -20,6 +18,7 @@ use crate::operations::heartbeat::Process;
 use crate::operations::lease::{Lease, Mark};
 use crate::wire::error::{Error, Holder};
 use crate::wire::request::{Reply, Request};
+use crate::wire::resp::{Argument, MILLISECOND, bytes, milliseconds, number};
 
 /// The longest sleep of a waiter before it looks at the lock itself.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -103,9 +102,8 @@ impl Store {
             since: None,
             reserve: false,
         };
-        let arguments = Call::new(&how, &Token::NONE, Nonce::NONE).arguments();
-        let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-        let mut reply = self.run(Request::script(&ACQUIRE, &names, &arguments))?;
+        let call = Call::new(&how, &Token::NONE, Nonce::NONE);
+        let mut reply = self.run(Request::script(&ACQUIRE, &names, &call.arguments()))?;
         match reply.verdict {
             Verdict::Absent => {
                 reply.bytes()?;
@@ -125,18 +123,22 @@ impl Store {
     }
 
     /// Calls the script until it has the lock, or the wait is over.
-    fn obtain(&self, names: &Names, how: &Acquire<'_>, token: &Token, nonce: Nonce) -> Result<Option<Answer>, Error> {
+    fn obtain(
+        &self,
+        names: &Names,
+        how: &Acquire<'_>,
+        token: &Token,
+        nonce: Nonce,
+    ) -> Result<Option<Answer<'_>>, Error> {
         let started = Instant::now();
         let mut call = Call::new(how, token, nonce);
-        let mut sleep = None;
+        let mut sleep: Option<Duration> = None;
         loop {
             let arguments = call.arguments();
-            let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
             let mut request = Request::script(&ACQUIRE, names, &arguments);
             if let Some(sleep) = sleep {
-                let mut pop = cmd("BLPOP");
-                pop.arg(names.bell(token.as_bytes())).arg(Duration::as_secs_f64(&sleep));
-                request.after(&pop, sleep);
+                let (bell, seconds) = (names.bell(token.as_bytes()), sleep.as_secs_f64().to_string());
+                request.after(&[bytes(b"BLPOP"), bytes(&bell), bytes(seconds.as_bytes())], sleep);
             }
             let mut reply = self.run(request)?;
             let clock = Instant::now();
@@ -181,8 +183,8 @@ impl Store {
 }
 
 /// The script's last answer, when it came, and since when the request counts as begun (0: then).
-struct Answer {
-    reply: Reply,
+struct Answer<'a> {
+    reply: Reply<'a>,
     clock: Instant,
     began: u64,
 }
@@ -203,20 +205,23 @@ enum Attempt {
 struct Call<'a> {
     how: &'a Acquire<'a>,
     token: &'a Token,
-    nonce: Nonce,
+    nonce: [u8; 8],
     attempt: Attempt,
     began: u64,
+    /// The holder that others are told of; empty without a lock.
+    description: Vec<u8>,
 }
 
 impl<'a> Call<'a> {
     fn new(how: &'a Acquire<'a>, token: &'a Token, nonce: Nonce) -> Self {
         let attempt = if how.wait.is_zero() { Attempt::Only } else { Attempt::First };
-        Self { how, token, nonce, attempt, began: how.since.map_or(0, |mark| mark.began) }
+        let description = if how.exclusive { description(how.script) } else { Vec::new() };
+        let began = how.since.map_or(0, |mark| mark.began);
+        Self { how, token, nonce: nonce.to_bytes(), attempt, began, description }
     }
 
-    fn arguments(&self) -> [Vec<u8>; 10] {
-        let Self { how, token, nonce, attempt, began } = self;
-        let text = |number: u128| number.to_string().into_bytes();
+    fn arguments(&self) -> [Argument<'_>; 10] {
+        let Self { how, token, nonce, attempt, began, description } = self;
         let attempt: &[u8] = match attempt {
             Attempt::Only => b"only",
             Attempt::First => b"first",
@@ -224,16 +229,16 @@ impl<'a> Call<'a> {
             Attempt::Last => b"last",
         };
         [
-            token.as_bytes().to_vec(),
-            nonce.to_bytes().to_vec(),
-            text(how.lifetime.as_millis().max(1)),
-            text(how.lifetime.as_secs().min(u32::MAX.into()).into()),
-            text(if how.exclusive { how.lock_ttl.as_millis().max(1) } else { 0 }),
-            attempt.to_vec(),
-            text(how.max_waiters.into()),
-            text((*began).into()),
-            if how.exclusive { description(how.script) } else { Vec::new() },
-            text(how.reserve.into()),
+            bytes(token.as_bytes()),
+            bytes(nonce),
+            milliseconds(how.lifetime.max(MILLISECOND)),
+            number(u32::try_from(how.lifetime.as_secs()).unwrap_or(u32::MAX)),
+            if how.exclusive { milliseconds(how.lock_ttl.max(MILLISECOND)) } else { number(0_u64) },
+            bytes(attempt),
+            number(how.max_waiters),
+            number(*began),
+            bytes(description),
+            number(how.reserve),
         ]
     }
 }
@@ -252,7 +257,7 @@ fn description(script: &[u8]) -> Vec<u8> {
 }
 
 /// The holder that a script answered: token, since when, and its description; then the server's clock.
-fn holder(reply: &mut Reply) -> Result<Holder, Error> {
+fn holder(reply: &mut Reply<'_>) -> Result<Holder, Error> {
     let lock = reply.bytes()?.unwrap_or_default();
     let now = reply.number()?;
     let (since, rest) = lock.get(TAG..).and_then(<[u8]>::split_first_chunk).unwrap_or((&[0; 8], &[]));

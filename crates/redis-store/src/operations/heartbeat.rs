@@ -18,6 +18,7 @@ use crate::format::script::{RENEW, Verdict};
 use crate::operations::signals;
 use crate::wire::link::Link;
 use crate::wire::request::{Reply, Request};
+use crate::wire::resp::{bytes, milliseconds};
 
 /// Of this many parts of its lifetime a lock lives before it is renewed.
 const PARTS: u32 = 3;
@@ -168,10 +169,9 @@ fn renew(links: &mut Vec<(Arc<Store>, Link)>, held: &Held) -> bool {
         links.len() - 1
     });
     let Some((store, link)) = links.get_mut(place) else { return true };
-    let lifetime = held.lifetime.as_millis().to_string();
-    let arguments = [held.token.as_bytes(), lifetime.as_bytes()];
+    let arguments = [bytes(held.token.as_bytes()), milliseconds(held.lifetime)];
     let answer = link.ask(store.dialer(), &Request::script(&RENEW, &held.names, &arguments));
-    match answer.and_then(|value| Reply::read(value, &|| store.location())) {
+    match answer.and_then(|value| Reply::read(value, store.dialer())) {
         Ok(reply) => reply.verdict != Verdict::Lost,
         // What the request does next will say what is wrong.
         Err(_) => true,

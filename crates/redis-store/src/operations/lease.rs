@@ -12,7 +12,8 @@ use crate::format::record::{Commit, HEADER, Header, MAX_PAYLOAD, RecordInfo};
 use crate::format::script::{COMMIT, RELEASE, TOUCH, Verdict};
 use crate::operations::heartbeat::Process;
 use crate::wire::error::Error;
-use crate::wire::request::{Reply, Request};
+use crate::wire::request::Request;
+use crate::wire::resp::{Argument, MILLISECOND, bytes, milliseconds, number};
 
 /// A point in the life of a session: see [`Acquire::since`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,7 +232,7 @@ impl Lease {
         }
         if self.token != Token::NONE {
             self.process.let_go(&self.token);
-            let arguments = [self.token.as_bytes()];
+            let arguments = [bytes(self.token.as_bytes())];
             let _expires_otherwise = self.store.run(Request::script(&RELEASE, &self.names, &arguments));
         }
     }
@@ -276,21 +277,22 @@ impl Lease {
             used: self.second(),
             lifetime: seconds(lifetime),
         };
-        let value = commit.value(&self.key, payload);
-        let milliseconds = lifetime.as_millis().max(1).to_string();
+        let header = commit.header(&self.key, payload);
+        let read = self.header.nonce.to_le_bytes();
         let arguments = [
-            self.token.as_bytes(),
-            if self.token == Token::NONE { b"0" } else { b"1" },
-            if over == Over::Anything { b"1" } else { b"0" },
-            milliseconds.as_bytes(),
-            &value,
-            &self.header.nonce.to_le_bytes(),
+            bytes(self.token.as_bytes()),
+            number(self.token != Token::NONE),
+            number(over == Over::Anything),
+            milliseconds(lifetime.max(MILLISECOND)),
+            Argument::Joined(&header, payload),
+            bytes(&read),
         ];
         let mut reply = self.store.run(Request::script(&COMMIT, &self.names, &arguments))?;
         match reply.verdict {
             Verdict::Done => {
+                let (version, rewritten) = (reply.number()?, reply.number()?);
                 self.header.nonce = nonce;
-                self.stored(&mut reply)?;
+                self.stored(version, rewritten);
                 self.store.count(Counter::Writes, 1);
                 Ok(Outcome::Stored)
             }
@@ -312,13 +314,17 @@ impl Lease {
 
     fn extend(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
         let incarnation = self.header.incarnation.to_le_bytes();
-        let milliseconds = lifetime.as_millis().max(1).to_string();
-        let in_seconds = seconds(lifetime).to_string();
-        let arguments = [self.token.as_bytes(), &incarnation, milliseconds.as_bytes(), in_seconds.as_bytes()];
+        let arguments = [
+            bytes(self.token.as_bytes()),
+            bytes(&incarnation),
+            milliseconds(lifetime.max(MILLISECOND)),
+            number(seconds(lifetime)),
+        ];
         let mut reply = self.store.run(Request::script(&TOUCH, &self.names, &arguments))?;
         match reply.verdict {
             Verdict::Done => {
-                self.stored(&mut reply)?;
+                let (version, rewritten) = (reply.number()?, reply.number()?);
+                self.stored(version, rewritten);
                 self.store.count(Counter::Touches, 1);
                 Ok(Outcome::Stored)
             }
@@ -330,13 +336,11 @@ impl Lease {
     }
 
     /// Takes what the server says of a session that is stored.
-    fn stored(&mut self, reply: &mut Reply) -> Result<(), Error> {
-        let version = reply.number()?;
-        self.store.count(Counter::Rewritten, reply.number()?);
+    fn stored(&mut self, version: u64, rewritten: u64) {
+        self.store.count(Counter::Rewritten, rewritten);
         self.header.version = version;
         // This incarnation lived when the lease was acquired, whatever its request began with.
         self.mark = Mark { incarnation: self.header.incarnation, commit: self.header.nonce, began: self.clock.0 };
-        Ok(())
     }
 
     fn refused(&self) -> Outcome {

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Value, cmd};
+use redis::Value;
 
 use crate::core::counters::Counter;
 use crate::core::store::Store;
-use crate::format::key::{Key, Names};
-use crate::format::record::{HEADER, MAX_PAYLOAD, RecordInfo};
+use crate::format::key::{Key, Names, TOMBSTONE};
+use crate::format::record::{MAX_PAYLOAD, RecordInfo};
 use crate::operations::acquire::Acquire;
 use crate::operations::lease::{Mark, Outcome, Over};
-use crate::operations::walk::{Restore, Restored};
+use crate::operations::walk::{Restore, Restored, header_of};
 use crate::wire::error::Error;
 use crate::wire::request::Request;
+use crate::wire::resp::{Argument, bytes};
 
 /// How long the lock of a session that is taken over outlives a process that vanished in the middle of it.
 const LOCK_TTL: Duration = Duration::from_secs(10);
@@ -25,9 +26,8 @@ impl Store {
     /// Failures of the server.
     pub fn is_vacant(&self, key: &Key) -> Result<bool, Error> {
         let names = self.names(key);
-        let mut header = cmd("GETRANGE");
-        header.arg(&names.session).arg(0).arg(HEADER - 1);
-        match self.ask(Request::command(header, Some(names.slot)))? {
+        let header = header_of(&names);
+        match self.ask(Request::command(&header, Some(names.slot)))? {
             Value::BulkString(header) if header.is_empty() => {}
             Value::BulkString(header) if RecordInfo::read(&header).is_some_and(|info| info.is_unwritten()) => {}
             Value::BulkString(_) => return Ok(false),
@@ -38,9 +38,8 @@ impl Store {
 
     /// Whether the session of these names was destroyed, and that is remembered.
     fn remembers_end(&self, names: &Names) -> Result<bool, Error> {
-        let mut remembered = cmd("EXISTS");
-        remembered.arg(&names.tombstone);
-        match self.ask(Request::command(remembered, Some(names.slot)))? {
+        let remembered = [bytes(b"EXISTS"), Argument::Joined(&names.session, TOMBSTONE)];
+        match self.ask(Request::command(&remembered, Some(names.slot)))? {
             Value::Int(remembered) => Ok(remembered != 0),
             _ => Err(self.unexpected()),
         }

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Value, cmd};
+use redis::Value;
 
 use crate::core::store::Store;
 use crate::wire::error::Error;
 use crate::wire::request::Request;
+use crate::wire::resp::bytes;
 
 /// Round trips of which the fastest counts.
 const PINGS: u32 = 5;
@@ -43,14 +44,14 @@ impl Store {
     }
 
     fn server_info(&self, slot: Option<u16>) -> Result<ServerInfo, Error> {
-        let Value::BulkString(info) = self.ask(Request::command(cmd("INFO"), slot))? else {
+        let Value::BulkString(info) = self.ask(Request::command(&[bytes(b"INFO")], slot))? else {
             return Err(self.unexpected());
         };
         let mut info = ServerInfo::of(&String::from_utf8_lossy(&info));
         info.round_trip = Duration::MAX;
         for _ in 0..PINGS {
             let began = Instant::now();
-            self.ask(Request::command(cmd("PING"), slot))?;
+            self.ask(Request::command(&[bytes(b"PING")], slot))?;
             info.round_trip = info.round_trip.min(began.elapsed());
         }
         Ok(info)

@@ -1,12 +1,13 @@
 //! The figures of a store: what its processes counted, and what the servers say of themselves.
 
-use redis::{Value, cmd};
+use redis::Value;
 
 use crate::core::counters::NAMES;
 use crate::core::store::Store;
 use crate::format::key::TAG;
 use crate::wire::error::Error;
 use crate::wire::request::Request;
+use crate::wire::resp::{self, Argument, bytes};
 
 /// Keys looked at in one step of counting.
 const STEP: u64 = 1000;
@@ -34,28 +35,28 @@ impl Store {
         self.send_counts()?;
         let mut figures = vec![("sessions", self.count_sessions()?)];
         let name = self.counters_name();
-        let mut command = cmd("HMGET");
-        command.arg(name).arg(&NAMES[..]);
-        match self.ask(Request::command(command, Some(self.counters_slot())))? {
+        let mut command = vec![bytes(b"HMGET"), bytes(&name)];
+        command.extend(NAMES.iter().map(|name| bytes(name.as_bytes())));
+        match self.ask(Request::command(&command, Some(self.counters_slot())))? {
             Value::Array(counts) => {
                 figures.extend(NAMES.iter().zip(&counts).map(|(name, count)| (*name, number(count))))
             }
             _ => return Err(self.unexpected()),
         }
-        let answers = self.on_all(|| cmd("INFO"))?;
+        let answers = self.on_all(&[bytes(b"INFO")])?;
         for (theirs, ours) in INFO {
             figures.push((ours, answers.iter().map(|info| said(info, theirs)).sum()));
         }
         Ok(figures)
     }
 
-    fn on_all(&self, command: impl Fn() -> redis::Cmd) -> Result<Vec<Value>, Error> {
-        self.with_link(|link| link.ask_all(self.dialer(), &|slot| Request::command(command(), slot)))
+    fn on_all(&self, command: &[Argument<'_>]) -> Result<Vec<Value>, Error> {
+        self.with_link(|link| link.ask_all(self.dialer(), command))
     }
 
     /// The number of sessions on all servers.
     fn count_sessions(&self) -> Result<u64, Error> {
-        let sizes = self.on_all(|| cmd("DBSIZE"))?;
+        let sizes = self.on_all(&[bytes(b"DBSIZE")])?;
         let slots = self.with_link(|link| link.slots(self.dialer()))?;
         let mut sessions = 0;
         for (size, slot) in sizes.iter().zip(slots) {
@@ -70,9 +71,8 @@ impl Store {
         let length = prefix.len() + TAG + 2;
         let (mut cursor, mut seen, mut sessions) = (b"0".to_vec(), 0, 0);
         loop {
-            let mut command = cmd("SCAN");
-            command.arg(&cursor).arg("COUNT").arg(STEP);
-            let Value::Array(answer) = self.ask(Request::command(command, slot))? else {
+            let command = [bytes(b"SCAN"), bytes(&cursor), bytes(b"COUNT"), resp::number(STEP)];
+            let Value::Array(answer) = self.ask(Request::command(&command, slot))? else {
                 return Err(self.unexpected());
             };
             let (Some(Value::BulkString(next)), Some(Value::Array(keys))) = (answer.first(), answer.get(1)) else {

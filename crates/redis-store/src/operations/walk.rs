@@ -8,15 +8,16 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use redis::{Cmd, Value, cmd};
+use redis::Value;
 
 use crate::core::store::Store;
 use crate::core::token::Nonce;
-use crate::format::key::{Key, Names, TAG, from_base64url};
+use crate::format::key::{Key, LOCK, Names, TAG, from_base64url};
 use crate::format::record::{Commit, HEADER, Header, MAX_PAYLOAD, RecordInfo};
 use crate::format::script::{RESTORE, Verdict};
 use crate::wire::error::Error;
 use crate::wire::request::Request;
+use crate::wire::resp::{self, Argument, Commands, bytes, milliseconds};
 
 /// Names that a server goes through in one step.
 const STEP: u32 = 1000;
@@ -101,18 +102,16 @@ impl Store {
     /// [`Error::Damaged`] and [`Error::Foreign`] where what stands there is no whole session, and failures of the server.
     pub fn inspect(&self, key: &Key) -> Result<Option<(Entry, Vec<u8>)>, Error> {
         let names = self.names(key);
-        let mut read = cmd("GET");
-        read.arg(&names.session);
-        let mut value = match self.ask(Request::command(read, Some(names.slot)))? {
+        let read = [bytes(b"GET"), bytes(&names.session)];
+        let mut value = match self.ask(Request::command(&read, Some(names.slot)))? {
             Value::BulkString(value) => value,
             Value::Nil => return Ok(None),
             _ => return Err(self.unexpected()),
         };
         self.verified(key, &value)?;
         let info = RecordInfo::read(&value).ok_or_else(|| self.unexpected())?;
-        let [expiry, lock] = [expiry_of(&names), lock_of(&names)];
-        let expires = self.ask(Request::command(expiry, Some(names.slot)))?;
-        let locked = self.ask(Request::command(lock, Some(names.slot)))?;
+        let expires = self.ask(Request::command(&expiry_of(&names), Some(names.slot)))?;
+        let locked = self.ask(Request::command(&lock_of(&names), Some(names.slot)))?;
         value.drain(..HEADER);
         Ok(entry(*key, info, &expires, &locked).map(|entry| (entry, value)))
     }
@@ -127,7 +126,7 @@ impl Store {
         }
         let names = self.names(key);
         // The server's clock numbers the lives of sessions.
-        let Value::Array(clock) = self.ask(Request::command(cmd("TIME"), Some(names.slot)))? else {
+        let Value::Array(clock) = self.ask(Request::command(&[bytes(b"TIME")], Some(names.slot)))? else {
             return Err(self.unexpected());
         };
         let [seconds, micros] = [0, 1].map(|at| clock.get(at).map_or(0, number));
@@ -138,8 +137,10 @@ impl Store {
             used: u32::try_from(seconds).unwrap_or(u32::MAX),
             lifetime: u32::try_from(session.lifetime.as_secs()).unwrap_or(u32::MAX),
         };
-        let (value, lifetime) = (commit.value(key, session.payload), session.lifetime.as_millis().to_string());
-        let reply = self.run(Request::script(&RESTORE, &names, &[b"", lifetime.as_bytes(), &value]))?;
+        let header = commit.header(key, session.payload);
+        let value = Argument::Joined(&header, session.payload);
+        let arguments = [bytes(b""), milliseconds(session.lifetime), value];
+        let reply = self.run(Request::script(&RESTORE, &names, &arguments))?;
         match reply.verdict {
             Verdict::Done => Ok(Restore::Stored),
             Verdict::VersionChanged | Verdict::Busy => Ok(Restore::Exists),
@@ -152,9 +153,10 @@ impl Store {
     /// The next names on the server of `slot`, and where to go on.
     fn step(&self, cursor: &[u8], slot: Option<u16>) -> Result<(Vec<u8>, Vec<Key>), Error> {
         let prefix = &self.dialer().address.prefix;
-        let mut command = cmd("SCAN");
-        command.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(STEP);
-        let Value::Array(answer) = self.ask(Request::command(command, slot))? else {
+        let pattern = pattern(prefix);
+        let command =
+            [bytes(b"SCAN"), bytes(cursor), bytes(b"MATCH"), bytes(&pattern), bytes(b"COUNT"), resp::number(STEP)];
+        let Value::Array(answer) = self.ask(Request::command(&command, slot))? else {
             return Err(self.unexpected());
         };
         let (Some(Value::BulkString(next)), Some(Value::Array(names))) = (answer.first(), answer.get(1)) else {
@@ -169,9 +171,14 @@ impl Store {
 
     /// What is known of the sessions of `keys`, which are on the server of `slot`.
     fn entries(&self, keys: &[Key], slot: Option<u16>) -> Result<Vec<Entry>, Error> {
-        let commands: Vec<Cmd> = keys.iter().map(|key| self.names(key)).flat_map(|names| looks(&names)).collect();
-        if commands.is_empty() {
+        if keys.is_empty() {
             return Ok(Vec::new());
+        }
+        let mut commands = Commands::default();
+        for names in keys.iter().map(|key| self.names(key)) {
+            commands.add(&header_of(&names));
+            commands.add(&expiry_of(&names));
+            commands.add(&lock_of(&names));
         }
         let answers = self.with_link(|link| link.ask_each(self.dialer(), slot, &commands))?;
         let mut entries = Vec::with_capacity(keys.len());
@@ -192,22 +199,17 @@ impl Store {
     }
 }
 
-fn looks(names: &Names) -> [Cmd; EACH] {
-    let mut header = cmd("GETRANGE");
-    header.arg(&names.session).arg(0).arg(HEADER - 1);
-    [header, expiry_of(names), lock_of(names)]
+/// The command that reads the header of a session.
+pub(crate) fn header_of(names: &Names) -> [Argument<'_>; 4] {
+    [bytes(b"GETRANGE"), bytes(&names.session), resp::number(0_u64), resp::number(HEADER as u64 - 1)]
 }
 
-fn expiry_of(names: &Names) -> Cmd {
-    let mut expiry = cmd("PEXPIRETIME");
-    expiry.arg(&names.session);
-    expiry
+fn expiry_of(names: &Names) -> [Argument<'_>; 2] {
+    [bytes(b"PEXPIRETIME"), bytes(&names.session)]
 }
 
-fn lock_of(names: &Names) -> Cmd {
-    let mut lock = cmd("EXISTS");
-    lock.arg(&names.lock);
-    lock
+fn lock_of(names: &Names) -> [Argument<'_>; 2] {
+    [bytes(b"EXISTS"), Argument::Joined(&names.session, LOCK)]
 }
 
 /// `None` where the session has been removed meanwhile.
@@ -250,13 +252,15 @@ fn number(value: &Value) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::key::{QUEUE, TOMBSTONE};
 
     #[test]
     fn names_of_sessions_are_told_from_others() {
         let key = Key::new(b"", b"id");
         let names = Names::new("app*[1]:", &key);
         assert!(key_of("app*[1]:", &names.session) == Some(key));
-        for other in [&names.lock, &names.queue, &names.tombstone, &b"app*[1]:stats".to_vec()] {
+        let beside = [LOCK, QUEUE, TOMBSTONE].map(|ending| [&names.session, ending].concat());
+        for other in beside.iter().map(Vec::as_slice).chain([&b"app*[1]:stats"[..]]) {
             assert!(key_of("app*[1]:", other).is_none());
         }
         assert!(key_of("app", &names.session).is_none());

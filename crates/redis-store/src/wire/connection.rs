@@ -3,11 +3,12 @@
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, OnceLock};
 
-use redis::{Cmd, Parser, RedisError, ServerError, Value, cmd};
+use redis::{Parser, RedisError, ServerError, Value};
 use rustls::ClientConfig;
 
 use crate::address::{Address, Endpoint, Secret};
 use crate::wire::error::{Error, Refusal};
+use crate::wire::resp::{Commands, bytes, number};
 use crate::wire::stream::{Deadline, Stream};
 use crate::wire::tls;
 
@@ -28,6 +29,11 @@ pub(crate) struct Dialer {
 impl Dialer {
     pub(crate) fn new(address: Address) -> Self {
         Self { address, tls: OnceLock::new() }
+    }
+
+    /// The error for an answer that fits no question.
+    pub(crate) fn unexpected(&self) -> Error {
+        Error::Unexpected { at: self.address.location() }
     }
 
     /// Connects to a server that keeps sessions.
@@ -136,11 +142,24 @@ impl Connection {
         &self.endpoint
     }
 
-    /// Sends `request`, which holds `count` commands, and reads as many answers. After a fault the connection is of no
-    /// use.
-    pub(crate) fn ask(&mut self, request: &[u8], count: usize, deadline: Deadline) -> Result<Vec<Value>, Fault> {
-        self.stream.send(request, deadline)?;
-        (0..count).map(|_| Ok(self.parser.parse_value(self.stream.until(deadline))?)).collect()
+    /// Sends `commands` and reads as many answers. After a fault the connection is of no use.
+    pub(crate) fn ask(&mut self, commands: &Commands, deadline: Deadline) -> Result<Vec<Value>, Fault> {
+        self.stream.send(commands.as_bytes(), deadline)?;
+        (0..commands.count()).map(|_| self.answer(deadline)).collect()
+    }
+
+    /// [`Connection::ask`], of whose answers only the last matters.
+    pub(crate) fn ask_for_last(&mut self, commands: &Commands, deadline: Deadline) -> Result<Value, Fault> {
+        self.stream.send(commands.as_bytes(), deadline)?;
+        let mut last = Value::Nil;
+        for _ in 0..commands.count() {
+            last = self.answer(deadline)?;
+        }
+        Ok(last)
+    }
+
+    fn answer(&mut self, deadline: Deadline) -> Result<Value, Fault> {
+        Ok(self.parser.parse_value(self.stream.until(deadline))?)
     }
 
     fn introduce(
@@ -149,28 +168,24 @@ impl Connection {
         deadline: Deadline,
         unreachable: &dyn Fn(String) -> Error,
     ) -> Result<(), Error> {
-        let (mut request, mut count) = (Vec::new(), 0);
-        let mut add = |command: &Cmd| {
-            command.write_packed_command(&mut request);
-            count += 1;
-        };
+        let mut commands = Commands::default();
         if let Some(password) = introduction.password {
-            let mut auth = cmd("AUTH");
-            if let Some(user) = introduction.user {
-                auth.arg(user);
+            let password = password.reveal()?;
+            match introduction.user {
+                Some(user) => commands.add(&[bytes(b"AUTH"), bytes(user.as_bytes()), bytes(password.as_bytes())]),
+                None => commands.add(&[bytes(b"AUTH"), bytes(password.as_bytes())]),
             }
-            add(auth.arg(password.reveal()?));
         }
         if introduction.database != 0 {
-            add(cmd("SELECT").arg(introduction.database));
+            commands.add(&[bytes(b"SELECT"), number(introduction.database)]);
         }
         // Shows operators whose connection it is. Servers before 7.2 do not know it, which does no harm.
-        add(cmd("CLIENT").arg("SETINFO").arg("LIB-NAME").arg("cloakroom"));
-        let answers = self.ask(&request, count, deadline).map_err(|fault| match fault {
+        commands.add(&[bytes(b"CLIENT"), bytes(b"SETINFO"), bytes(b"LIB-NAME"), bytes(b"cloakroom")]);
+        let answers = self.ask(&commands, deadline).map_err(|fault| match fault {
             Fault::Broken(reason) => unreachable(reason),
             Fault::TimedOut => unreachable("it did not answer in time".to_owned()),
         })?;
-        for answer in answers.iter().take(count - 1) {
+        for answer in answers.iter().take(commands.count() - 1) {
             if let Value::ServerError(error) = answer {
                 return Err(self.refused(error));
             }

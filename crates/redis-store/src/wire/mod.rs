@@ -4,5 +4,6 @@ pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod link;
 pub(crate) mod request;
+pub(crate) mod resp;
 pub mod stream;
 pub(crate) mod tls;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Value, cmd};
+use redis::Value;
 
-use crate::format::key::Names;
+use crate::format::key::{LOCK, Names, QUEUE, TOMBSTONE};
 use crate::format::script::{Script, Verdict};
+use crate::wire::connection::Dialer;
 use crate::wire::error::Error;
+use crate::wire::resp::{Argument, Commands, bytes, number};
 
 /// Commands that go out together; only the answer of the last one matters. The server has seen them in one round trip
 /// whichever they are.
@@ -14,16 +16,15 @@ pub(crate) struct Request<'a> {
     /// The cluster's slot of the keys; `None` where any server will do.
     pub(crate) slot: Option<u16>,
     /// Commands before the last.
-    before: Vec<u8>,
-    before_count: usize,
+    before: Commands,
     last: Last<'a>,
     /// How long the commands before the last may block.
     pub(crate) patience: Duration,
 }
 
 enum Last<'a> {
-    Command(Cmd),
-    Script { script: &'a Script, names: &'a Names, arguments: &'a [&'a [u8]] },
+    Command(&'a [Argument<'a>]),
+    Script { script: &'a Script, names: &'a Names, arguments: &'a [Argument<'a>] },
 }
 
 /// How a script is named.
@@ -37,91 +38,82 @@ pub(crate) enum Form {
 
 impl<'a> Request<'a> {
     /// One command.
-    pub(crate) fn command(command: Cmd, slot: Option<u16>) -> Self {
-        Self { slot, before: Vec::new(), before_count: 0, last: Last::Command(command), patience: Duration::ZERO }
+    pub(crate) fn command(arguments: &'a [Argument<'a>], slot: Option<u16>) -> Self {
+        Self { slot, before: Commands::default(), last: Last::Command(arguments), patience: Duration::ZERO }
     }
 
     /// One script on one session.
-    pub(crate) fn script(script: &'a Script, names: &'a Names, arguments: &'a [&'a [u8]]) -> Self {
+    pub(crate) fn script(script: &'a Script, names: &'a Names, arguments: &'a [Argument<'a>]) -> Self {
         Self {
             slot: Some(names.slot),
-            before: Vec::new(),
-            before_count: 0,
+            before: Commands::default(),
             last: Last::Script { script, names, arguments },
             patience: Duration::ZERO,
         }
     }
 
-    /// Puts `command`, which may block for `patience`, before the last one.
-    pub(crate) fn after(&mut self, command: &Cmd, patience: Duration) {
-        command.write_packed_command(&mut self.before);
-        self.before_count += 1;
+    /// Puts a command, which may block for `patience`, before the last one.
+    pub(crate) fn after(&mut self, command: &[Argument<'_>], patience: Duration) {
+        self.before.add(command);
         self.patience += patience;
     }
 
-    /// The bytes to send, and of how many commands.
-    pub(crate) fn packed(&self, form: Form) -> (Vec<u8>, usize) {
-        let mut packed = self.before.clone();
-        self.last_command(form, &mut packed);
-        (packed, self.before_count + 1)
+    /// Writes all commands to `out`.
+    pub(crate) fn encode(&self, form: Form, out: &mut Commands) {
+        out.add_all(&self.before);
+        self.encode_last(form, out);
     }
 
-    /// The last command alone.
-    pub(crate) fn packed_last(&self, form: Form) -> (Vec<u8>, usize) {
-        let mut packed = Vec::new();
-        self.last_command(form, &mut packed);
-        (packed, 1)
-    }
-
-    /// The last command alone, told to a server that takes a slot over and does not own it yet.
-    pub(crate) fn packed_asking(&self, form: Form) -> (Vec<u8>, usize) {
-        let mut packed = Vec::new();
-        cmd("ASKING").write_packed_command(&mut packed);
-        self.last_command(form, &mut packed);
-        (packed, 2)
-    }
-
-    fn last_command(&self, form: Form, out: &mut Vec<u8>) {
+    /// Writes the last command alone.
+    pub(crate) fn encode_last(&self, form: Form, out: &mut Commands) {
         match &self.last {
-            Last::Command(command) => command.write_packed_command(out),
+            Last::Command(arguments) => out.add(arguments),
             Last::Script { script, names, arguments } => {
-                let mut command = match form {
-                    Form::ByHash => cmd("EVALSHA"),
-                    Form::InFull => cmd("EVAL"),
+                let (command, script): (&[u8], &[u8]) = match form {
+                    Form::ByHash => (b"EVALSHA", script.hash.as_bytes()),
+                    Form::InFull => (b"EVAL", script.code.as_bytes()),
                 };
-                match form {
-                    Form::ByHash => command.arg(&script.hash),
-                    Form::InFull => command.arg(script.code),
-                };
-                command.arg(4).arg(&names.session).arg(&names.lock).arg(&names.queue).arg(&names.tombstone);
-                for argument in *arguments {
-                    command.arg(argument);
-                }
-                command.write_packed_command(out);
+                let session = &names.session;
+                let beginning = [
+                    bytes(command),
+                    bytes(script),
+                    number(4_u64),
+                    bytes(session),
+                    Argument::Joined(session, LOCK),
+                    Argument::Joined(session, QUEUE),
+                    Argument::Joined(session, TOMBSTONE),
+                ];
+                out.add_in_parts(&[&beginning, arguments]);
             }
         }
+    }
+
+    /// Writes the last command alone, for a server that takes a slot over and does not own it yet.
+    pub(crate) fn encode_asking(&self, form: Form, out: &mut Commands) {
+        out.add(&[bytes(b"ASKING")]);
+        self.encode_last(form, out);
     }
 }
 
 /// What a script answered.
-pub(crate) struct Reply {
+pub(crate) struct Reply<'a> {
     pub(crate) verdict: Verdict,
     values: std::vec::IntoIter<Value>,
-    at: String,
+    dialer: &'a Dialer,
 }
 
-impl Reply {
-    /// Reads the answer of a script that ran `at` a store.
-    pub(crate) fn read(value: Value, at: &dyn Fn() -> String) -> Result<Self, Error> {
+impl<'a> Reply<'a> {
+    /// Reads the answer of a script that ran at the store of `dialer`.
+    pub(crate) fn read(value: Value, dialer: &'a Dialer) -> Result<Self, Error> {
         if let Value::Array(values) = value {
             let mut values = values.into_iter();
             if let Some(Value::Int(number)) = values.next()
                 && let Some(verdict) = Verdict::of(number)
             {
-                return Ok(Self { verdict, values, at: at() });
+                return Ok(Self { verdict, values, dialer });
             }
         }
-        Err(Error::Unexpected { at: at() })
+        Err(dialer.unexpected())
     }
 
     /// The next value, as bytes; `None` where the script answered none.
@@ -143,6 +135,44 @@ impl Reply {
 
     /// This answer fits no question.
     pub(crate) fn unexpected(&self) -> Error {
-        Error::Unexpected { at: self.at.clone() }
+        self.dialer.unexpected()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::cmd;
+
+    use super::*;
+    use crate::format::key::Key;
+    use crate::format::script::COMMIT;
+
+    #[test]
+    fn a_script_goes_out_with_the_names_of_its_session() {
+        let names = Names::new("app:", &Key::new(b"", b"id"));
+        let session = String::from_utf8(names.session.clone()).expect("text");
+        let arguments = [bytes(b"token"), Argument::Joined(b"header", b"payload"), number(7_u64)];
+        let mut request = Request::script(&COMMIT, &names, &arguments);
+        request.after(&[bytes(b"PING")], Duration::ZERO);
+        for (form, word, script) in
+            [(Form::ByHash, "EVALSHA", COMMIT.hash.as_str()), (Form::InFull, "EVAL", COMMIT.code)]
+        {
+            let mut last = cmd(word);
+            last.arg(script).arg(4).arg(&session);
+            for ending in [":l", ":q", ":t"] {
+                last.arg(format!("{session}{ending}"));
+            }
+            let last = last.arg("token").arg("headerpayload").arg(7).get_packed_command();
+            let mut commands = Commands::default();
+            request.encode_last(form, &mut commands);
+            assert_eq!((commands.as_bytes(), commands.count()), (&last[..], 1));
+            commands.clear();
+            request.encode(form, &mut commands);
+            assert_eq!(commands.as_bytes(), [&cmd("PING").get_packed_command()[..], &last].concat());
+            commands.clear();
+            request.encode_asking(form, &mut commands);
+            assert_eq!(commands.as_bytes(), [&cmd("ASKING").get_packed_command()[..], &last].concat());
+            assert_eq!(commands.count(), 2);
+        }
     }
 }

@@ -3,11 +3,12 @@
 //! The map is asked for when it is first needed, corrected by what servers answer (MOVED), and thrown away when a server
 //! cannot be used: another one that is known, or one that the address names, then says who serves what.
 
-use redis::{Value, cmd};
+use redis::Value;
 
 use crate::address::Endpoint;
 use crate::wire::connection::{Connection, Dialer, Fault};
 use crate::wire::error::{Error, Refusal};
+use crate::wire::resp::{Commands, bytes};
 use crate::wire::stream::Deadline;
 
 const SLOTS: usize = 16384;
@@ -64,13 +65,13 @@ impl Nodes {
     fn connected(&mut self, dialer: &Dialer, index: usize, deadline: Deadline) -> Result<&mut Connection, Error> {
         match self.nodes.get_mut(index) {
             Some(Node { endpoint, connection }) => dialer.connected(connection, endpoint, deadline),
-            None => Err(Error::Unexpected { at: dialer.address.location() }),
+            None => Err(dialer.unexpected()),
         }
     }
 
     /// Asks one server after the other for the map.
     fn learn(&mut self, dialer: &Dialer, deadline: Deadline) -> Result<(), Error> {
-        let mut failure = Error::Unexpected { at: dialer.address.location() };
+        let mut failure = dialer.unexpected();
         // Those met last first: the ones that the address names may be long gone.
         for index in (0..self.nodes.len()).rev() {
             let part = Deadline::after(deadline.left() / u32::try_from(index + 2).unwrap_or(2));
@@ -98,21 +99,21 @@ impl Nodes {
     ) -> Result<Vec<(usize, usize, Endpoint)>, Error> {
         let connection = self.connected(dialer, index, deadline)?;
         let at = connection.endpoint().to_string();
-        let question = cmd("CLUSTER").arg("SLOTS").get_packed_command();
-        let answer = match connection.ask(&question, 1, deadline.or(dialer.address.timeout)) {
-            Ok(mut answers) => answers.pop(),
+        let question = Commands::one(&[bytes(b"CLUSTER"), bytes(b"SLOTS")]);
+        let answer = match connection.ask_for_last(&question, deadline.or(dialer.address.timeout)) {
+            Ok(answer) => answer,
             Err(Fault::Broken(reason)) => return Err(Error::Unreachable { at, reason }),
             Err(Fault::TimedOut) => {
                 return Err(Error::Unreachable { at, reason: "it did not answer in time".to_owned() });
             }
         };
         match answer {
-            Some(Value::Array(ranges)) if !ranges.is_empty() => {
+            Value::Array(ranges) if !ranges.is_empty() => {
                 let ranges = ranges.iter().map(|range| read_range(range, connection.endpoint()));
                 ranges.collect::<Option<_>>().ok_or(Error::Unexpected { at })
             }
-            Some(Value::Array(_)) => Err(Error::Refused { at, refusal: Refusal::ClusterDown }),
-            Some(Value::ServerError(error)) => Err(connection.refused(&error)),
+            Value::Array(_) => Err(Error::Refused { at, refusal: Refusal::ClusterDown }),
+            Value::ServerError(error) => Err(connection.refused(&error)),
             _ => Err(Error::Unexpected { at }),
         }
     }

@@ -15,7 +15,7 @@ mod sentinel;
 use std::thread;
 use std::time::Duration;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use self::cluster::Nodes;
 use self::sentinel::Watched;
@@ -23,6 +23,7 @@ use crate::address::{Endpoint, Servers};
 use crate::wire::connection::{Connection, Dialer, Fault};
 use crate::wire::error::{Error, Refusal};
 use crate::wire::request::{Form, Request};
+use crate::wire::resp::{Argument, Commands};
 use crate::wire::stream::Deadline;
 
 /// How long to wait before asking again which server to use.
@@ -68,6 +69,7 @@ impl Link {
         let (mut form, mut asking, mut sent, mut repeated) = (Form::ByHash, None, false, false);
         // What failed before the time was over explains more than that it was.
         let mut said = None;
+        let mut commands = Commands::default();
         loop {
             let connection = match self.connection(dialer, request.slot, asking.as_ref(), deadline) {
                 Ok(connection) => connection,
@@ -80,15 +82,16 @@ impl Link {
                 }
                 Err(error) => return Err(said.unwrap_or(error)),
             };
-            let (bytes, count) = match (&asking, sent) {
-                (Some(_), _) => request.packed_asking(form),
+            commands.clear();
+            match (&asking, sent) {
+                (Some(_), _) => request.encode_asking(form, &mut commands),
                 // What goes before the last command is not repeated: it would be counted, or waited for, twice.
-                (None, true) => request.packed_last(form),
-                (None, false) => request.packed(form),
-            };
+                (None, true) => request.encode_last(form, &mut commands),
+                (None, false) => request.encode(form, &mut commands),
+            }
             sent = true;
-            let outcome = match connection.ask(&bytes, count, deadline.or(timeout + request.patience)) {
-                Ok(mut answers) => Ok(next(answers.pop(), connection)),
+            let outcome = match connection.ask_for_last(&commands, deadline.or(timeout + request.patience)) {
+                Ok(answer) => Ok(next(answer, connection)),
                 Err(fault) => Err((fault, connection.endpoint().to_string())),
             };
             match outcome {
@@ -127,13 +130,9 @@ impl Link {
         }
     }
 
-    /// Does `request` on every server that keeps sessions, and answers what each of them did.
-    pub(crate) fn ask_all(
-        &mut self,
-        dialer: &Dialer,
-        request: &dyn Fn(Option<u16>) -> Request<'static>,
-    ) -> Result<Vec<Value>, Error> {
-        self.slots(dialer)?.into_iter().map(|slot| self.ask(dialer, &request(slot))).collect()
+    /// Does `command` on every server that keeps sessions, and answers what each of them did.
+    pub(crate) fn ask_all(&mut self, dialer: &Dialer, command: &[Argument<'_>]) -> Result<Vec<Value>, Error> {
+        self.slots(dialer)?.into_iter().map(|slot| self.ask(dialer, &Request::command(command, slot))).collect()
     }
 
     /// Sends commands that only read to the server of `slot`, all at once, and answers what each did; an error of one is
@@ -142,17 +141,15 @@ impl Link {
         &mut self,
         dialer: &Dialer,
         slot: Option<u16>,
-        commands: &[Cmd],
+        commands: &Commands,
     ) -> Result<Vec<Value>, Error> {
         let (connect_timeout, timeout) = (dialer.address.connect_timeout, dialer.address.timeout);
         let deadline = Deadline::after(connect_timeout + timeout);
-        let mut packed = Vec::new();
-        commands.iter().for_each(|command| command.write_packed_command(&mut packed));
         let mut repeated = false;
         loop {
             let connection = self.connection(dialer, slot, None, deadline)?;
             let at = connection.endpoint().to_string();
-            match connection.ask(&packed, commands.len(), deadline.or(timeout)) {
+            match connection.ask(commands, deadline.or(timeout)) {
                 Ok(answers) => return Ok(answers),
                 Err(fault) => {
                     self.forget(slot);
@@ -219,10 +216,10 @@ fn passes(error: &Error) -> bool {
     }
 }
 
-fn next(answer: Option<Value>, connection: &Connection) -> Next {
+fn next(answer: Value, connection: &Connection) -> Next {
     let error = match answer {
-        Some(Value::ServerError(error)) => error,
-        answer => return Next::Take(answer.unwrap_or(Value::Nil)),
+        Value::ServerError(error) => error,
+        answer => return Next::Take(answer),
     };
     let to = |detail: &str| -> Option<(u16, Endpoint)> {
         let (slot, to) = detail.split_once(' ')?;

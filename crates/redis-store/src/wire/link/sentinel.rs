@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Value, cmd};
+use redis::Value;
 
 use crate::address::{Address, Endpoint, Servers};
 use crate::wire::connection::{Connection, Dialer, Fault, Introduction, drop_stale};
 use crate::wire::error::{Error, Refusal};
+use crate::wire::resp::{Argument, Commands, bytes};
 use crate::wire::stream::Deadline;
 
 /// How long a connection is used without asking whether it still leads to the master.
@@ -44,7 +45,7 @@ impl Watched {
             let (master, sentinel) = connect(dialer, deadline)?;
             *self = Self { master: Some(master), sentinel: Some(sentinel), asked: Instant::now() };
         }
-        self.master.as_mut().ok_or(Error::Unexpected { at: dialer.address.location() })
+        self.master.as_mut().ok_or(dialer.unexpected())
     }
 
     /// Gives up the connection to a server that is no longer the one that is named.
@@ -72,7 +73,7 @@ impl Watched {
 /// A connection to a Sentinel.
 fn introduced(dialer: &Dialer, sentinel: &Endpoint, deadline: Deadline) -> Result<Connection, Error> {
     let Servers::Sentinel { user, password, .. } = &dialer.address.servers else {
-        return Err(Error::Unexpected { at: dialer.address.location() });
+        return Err(dialer.unexpected());
     };
     let introduction = Introduction { user: user.as_deref(), password: password.as_ref(), database: 0 };
     dialer.connect_as(sentinel, &introduction, deadline)
@@ -82,9 +83,9 @@ fn introduced(dialer: &Dialer, sentinel: &Endpoint, deadline: Deadline) -> Resul
 /// after a fail-over a Sentinel may still name the old one. Answers the connection to that Sentinel as well.
 fn connect(dialer: &Dialer, deadline: Deadline) -> Result<(Connection, Connection), Error> {
     let Address { servers: Servers::Sentinel { sentinels, service, .. }, timeout, .. } = &dialer.address else {
-        return Err(Error::Unexpected { at: dialer.address.location() });
+        return Err(dialer.unexpected());
     };
-    let mut failure = Error::Unexpected { at: dialer.address.location() };
+    let mut failure = dialer.unexpected();
     for sentinel in sentinels {
         // One that is silent must not use up the time that the others need.
         let part = Deadline::after(deadline.left() / u32::try_from(sentinels.len() + 1).unwrap_or(2));
@@ -102,8 +103,8 @@ fn connect(dialer: &Dialer, deadline: Deadline) -> Result<(Connection, Connectio
 
 /// The master that a Sentinel names.
 fn named(sentinel: &mut Connection, service: &str, deadline: Deadline) -> Result<Endpoint, Error> {
-    let question = cmd("SENTINEL").arg("get-master-addr-by-name").arg(service).get_packed_command();
-    match one(sentinel, &question, deadline)? {
+    let words = [bytes(b"SENTINEL"), bytes(b"get-master-addr-by-name"), bytes(service.as_bytes())];
+    match one(sentinel, &words, deadline)? {
         Value::Array(parts) => {
             let mut parts = parts.iter().filter_map(|part| match part {
                 Value::BulkString(text) => std::str::from_utf8(text).ok(),
@@ -120,18 +121,18 @@ fn named(sentinel: &mut Connection, service: &str, deadline: Deadline) -> Result
 }
 
 fn verified(mut connection: Connection, deadline: Deadline) -> Result<Connection, Error> {
-    match one(&mut connection, &cmd("ROLE").get_packed_command(), deadline)? {
+    match one(&mut connection, &[bytes(b"ROLE")], deadline)? {
         Value::Array(parts) if parts.first() == Some(&Value::BulkString(b"master".to_vec())) => Ok(connection),
         Value::ServerError(error) => Err(connection.refused(&error)),
         _ => Err(Error::Refused { at: connection.endpoint().to_string(), refusal: Refusal::NoMaster }),
     }
 }
 
-fn one(connection: &mut Connection, question: &[u8], deadline: Deadline) -> Result<Value, Error> {
+fn one(connection: &mut Connection, command: &[Argument<'_>], deadline: Deadline) -> Result<Value, Error> {
     let at = connection.endpoint().to_string();
     let unreachable = |reason: String| Error::Unreachable { at, reason };
-    match connection.ask(question, 1, deadline) {
-        Ok(mut answers) => Ok(answers.pop().unwrap_or(Value::Nil)),
+    match connection.ask_for_last(&Commands::one(command), deadline) {
+        Ok(answer) => Ok(answer),
         Err(Fault::Broken(reason)) => Err(unreachable(reason)),
         Err(Fault::TimedOut) => Err(unreachable("it did not answer in time".to_owned())),
     }
