@@ -56,7 +56,7 @@ mod file;
 mod operations;
 mod shard;
 
-pub use attach::open::{MAX_CAPACITY, MIN_CAPACITY, Options};
+pub use attach::open::{Options, end_of_process};
 pub use attach::prefault::prepare;
 pub use attach::relocate::Inheritance;
 pub use core::clock::Clock;
@@ -65,7 +65,7 @@ pub use core::stats::Stats;
 pub use core::store::Store;
 pub use file::error::{AttachError, Error, Holder};
 pub use file::file_system::{FileSystem, Fitness};
-pub use file::layout::FORMAT;
+pub use file::layout::{FORMAT, MAX_CAPACITY, MIN_CAPACITY};
 pub use operations::acquire::Acquire;
 pub use operations::check::Report;
 pub use operations::lease::{Lease, Mark, Outcome, Over};

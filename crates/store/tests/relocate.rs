@@ -1,6 +1,9 @@
 //! A store whose file is deleted while it is in use: its sessions move to a new file at the same path.
 
-use std::sync::Arc;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use cloakroom_store::{Acquire, Error, Inheritance, Options, Outcome, Over, Store};
@@ -75,21 +78,180 @@ fn a_store_made_meanwhile_stays_and_the_loss_is_told() {
 }
 
 #[test]
-fn the_last_destroyed_session_takes_an_own_empty_store_with_it() {
+fn threads_that_notice_a_deletion_together_relocate_the_store_once() {
+    for round in 0..6 {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let old = attach(&dir);
+        let key = |i: u32| old.key(b"", &i.to_le_bytes());
+        for i in 0..3000 {
+            old.acquire(&key(i), &how())
+                .and_then(|mut lease| lease.commit(&i.to_le_bytes().repeat(1000), LIFE, Over::Anything))
+                .expect("commit");
+        }
+        std::fs::remove_file(old.path()).expect("delete");
+        let barrier = Barrier::new(4);
+        let found: Vec<_> = std::thread::scope(|scope| {
+            let notice = |thread: u64| {
+                let (old, barrier) = (&old, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    // Later ones meet the first in the midst of it.
+                    std::thread::sleep(Duration::from_millis(thread * round));
+                    old.successor()
+                })
+            };
+            let threads: Vec<_> = (0..4).map(notice).collect();
+            threads.into_iter().map(|thread| thread.join().expect("a thread")).collect()
+        });
+        let new = attach(&dir);
+        for successor in found {
+            let (successor, inheritance) = successor.expect("a successor");
+            assert!(Arc::ptr_eq(&successor, &new), "one store for all threads");
+            assert_eq!(inheritance, Inheritance::Kept);
+        }
+        let lost = (0..3000).filter(|i| new.snapshot(&key(*i)).expect("snapshot").0.is_none()).count();
+        assert_eq!(lost, 0, "sessions lost in round {round}");
+    }
+}
+
+/// Descriptors of this process that are open on files of `dir`, deleted ones too.
+fn descriptors(dir: &tempfile::TempDir) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").expect("descriptors").flatten();
+    links.filter(|link| std::fs::read_link(link.path()).is_ok_and(|file| file.starts_with(dir.path()))).count()
+}
+
+#[test]
+fn a_store_that_was_left_is_let_go() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let mut store = attach(&dir);
+    let key = store.key(b"", b"id");
+    let put = |store: &Arc<Store>, payload: &[u8]| {
+        store.acquire(&key, &how()).and_then(|mut lease| lease.commit(payload, LIFE, Over::Anything)).expect("commit");
+    };
+    put(&store, b"0");
+    let before = descriptors(&dir);
+    for round in 1..=5u8 {
+        std::fs::remove_file(store.path()).expect("delete");
+        store = store.successor().expect("successor").0;
+        put(&store, &[round]);
+        assert_eq!(descriptors(&dir), before, "files held after {round} deletions");
+    }
+    drop(store);
+    // The thread remembers the store that it used last.
+    let elsewhere = tempfile::tempdir().expect("temporary directory");
+    let other = attach(&elsewhere);
+    other.acquire(&other.key(b"", b"id"), &how()).expect("acquire").release();
+    assert_eq!(descriptors(&dir), 0, "files held after the last handle is gone");
+}
+
+#[test]
+fn whoever_lets_go_of_a_store_leaves_its_owner_slots_in_order() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let elsewhere = tempfile::tempdir().expect("temporary directory");
+    let mut file_bytes = 0;
+    for round in 1..=20u64 {
+        let store = attach(&dir);
+        store
+            .acquire(&store.key(b"", b"id"), &how())
+            .and_then(|mut lease| lease.commit(b"x", LIFE, Over::Anything))
+            .expect("commit");
+        drop(store);
+        let other = attach(&elsewhere);
+        other.acquire(&other.key(b"", b"id"), &how()).expect("acquire").release();
+        let store = attach(&dir);
+        let stats = store.stats().expect("stats");
+        assert_eq!(stats.writes, round, "counters of an owner slot that was left");
+        // An owner slot that is not left is a dead one's, and a new one is taken before it is put right.
+        if round == 1 {
+            file_bytes = stats.file_bytes;
+        }
+        assert_eq!(stats.file_bytes, file_bytes, "owner slots are added in round {round}");
+    }
+}
+
+#[test]
+fn the_file_stays_when_its_last_session_ends() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let store = attach(&dir);
     let key = store.key(b"", b"only");
-    let mut slow = store.acquire(&key, &Acquire { exclusive: false, ..how() }).expect("acquire");
-    store.acquire(&key, &how()).expect("acquire").destroy(LIFE, Duration::ZERO).expect("destroy");
-    assert!(store.in_place(), "a lease is left, which the tombstone must stop");
+    let put = |payload: &[u8]| {
+        store.acquire(&key, &how()).and_then(|mut lease| lease.commit(payload, LIFE, Over::Anything)).expect("commit");
+    };
+    put(b"logged in");
+    let (_, mark) = store.snapshot(&key).expect("snapshot");
+    store.destroy(&key, LIFE, Duration::ZERO).expect("destroy");
+    assert!(store.in_place() && !store.superseded());
+    // What had read before the log-out writes nothing, though no session is left.
+    let unlocked = Acquire { exclusive: false, since: Some(mark), ..how() };
+    let mut slow = store.acquire(&key, &unlocked).expect("acquire");
     assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Outcome::Ended);
-    store.acquire(&key, &how()).expect("acquire").destroy(LIFE, Duration::ZERO).expect("destroy");
-    assert!(!store.path().exists());
-    assert!(store.superseded());
-    assert!(matches!(store.acquire(&key, &how()), Err(Error::Relocated)));
-    let (next, inheritance) = store.successor().expect("successor");
-    assert_eq!(inheritance, Inheritance::Nothing);
-    let key = next.key(b"", b"only");
-    next.acquire(&key, &how()).and_then(|mut lease| lease.commit(b"back", LIFE, Over::Anything)).expect("commit");
-    assert_eq!(next.snapshot(&key).map(|found| found.0).expect("snapshot"), Some(b"back".to_vec()));
+    assert_eq!(store.snapshot(&key).expect("snapshot").0, None);
+}
+
+/// A process that makes a store, keeps a session in it or none, and ends. Whether the file is there afterwards.
+fn stays_after_process(mode: u32, keeps_session: bool) -> bool {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).expect("a mode");
+    let store = attach(&dir);
+    let mut lease = store.acquire(&store.key(b"", b"only"), &how()).expect("acquire");
+    if keeps_session {
+        lease.commit(b"x", LIFE, Over::Anything).expect("commit");
+    } else {
+        lease.destroy(LIFE, Duration::ZERO).expect("destroy");
+    }
+    drop(lease);
+    cloakroom_store::end_of_process();
+    store.path().exists()
+}
+
+#[test]
+fn an_empty_store_goes_with_the_process_that_made_it_where_no_neighbour_can_take_its_name() {
+    // Each in a process of its own would be closer to life, but the answer depends on the stores alone.
+    assert!(!stays_after_process(0o700, false), "an empty one in a private directory");
+    assert!(!stays_after_process(0o755, false), "an empty one where others may look");
+    assert!(stays_after_process(0o700, true), "one with a session");
+    assert!(stays_after_process(0o1777, false), "an empty one where others may make files");
+}
+
+#[test]
+fn the_largest_size_that_a_living_process_asks_for_counts() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let store = attach(&dir);
+    store.acquire(&store.key(b"", b"id"), &how()).expect("acquire").release();
+    let capacity = || store.stats().expect("stats").capacity;
+    assert_eq!(capacity(), 64 << 20);
+    // Another process asks for less, and is here at the same time.
+    let smaller = cloned_process(dir.path(), 16 << 20);
+    assert_eq!(smaller, 64 << 20, "what the other process sees");
+    assert_eq!(capacity(), 64 << 20);
+    // One that asks for more raises it for as long as it lives.
+    assert_eq!(cloned_process(dir.path(), 128 << 20), 128 << 20);
+    assert_eq!(capacity(), 128 << 20, "until somebody looks again");
+    store.settle_capacity();
+    assert_eq!(capacity(), 64 << 20, "the larger neighbour is gone");
+}
+
+/// A forked process that attaches the store with another capacity, uses it and dies; the capacity that it saw.
+fn cloned_process(dir: &Path, capacity: u64) -> u64 {
+    let (mut here, there) = std::os::unix::net::UnixStream::pair().expect("sockets");
+    // SAFETY: the child does nothing but use the store, write to its socket and end.
+    match unsafe { libc::fork() } {
+        0 => {
+            let seen = Store::attach(dir, Options { capacity: Some(capacity), user: None }).ok().and_then(|store| {
+                store.acquire(&store.key(b"", b"other"), &how()).ok()?.release();
+                Some(store.stats().ok()?.capacity)
+            });
+            let _ = (&there).write_all(&seen.unwrap_or(0).to_le_bytes());
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(0) }
+        }
+        child => {
+            drop(there);
+            let mut answer = [0; 8];
+            here.read_exact(&mut answer).expect("an answer");
+            // SAFETY: the child of above.
+            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+            u64::from_le_bytes(answer)
+        }
+    }
 }

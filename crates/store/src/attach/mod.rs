@@ -1,6 +1,7 @@
 //! A process and its store: attaching, re-attaching, recovery, and bringing sessions over from files that cannot be used as
 //! they are.
 
+pub(crate) mod beside;
 pub(crate) mod content;
 pub(crate) mod format_1;
 pub(crate) mod open;

@@ -6,6 +6,7 @@
 //! rebuilt with every payload verified before anybody is let in. A file whose header is damaged is set aside first
 //! ([`crate::attach::quarantine`]), the sessions in one of an earlier format are brought over to a new one ([`crate::attach::upgrade`]).
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::attach::beside::{self, Keep};
 use crate::attach::content::Content;
 use crate::attach::quarantine;
 use crate::attach::upgrade::upgrade;
@@ -22,8 +24,8 @@ use crate::core::store::Store;
 use crate::file::byte_lock::{self, Byte};
 use crate::file::error::{AttachError, Error};
 use crate::file::layout::{
-    CHUNK, DIRS_AT, HEADER_SIZE, MAX_CHUNKS, MAX_SLOTS, SHARD_SIZE, SHARDS_AT, SLOT_SIZE, SLOTS_AT, TABLE_AT,
-    directory_page, file_len, header, shard,
+    CHUNK, DIRS_AT, HEADER_SIZE, MAX_CAPACITY, MAX_CHUNKS, MAX_SLOTS, MIN_CAPACITY, SHARD_SIZE, SHARDS_AT, SLOT_SIZE,
+    SLOTS_AT, TABLE_AT, directory_page, file_len, header, shard,
 };
 use crate::file::region::Region;
 use crate::file::store_file::{self, Constants, StoreFile};
@@ -32,10 +34,6 @@ use crate::shard::guard::{Reach, Shard, ShardGuard};
 use crate::shard::node::Node;
 use crate::shard::rebuild::Trust;
 
-/// Smallest capacity in bytes.
-pub const MIN_CAPACITY: u64 = 8 << 20;
-/// Largest capacity in bytes.
-pub const MAX_CAPACITY: u64 = 64 << 30;
 /// How long to wait for another process that attaches: a full recovery of a large store takes seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -65,6 +63,45 @@ struct Registry {
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry { born: 0, stores: Vec::new() });
 
+impl Registry {
+    /// The stores of this process that somebody still has.
+    fn living(&mut self) -> impl Iterator<Item = Arc<Store>> + use<'_> {
+        let token = crate::file::process::token();
+        if self.born != token {
+            self.stores.clear();
+            self.born = token;
+        }
+        self.stores.retain(|store| store.strong_count() > 0);
+        self.stores.iter().filter_map(Weak::upgrade)
+    }
+}
+
+/// Where a store is to be attached, and by whom.
+struct Place<'a> {
+    dir: OwnedFd,
+    directory: &'a Path,
+    user: u32,
+    capacity: Option<u64>,
+}
+
+/// What one attempt to attach came to.
+enum Attempt {
+    Attached(Arc<Store>),
+    /// The file was replaced between opening and locking it.
+    Replaced,
+    /// Processes of the version that made it still use the file.
+    InUse,
+    /// A file that could not be used as it is went out of the way; what to tell the administrator.
+    Cleared(Obstacle, String),
+}
+
+/// What was in the way of a store.
+#[derive(PartialEq, Eq)]
+enum Obstacle {
+    Superseded,
+    Damaged,
+}
+
 impl Store {
     /// Attaches the store of a user in `directory`, making it where `options.capacity` is given and there is none.
     ///
@@ -73,84 +110,100 @@ impl Store {
     pub fn attach(directory: &Path, options: Options) -> Result<Arc<Store>, AttachError> {
         let user = options.user.unwrap_or_else(|| rustix::process::geteuid().as_raw());
         let capacity = options.capacity.map(clamped);
-        let token = crate::file::process::token();
         let mut registry = REGISTRY.lock();
-        if registry.born != token {
-            registry.stores.clear();
-            registry.born = token;
-        }
-        registry.stores.retain(|store| store.strong_count() > 0);
         let (dir, note) = store_file::open_directory(directory, user)?;
+        let place = Place { dir, directory, user, capacity };
         let mut notes = Vec::from_iter(note);
         let begun = Instant::now();
-        // What is at the path once a damaged file was set aside is a store, or something is wrong with more than a file.
-        let mut again = true;
-        // The file may be replaced between opening and locking it: then open the new one.
+        let mut damaged = false;
         loop {
-            let opened = store_file::open(&dir, directory, user, capacity.is_some())?;
-            let known = registry
-                .stores
-                .iter()
-                .filter_map(Weak::upgrade)
-                .find(|store| (store.file.device, store.file.inode) == (opened.device, opened.inode));
-            if let Some(store) = known {
-                return Ok(store);
+            match place.attempt(&mut registry, begun.elapsed() < LEAVE, !damaged)? {
+                Attempt::Attached(store) => {
+                    notes.into_iter().for_each(|note| store.note(note));
+                    return Ok(store);
+                }
+                Attempt::Replaced => {}
+                Attempt::InUse => std::thread::sleep(Duration::from_millis(20)),
+                Attempt::Cleared(obstacle, note) => {
+                    // What is at the path once a damaged file was set aside is a store, or something is wrong with more than
+                    // a file.
+                    damaged |= obstacle == Obstacle::Damaged;
+                    notes.push(note);
+                }
             }
-            let path = opened.path.clone();
-            let lock_error = |source| AttachError::Io { path: path.clone(), what: "lock it", source };
-            if !byte_lock::exclusive_within(&opened.file, Byte::Attach, PATIENCE).map_err(lock_error)? {
-                return Err(AttachError::Busy { path, waited: PATIENCE });
-            }
-            if !opened.in_place() {
-                continue;
-            }
-            let alone = !byte_lock::held_elsewhere(&opened.file, Byte::Present).map_err(lock_error)?;
-            let content = match opened.content()? {
-                Content::Blank => None,
-                Content::Store(constants) => Some(constants),
-                Content::Superseded { format, layout, former }
-                    if capacity.is_none()
-                        || (!alone && begun.elapsed() >= LEAVE)
-                        || (former.is_some() && !opened.is_own()) =>
-                {
-                    let carried = former.is_some();
-                    return Err(AttachError::Superseded { path, format, layout, in_use: !alone, carried });
-                }
-                Content::Superseded { .. } if !alone => {
-                    // Closing the file gives the attach byte to those who still work with it.
-                    drop(opened);
-                    std::thread::sleep(Duration::from_millis(20));
-                    continue;
-                }
-                Content::Superseded { former: Some(former), .. } => {
-                    notes.push(upgrade(&opened, &dir, &former, capacity.unwrap_or(MIN_CAPACITY))?);
-                    continue;
-                }
-                Content::Superseded { format, layout, former: None } => {
-                    let quarantined = opened.quarantine(&dir, &format!("format-{format}-{layout:08x}"))?;
-                    notes.push(format!(
-                        "the session store {} was written by another version of Cloakroom (format {format}, layout \
-                         {layout:08x}); it was set aside as {}, and its sessions are not read by this version; delete \
-                         it when you do not need them any more",
-                        path.display(),
-                        quarantined.display()
-                    ));
-                    continue;
-                }
-                Content::Damaged(what) if alone && capacity.is_some() && opened.is_own() && again => {
-                    notes.push(quarantine::quarantine(&opened, &dir, &what)?);
-                    again = false;
-                    continue;
-                }
-                Content::Damaged(what) => return Err(AttachError::Foreign { path, what }),
-            };
-            let store = attach_locked(opened, content, capacity, alone)?;
-            byte_lock::unlock(&store.file.file, Byte::Attach);
-            notes.into_iter().for_each(|note| store.note(note));
-            registry.stores.push(Arc::downgrade(&store));
-            return Ok(store);
         }
     }
+}
+
+impl Place<'_> {
+    /// Attaches what is at the path, or does one step towards it. `patient` where it may wait for processes of another version,
+    /// `rescue` where a damaged file may be set aside.
+    fn attempt(&self, registry: &mut Registry, patient: bool, rescue: bool) -> Result<Attempt, AttachError> {
+        let Place { dir, directory, user, capacity } = self;
+        let opened = store_file::open(dir, directory, *user, capacity.is_some())?;
+        let here = (opened.device, opened.inode);
+        if let Some(store) = registry.living().find(|store| (store.file.device, store.file.inode) == here) {
+            if let Some(capacity) = capacity {
+                store.ask_for(*capacity);
+            }
+            return Ok(Attempt::Attached(store));
+        }
+        let path = opened.path.clone();
+        let failed = |what, source| AttachError::Io { path: path.clone(), what, source };
+        if !byte_lock::exclusive_within(&opened.file, Byte::Attach, PATIENCE).map_err(|e| failed("lock it", e))? {
+            return Err(AttachError::Busy { path, waited: PATIENCE });
+        }
+        if !opened.in_place() {
+            return Ok(Attempt::Replaced);
+        }
+        let alone = !byte_lock::held_elsewhere(&opened.file, Byte::Present).map_err(|e| failed("lock it", e))?;
+        // Leaving this function closes the file, which gives the attach byte back.
+        let content = match opened.content()? {
+            Content::Blank => None,
+            Content::Store(constants) => Some(constants),
+            Content::Superseded { format, layout, former } => {
+                let carried = former.is_some();
+                if capacity.is_none() || (!alone && !patient) || (carried && !opened.is_own()) {
+                    return Err(AttachError::Superseded { path, format, layout, in_use: !alone, carried });
+                }
+                if !alone {
+                    return Ok(Attempt::InUse);
+                }
+                let note = match former {
+                    Some(former) => upgrade(&opened, dir, &former, capacity.unwrap_or(MIN_CAPACITY))?,
+                    None => {
+                        let ending = format!("format-{format}-{layout:08x}");
+                        let kept = beside::rename_aside(&opened, dir, Keep::All(&ending))
+                            .map_err(|source| failed("set it aside under another name", source))?;
+                        format!(
+                            "the session store {} was written by another version of Cloakroom (format {format}, layout \
+                             {layout:08x}); it was set aside as {}, and its sessions are not read by this version; delete \
+                             it when you do not need them any more",
+                            path.display(),
+                            kept.display()
+                        )
+                    }
+                };
+                return Ok(Attempt::Cleared(Obstacle::Superseded, note));
+            }
+            Content::Damaged(what) if alone && capacity.is_some() && opened.is_own() && rescue => {
+                return Ok(Attempt::Cleared(Obstacle::Damaged, quarantine::quarantine(&opened, dir, &what)?));
+            }
+            Content::Damaged(what) => return Err(AttachError::Foreign { path, what }),
+        };
+        let store = attach_locked(opened, content, *capacity, alone)?;
+        byte_lock::unlock(&store.file.file, Byte::Attach);
+        registry.stores.push(Arc::downgrade(&store));
+        Ok(Attempt::Attached(store))
+    }
+}
+
+/// Ends this process's use of its stores, for which it is asked when the process ends: a store that this process has made, that
+/// nobody else has attached and that holds no session is removed, where only its owner can put a file in its place. Elsewhere
+/// an empty store stays: a neighbour could take its name.
+pub fn end_of_process() {
+    let living: Vec<_> = REGISTRY.lock().living().collect();
+    living.iter().for_each(|store| store.remove_if_unneeded());
 }
 
 /// Attaches the file, whose attach byte is locked; closing the file gives that back on errors, as dropping the store does. It is a store with
@@ -182,9 +235,6 @@ pub(crate) fn attach_locked(
     };
     let map = store.map().map_err(error)?;
     store.prefault_shards(map);
-    if let Some(capacity) = capacity {
-        map.u64(header::CAPACITY).store(capacity, Ordering::Relaxed);
-    }
     // A file that was left for another one and came back to its path is a store as any other.
     map.u32(header::RELOCATION).store(0, Ordering::Release);
     if alone {
@@ -199,6 +249,11 @@ pub(crate) fn attach_locked(
             "the session store {} was shorter than it says it is ({length} bytes); what was cut off is lost, the rest was verified and kept",
             path.display()
         ));
+    }
+    if let Some(capacity) = capacity {
+        // What dead processes asked for counts no more.
+        map.u64(header::CAPACITY).fetch_max(capacity, Ordering::AcqRel);
+        store.ask_for(capacity);
     }
     if !byte_lock::try_shared(&store.file.file, Byte::Present).map_err(|e| io("lock it", e))? {
         return Err(io("lock it", std::io::Error::other("somebody has its \"present\" byte exclusively")));
@@ -330,13 +385,14 @@ fn reconcile_extents(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// Clears all that a owner slot of an earlier boot says.
+/// Clears all that an owner slot of an earlier boot says.
 fn forget_slot(view: SlotView<'_>) {
     for i in 0..crate::file::layout::slot::LEASE_COUNT {
         view.lease_node(i).store(0, Ordering::Relaxed);
         view.lease_pending(i).store(0, Ordering::Relaxed);
     }
     view.waiting().store(0, Ordering::Relaxed);
+    view.asked().store(0, Ordering::Relaxed);
     view.generation().fetch_add(1, Ordering::Relaxed);
     view.state().store(0, Ordering::Relaxed);
     debug_assert_eq!(Owner(0).slot(), None);

@@ -7,11 +7,12 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{AtFlags, Mode, OFlags, fsync, linkat, openat, renameat, statat, unlinkat};
+use rustix::fs::fsync;
 
+use crate::attach::beside::{self, Keep, Replacement};
 use crate::core::key;
 use crate::file::error::AttachError;
 use crate::file::layout::{CHUNK, MAX_CHUNKS, MAX_SHARDS, TABLE_AT, file_len, header};
@@ -29,56 +30,34 @@ const KEPT: u32 = 3;
 /// administrator; `what` is what is wrong with the header.
 pub(crate) fn quarantine(damaged: &StoreFile, dir: &OwnedFd, what: &str) -> Result<String, AttachError> {
     let fail = |doing, source: io::Error| AttachError::Io { path: damaged.path.clone(), what: doing, source };
-    let moved = |e: rustix::io::Errno| fail("set it aside as damaged", e.into());
-    let name = damaged.path.file_name().map(Path::new).unwrap_or(Path::new(""));
+    let keep = Keep::Newest("damaged", KEPT);
     let saved = readable(damaged).map_err(|e| fail("look for sessions in it", e))?;
-    let (aside, linked) = free_name(dir, name, damaged).map_err(moved)?;
-    let kept = damaged.path.with_file_name(&aside);
-    let (path, kept) = (damaged.path.display(), kept.display());
+    let path = damaged.path.display();
     let Some((constants, sessions)) = saved else {
-        // Renaming a file to another of its names does nothing.
-        if linked { unlinkat(dir, name, AtFlags::empty()) } else { renameat(dir, name, dir, &aside) }.map_err(moved)?;
+        let kept = beside::rename_aside(damaged, dir, keep).map_err(|e| fail("set it aside as damaged", e))?;
         return Ok(format!(
-            "the session store {path} was damaged ({what}); it is kept as {kept}, and a new store was begun: without the secret in its header the sessions in it cannot be read"
+            "the session store {path} was damaged ({what}); it is kept as {}, and a new store was begun: without the secret in its header the sessions in it cannot be read",
+            kept.display()
         ));
     };
-    let mut temporary = name.as_os_str().to_os_string();
-    temporary.push(format!(".{}.new", damaged.inode));
-    let copied = copy(damaged, dir, Path::new(&temporary), &constants)
-        .and_then(|()| if linked { Ok(()) } else { Ok(linkat(dir, name, dir, &aside, AtFlags::empty())?) })
-        .and_then(|()| Ok(renameat(dir, &temporary, dir, name)?));
-    if let Err(e) = copied {
-        let _ = unlinkat(dir, &temporary, AtFlags::empty());
-        return Err(fail("copy its sessions to a new file", e));
-    }
+    let kept = replace(damaged, dir, &constants, keep).map_err(|e| fail("copy its sessions to a new file", e))?;
     Ok(format!(
-        "the session store {path} was damaged ({what}); it is kept as {kept}, and what was whole of {sessions} sessions was carried over to a new store"
+        "the session store {path} was damaged ({what}); it is kept as {}, and what was whole of {sessions} sessions was carried over to a new store",
+        kept.display()
     ))
 }
 
-/// A name beside the store for the damaged file, and whether it has that name already, from one who died in this work.
-/// Where as many files as are kept are there, the oldest is removed.
-fn free_name(dir: &OwnedFd, name: &Path, damaged: &StoreFile) -> rustix::io::Result<(std::ffi::OsString, bool)> {
-    let mut oldest = None;
-    for number in 1..=KEPT {
-        let mut aside = name.as_os_str().to_os_string();
-        aside.push(format!(".damaged-{number}"));
-        match statat(dir, &aside, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(rustix::io::Errno::NOENT) => return Ok((aside, false)),
-            Err(e) => return Err(e),
-            Ok(stat) if (stat.st_dev, stat.st_ino) == (damaged.device, damaged.inode) => return Ok((aside, true)),
-            Ok(stat) => {
-                // The time at which it got this name; a write through a mapping need not show in the other times.
-                let age = (stat.st_ctime, stat.st_ctime_nsec);
-                if oldest.as_ref().is_none_or(|(other, _)| age < *other) {
-                    oldest = Some((age, aside));
-                }
-            }
-        }
-    }
-    let (_, aside) = oldest.ok_or(rustix::io::Errno::NOENT)?;
-    unlinkat(dir, &aside, AtFlags::empty())?;
-    Ok((aside, false))
+/// Puts a copy of the damaged file in its place, with a header that says `constants`, to be recovered as after a crash. Where
+/// the damaged one is kept.
+fn replace(damaged: &StoreFile, dir: &OwnedFd, constants: &Constants, keep: Keep<'_>) -> io::Result<PathBuf> {
+    let (replacement, copy) = Replacement::create(damaged, dir)?;
+    store_file::copy_data(damaged.file.as_fd(), &copy)?;
+    store_file::mend_header(&copy, constants)?;
+    // It takes the place of a file that is on the disk.
+    fsync(&copy)?;
+    let kept = beside::link_aside(damaged, dir, keep)?;
+    replacement.replace()?;
+    Ok(kept)
 }
 
 /// The constants of the damaged file and how many sessions prove them: the nodes' checksums hold only with the secret
@@ -118,16 +97,4 @@ fn readable(damaged: &StoreFile) -> io::Result<Option<(Constants, u64)>> {
     // sessions need: each takes chunks of its own, of which a small store has few.
     let shards = fitting().find(|shards| *shards >= store_file::shards_for(0)).or_else(|| fitting().next_back());
     Ok(shards.filter(|_| most > 0).map(|shards| (Constants { shards, secret }, sessions)))
-}
-
-/// Copies the damaged file to `name` with a header that says `constants`, to be recovered as after a crash.
-fn copy(damaged: &StoreFile, dir: &OwnedFd, name: &Path, constants: &Constants) -> io::Result<()> {
-    // Left by a process that died in this very work: the name is the damaged file's.
-    let _ = unlinkat(dir, name, AtFlags::empty());
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let copy = openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;
-    store_file::copy_data(damaged.file.as_fd(), &copy)?;
-    store_file::mend_header(&copy, constants)?;
-    // It takes the place of a file that is on the disk.
-    Ok(fsync(&copy)?)
 }

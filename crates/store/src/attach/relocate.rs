@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, fsync, openat, renameat_with};
+use rustix::fs::{Mode, OFlags, fsync};
 
+use crate::attach::beside::Replacement;
 use crate::attach::open::Options;
 use crate::core::store::Store;
 use crate::file::byte_lock::{self, Byte};
@@ -31,7 +32,6 @@ use crate::shard::guard::Shard;
 /// States of [`header::RELOCATION`].
 const RELOCATING: u32 = 1;
 const RELOCATED: u32 = 2;
-const REMOVED: u32 = 3;
 /// How long to wait for another process that moves the store.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -42,8 +42,6 @@ pub enum Inheritance {
     Kept,
     /// They are lost: the store at the path is another one.
     Lost,
-    /// There were none: the file was removed when the last one was destroyed. The new store makes other keys.
-    Nothing,
 }
 
 impl Store {
@@ -55,61 +53,40 @@ impl Store {
         let path = self.file.path.clone();
         let directory = path.parent().map_or_else(PathBuf::new, Path::to_owned);
         let io = |what, source| AttachError::Io { path: path.clone(), what, source };
-        let options = Options {
-            capacity: Some(self.region.map().u64(header::CAPACITY).load(Ordering::Relaxed)),
-            user: Some(self.file.user),
-        };
-        if self.forked() {
-            // The parent's file may well be in place; the child only needs an attachment of its own.
-            let fresh = Store::attach(&directory, options)?;
-            let inheritance = self.inheritance(&fresh);
-            return Ok((fresh, inheritance));
+        // A forked child only needs an attachment of its own: its parent's file may well be in place.
+        if !self.forked() {
+            let Some(_guard) = self.attach_guard(PATIENCE).map_err(|e| io("lock it", e))? else {
+                return Err(AttachError::Busy { path: path.clone(), waited: PATIENCE });
+            };
+            self.relocate_to_path(&directory).map_err(|e| io("move its sessions to a new file", e))?;
         }
-        if !byte_lock::exclusive_within(&self.file.file, Byte::Attach, PATIENCE).map_err(|e| io("lock it", e))? {
-            return Err(AttachError::Busy { path: path.clone(), waited: PATIENCE });
-        }
-        let moved = self.relocate_to_path(&directory).map_err(|e| io("move its sessions to a new file", e));
-        byte_lock::unlock(&self.file.file, Byte::Attach);
-        moved?;
-        let fresh = Store::attach(&directory, options)?;
-        let inheritance = self.inheritance(&fresh);
-        Ok((fresh, inheritance))
+        let asked = self.asked.load(Ordering::Relaxed);
+        let options = Options { capacity: (asked != 0).then_some(asked), user: Some(self.file.user) };
+        let next = Store::attach(&directory, options)?;
+        let inheritance = if next.keys == self.keys { Inheritance::Kept } else { Inheritance::Lost };
+        Ok((next, inheritance))
     }
 
-    /// Removes the file where this process made it, no session is left and nobody else has it attached.
+    /// Removes the file where this process made it, no session is left, nobody else has it attached, and nobody but its owner
+    /// could put another in its place. What it remembers of ended sessions is for leases that began before, and there is none.
     pub(crate) fn remove_if_unneeded(&self) {
         let map = self.region.map();
         let is_empty = |shard: Shard<'_>| {
             shard.get(shard::LIVE) == 0 && shard.word64(shard::PAYLOAD_BYTES).load(Ordering::Relaxed) == 0
         };
         let unneeded = || (0..self.shards).all(|id| is_empty(Shard::new(map, id)));
-        if !self.made || self.is_relocated(map) || !unneeded() {
+        if !self.made || self.forked() || self.is_relocated(map) || self.has_leases() || !unneeded() {
             return;
         }
-        // One owner slot, this thread's: no other thread of this process is at work, and none can begin.
-        let _claim = self.claim.lock();
-        let slots: u32 = self.own.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
-        if slots > 1 || self.has_leases() || !byte_lock::try_exclusive(&self.file.file, Byte::Attach).unwrap_or(false) {
-            return;
-        }
+        let Ok(Some(_guard)) = self.attach_guard(Duration::ZERO) else { return };
         let alone = !byte_lock::held_elsewhere(&self.file.file, Byte::Present).unwrap_or(true);
-        if alone && unneeded() && self.file.in_place() && rustix::fs::unlink(&self.file.path).is_ok() {
-            map.u32(header::RELOCATION).store(REMOVED, Ordering::Release);
-        }
-        byte_lock::unlock(&self.file.file, Byte::Attach);
-    }
-
-    fn inheritance(&self, fresh: &Store) -> Inheritance {
-        if fresh.keys == self.keys {
-            Inheritance::Kept
-        } else if self.region.map().u32(header::RELOCATION).load(Ordering::Acquire) == REMOVED {
-            Inheritance::Nothing
-        } else {
-            Inheritance::Lost
+        if alone && unneeded() && self.file.in_place() && self.file.is_in_private_directory() {
+            // Where it fails the file stays, which does no harm.
+            let _ = rustix::fs::unlink(&self.file.path);
         }
     }
 
-    /// Copies the file to its path where nothing is there and nobody has done it. The attach byte is locked.
+    /// Copies the file to its path where nothing is there and nobody has done it. The caller has the attach guard.
     fn relocate_to_path(self: &Arc<Store>, directory: &Path) -> std::io::Result<()> {
         let map = self.region.map();
         let state = map.u32(header::RELOCATION);
@@ -137,23 +114,10 @@ impl Store {
 
     fn copy_into(&self, directory: &Path) -> std::io::Result<()> {
         let dir = rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let name = self.file.path.file_name().ok_or(std::io::ErrorKind::NotFound)?;
-        let mut temporary = name.to_os_string();
-        // The same for everybody who ever moves this file, so that nothing is left of one that died in this work.
-        temporary.push(format!(".{}.new", self.file.inode));
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // Only the owner of this file's attach byte comes here.
-        let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
-        let copy = openat(&dir, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
-        // One step, so that no second name stays where this process dies.
-        let done = self
-            .fill(&copy)
-            .and_then(|()| Ok(fsync(&copy)?))
-            .and_then(|()| Ok(renameat_with(&dir, &temporary, &dir, name, RenameFlags::NOREPLACE)?));
-        if done.is_err() {
-            let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
-        }
-        done
+        let (replacement, copy) = Replacement::create(&self.file, &dir)?;
+        self.fill(&copy)?;
+        fsync(&copy)?;
+        replacement.fill_gap()
     }
 
     /// Copies what is not a hole, and allocates what this file has allocated.

@@ -11,18 +11,20 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{AtFlags, RenameFlags, fsync, renameat, renameat_with, unlinkat};
+use rustix::fs::fsync;
 
+use crate::attach::beside::{self, Keep, Replacement};
 use crate::attach::format_1::{self, Format1, Reader, Record};
-use crate::attach::open::{MAX_CAPACITY, attach_locked, clamped};
+use crate::attach::open::{attach_locked, clamped};
 use crate::core::clock::boot_id;
 use crate::core::owner_slot::Slot;
 use crate::core::store::Store;
 use crate::file::error::{AttachError, Error};
-use crate::file::layout::{flag, header, shard};
+use crate::file::layout::{MAX_CAPACITY, flag, header, shard};
 use crate::file::store_file::StoreFile;
 use crate::file::words::NodeState;
 use crate::shard::guard::{Fault, Reach, ShardGuard};
@@ -39,30 +41,8 @@ struct Tally {
 /// Puts a store of the present format with the sessions of `old` in its place. What to tell the administrator.
 pub(crate) fn upgrade(old: &StoreFile, dir: &OwnedFd, former: &Format1, capacity: u64) -> Result<String, AttachError> {
     let fail = |source: io::Error| AttachError::Upgrade { path: old.path.clone(), format: format_1::FORMAT, source };
-    let name = old.path.file_name().unwrap_or_default();
-    let mut temporary = name.to_os_string();
-    // The same for everybody who ever brings this file over, so that nothing is left of one that died in this work.
-    temporary.push(format!(".{}.new", old.inode));
-    let _ = unlinkat(dir, &temporary, AtFlags::empty());
     ask_for_room(old, former).map_err(fail)?;
-    let made = fill(old, dir, &temporary, former, capacity).and_then(|tally| {
-        let kept = if old.in_place() {
-            let kept = old.link_aside(dir, &format!("format-{}-{:08x}", format_1::FORMAT, format_1::LAYOUT))?;
-            renameat(dir, &temporary, dir, name)?;
-            Some(kept)
-        } else {
-            // Somebody deleted it meanwhile. What has come to lie in its place since is another store.
-            renameat_with(dir, &temporary, dir, name, RenameFlags::NOREPLACE)?;
-            None
-        };
-        // Or a crash of the machine may bring the old name back; a directory that cannot be read cannot be asked either.
-        let _ = fsync(dir);
-        Ok((tally, kept))
-    });
-    let (tally, kept) = made.map_err(|source| {
-        let _ = unlinkat(dir, &temporary, AtFlags::empty());
-        fail(source)
-    })?;
+    let (tally, kept) = bring_over(old, dir, former, capacity).map_err(fail)?;
     let lost = match tally.broken {
         0 => String::new(),
         broken => format!(", {broken} more were damaged and could not be read"),
@@ -84,6 +64,26 @@ pub(crate) fn upgrade(old: &StoreFile, dir: &OwnedFd, former: &Format1, capacity
     ))
 }
 
+/// Makes the new file and puts it into the old one's place. Where the old one is kept; `None` where somebody deleted it
+/// meanwhile.
+fn bring_over(old: &StoreFile, dir: &OwnedFd, former: &Format1, capacity: u64) -> io::Result<(Tally, Option<PathBuf>)> {
+    let (replacement, file) = Replacement::create(old, dir)?;
+    let tally = fill(old.beside(file, replacement.name())?, old, former, capacity)?;
+    let kept = if old.in_place() {
+        let ending = format!("format-{}-{:08x}", format_1::FORMAT, format_1::LAYOUT);
+        let kept = beside::link_aside(old, dir, Keep::All(&ending))?;
+        replacement.replace()?;
+        Some(kept)
+    } else {
+        // What has come to lie in its place since is another store.
+        replacement.fill_gap()?;
+        None
+    };
+    // Or a crash of the machine may bring the old name back; a directory that cannot be read cannot be asked either.
+    let _ = fsync(dir);
+    Ok((tally, kept))
+}
+
 /// Fails at once where the sessions have no room beside the old file, before a file system that others use is filled up.
 fn ask_for_room(old: &StoreFile, former: &Format1) -> io::Result<()> {
     let needed = format_1::room_needed(old, former)?;
@@ -97,16 +97,9 @@ fn ask_for_room(old: &StoreFile, former: &Format1) -> io::Result<()> {
     Err(io::Error::other(format!("{} MiB are needed beside it, and {} MiB are free", mib(needed), free >> 20)))
 }
 
-/// Makes the new file under the name `temporary`, complete and on the disk.
-fn fill(
-    old: &StoreFile,
-    dir: &OwnedFd,
-    temporary: &std::ffi::OsStr,
-    former: &Format1,
-    capacity: u64,
-) -> io::Result<Tally> {
+/// Fills the new file, complete and on the disk.
+fn fill(new: StoreFile, old: &StoreFile, former: &Format1, capacity: u64) -> io::Result<Tally> {
     let other = |e: AttachError| io::Error::other(e.to_string());
-    let new = old.create_beside(dir, temporary)?;
     // Made for what it is to hold, where the capacity was lowered, so that it is mapped once.
     let room = clamped(capacity.max(old.len().map_err(other)?));
     let constants = new.make_with(room, former.secret).map_err(other)?;

@@ -1,9 +1,9 @@
-//! Slots: how a thread shows the other processes that it lives.
+//! Owner slots: how a thread shows the other processes that it lives.
 //!
 //! A thread that works on the store owns one owner slot, proven by an exclusive lock on the owner slot's byte
 //! ([`crate::file::byte_lock`]). Lock words name owner slot and generation. The owner slot lists the nodes whose session lock its
 //! owner holds or waits for, and the blocks it has allocated but not published, so that whoever finds it dead can
-//! put back what it held. A owner slot is used again only after that, under a new generation.
+//! put back what it held. An owner slot is used again only after that, under a new generation.
 //!
 //! Locks: claiming and leaving need the process-wide `claim` mutex (byte locks do not exclude threads); a dead owner slot's
 //! leases are recovered each under the lock of its node's shard.
@@ -19,7 +19,7 @@ use crate::file::layout::{MAX_SLOTS, Ref, SLOT_SIZE, SLOTS_AT, header, slot};
 use crate::file::region::{Map, Window};
 use crate::file::words::Owner;
 
-/// Slots in use that a new owner of a owner slot looks at for dead owners.
+/// Slots in use that a new owner of an owner slot looks at for dead owners.
 pub(crate) const CLEARED_IN_PASSING: u32 = 8;
 
 pub(crate) fn claim_error(source: std::io::Error) -> Error {
@@ -80,6 +80,11 @@ impl<'a> SlotView<'a> {
         self.words.u64(slot::TICKET)
     }
 
+    /// Capacity that the owner's process asks for, as the owner slot says: untrusted.
+    pub(crate) fn asked(self) -> &'a AtomicU64 {
+        self.words.u64(slot::ASKED)
+    }
+
     /// Node of lease `i`; 0 = no lease.
     pub(crate) fn lease_node(self, i: u32) -> &'a AtomicU32 {
         self.word(slot::LEASES + 8 * u64::from(i))
@@ -124,7 +129,17 @@ impl<'a> SlotView<'a> {
 }
 
 impl Store {
-    /// Adds a owner slot's counters to the store's totals.
+    /// Leaves the words of an owner slot in order, unless it still lists a lease: one that was leaked is recovered as if its
+    /// owner had died, by the next owner of the slot.
+    pub(crate) fn clear_slot(&self, map: Map<'_>, view: SlotView<'_>) {
+        if (0..slot::LEASE_COUNT).all(|i| view.lease_node(i).load(Ordering::Relaxed) == 0) {
+            self.fold_counters(map, view);
+            view.asked().store(0, Ordering::Relaxed);
+            view.state().store(0, Ordering::Release);
+        }
+    }
+
+    /// Adds an owner slot's counters to the store's totals.
     pub(crate) fn fold_counters(&self, map: Map<'_>, view: SlotView<'_>) {
         for i in 0..COUNTERS {
             let value = view.counter(i).swap(0, Ordering::Relaxed);
@@ -140,6 +155,11 @@ impl Store {
     pub(crate) fn is_own_slot(&self, index: u32) -> bool {
         let bit = 1u64 << (index % 64);
         self.own.get(index as usize / 64).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    /// The owner slots of this process.
+    pub(crate) fn own_slots(&self) -> impl Iterator<Item = u32> {
+        (0..MAX_SLOTS).filter(|index| self.is_own_slot(*index))
     }
 
     pub(crate) fn own_slot(&self, index: u32, own: bool) {

@@ -46,7 +46,7 @@ pub(crate) enum Counter {
 const WAIT_BOUNDS: [u64; 6] = [100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000];
 /// Buckets of the wait histogram.
 pub(crate) const WAIT_BUCKETS: usize = WAIT_BOUNDS.len() + 1;
-/// Counters of a owner slot; the rest of its 28 words are zero.
+/// Counters of an owner slot; the rest of its 28 words are zero.
 pub(crate) const COUNTERS: usize = 28;
 
 const _: () = assert!(Counter::WaitBucket as usize + WAIT_BUCKETS == Counter::Merges as usize);
@@ -183,7 +183,7 @@ impl Store {
             merge_fallbacks: of(Counter::MergeFallbacks),
             migrated: of(Counter::Migrated),
             attached,
-            // A owner slot lists what it waits for, too.
+            // An owner slot lists what it waits for, too.
             locked: listed.saturating_sub(waiting),
             waiting,
             ..Stats::default()

@@ -1,4 +1,4 @@
-//! [`Store`]: an attached store, what all its operations share, and how it grows.
+//! [`Store`]: an attached store, and what all its operations share.
 //!
 //! There is one `Store` a process and file ([`crate::attach::open`] keeps the registry). It holds no session state: all of
 //! that is in the file.
@@ -9,17 +9,16 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::core::clock::Clock;
 use crate::core::key::{self, Key, KeyMaker};
-use crate::file::byte_lock::{self, Byte};
+use crate::core::owner_slot::SlotView;
 use crate::file::error::Error;
-use crate::file::layout::{CHUNK, MAX_CHUNKS, MAX_SLOTS, SHARD_SIZE, TABLE_AT, file_len, header};
+use crate::file::layout::{MAX_CHUNKS, MAX_SLOTS, TABLE_AT, file_len, header};
 use crate::file::region::{Map, Region};
-use crate::file::store_file::{StoreFile, chunks_for};
+use crate::file::store_file::StoreFile;
 use crate::file::words::ChunkState;
 
 /// An attached store.
@@ -45,12 +44,15 @@ pub struct Store {
     /// Leases of this process. Exact only while it has one owner slot, which is all that is asked of it.
     leases: AtomicU32,
     pub(crate) claim: Mutex<()>,
-    grow: Mutex<()>,
+    /// The part of the [`crate::core::growth::AttachGuard`] that keeps the threads of this process apart.
+    pub(crate) attach: Mutex<()>,
+    /// Capacity in bytes that this process asks for; 0 = it takes what is there.
+    pub(crate) asked: AtomicU64,
     clock: Clock,
     notes: Mutex<Vec<String>>,
     has_notes: AtomicBool,
     damaged: AtomicBool,
-    warned_at: AtomicU64,
+    pub(crate) warned_at: AtomicU64,
     /// Counts the small collections, to go through the shards in turn.
     pub(crate) collections: AtomicU32,
     /// The second in which no shard could give space to another: see [`crate::shard::rebalance`].
@@ -69,8 +71,19 @@ impl std::fmt::Debug for Store {
 /// already.
 pub(crate) const PREFAULTED_SESSIONS: u32 = 1024;
 
-/// Chunks in 2 MiB.
-const HUGE_CHUNKS: u32 = (2 << 20) / CHUNK as u32;
+impl Drop for Store {
+    /// Whoever lets go of a store last leaves all owner slots of the process in order. There is no lease any more: each has a
+    /// reference to the store.
+    fn drop(&mut self) {
+        let map = self.region.map();
+        if self.forked() || self.is_relocated(map) {
+            return;
+        }
+        for index in self.own_slots() {
+            self.clear_slot(map, SlotView::new(map, index));
+        }
+    }
+}
 
 /// One thread's reference to a store. Leases count references to this instead of to the store itself, which saves
 /// locked instructions.
@@ -114,7 +127,8 @@ impl Store {
             own: [const { AtomicU64::new(0) }; MAX_SLOTS as usize / 64],
             leases: AtomicU32::new(0),
             claim: Mutex::new(()),
-            grow: Mutex::new(()),
+            attach: Mutex::new(()),
+            asked: AtomicU64::new(0),
             clock: Clock::default(),
             notes: Mutex::new(Vec::new()),
             has_notes: AtomicBool::new(false),
@@ -315,88 +329,6 @@ impl Store {
     pub(crate) fn release_chunk(&self, map: Map<'_>, chunk: u32) {
         self.set_chunk_state(map, chunk, ChunkState::Released);
         map.u32(header::CHUNK_HINT).fetch_min(chunk, Ordering::AcqRel);
-    }
-
-    /// Chunks that `cloakroom.size` allows.
-    pub(crate) fn capacity_chunks(&self, map: Map<'_>) -> u32 {
-        chunks_for(map.u64(header::CAPACITY).load(Ordering::Relaxed), self.shards)
-    }
-
-    /// Bytes of the file besides the chunks.
-    pub(crate) fn fixed_bytes(&self, map: Map<'_>) -> u64 {
-        let slots = u64::from(self.slots_allocated(map)) * crate::file::layout::SLOT_SIZE;
-        let table = (u64::from(self.chunks(map)) * 4).next_multiple_of(4096);
-        crate::file::layout::HEADER_SIZE + slots + table + u64::from(self.shards) * (SHARD_SIZE + 4096)
-    }
-
-    /// Whether the store may still grow.
-    pub(crate) fn can_grow(&self, map: Map<'_>) -> bool {
-        self.chunks(map) < self.capacity_chunks(map)
-    }
-
-    /// Allocates the next step of the file, unless another process has grown it beyond `seen` chunks meanwhile.
-    /// `false` where `cloakroom.size` is reached. Call without any shard lock: it may take milliseconds.
-    pub(crate) fn grow(&self, seen: u32) -> Result<bool, Error> {
-        let io = |source| Error::Io { what: "grow the store", source };
-        let limit = Duration::from_secs(5);
-        let _threads = self.grow.lock();
-        if !byte_lock::exclusive_within(&self.file.file, Byte::Attach, limit).map_err(io)? {
-            return Err(Error::Stuck { pid: 0, waited: limit });
-        }
-        let grown = self.grow_locked(seen);
-        byte_lock::unlock(&self.file.file, Byte::Attach);
-        grown
-    }
-
-    fn grow_locked(&self, seen: u32) -> Result<bool, Error> {
-        let map = self.map()?;
-        let chunks = self.chunks(map);
-        if chunks > seen {
-            return Ok(true);
-        }
-        let limit = self.capacity_chunks(map);
-        // To the next huge page: on tmpfs each is cleared here, in somebody's request, which takes half a millisecond.
-        // Small stores grow in smaller steps, so that the warning comes in time.
-        let step = (limit / 16).clamp(1, HUGE_CHUNKS);
-        let mut step = (step - chunks % step).min(limit.saturating_sub(chunks));
-        if step == 0 {
-            return Ok(false);
-        }
-        // A disk that is nearly full may still have room for a smaller step.
-        let more = loop {
-            let more = chunks + step;
-            let table = u64::from(chunks) * 4 / 4096 * 4096;
-            let done = self
-                .file
-                .allocate(TABLE_AT + table, u64::from(more) * 4 - table)
-                .and_then(|()| self.file.allocate(file_len(chunks), u64::from(step) * CHUNK));
-            match done {
-                Ok(()) => break more,
-                Err(_) if step > 1 => step /= 2,
-                Err(source) if matches!(source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => {
-                    return Err(Error::NoSpace { used: self.fixed_bytes(map) + u64::from(chunks) * CHUNK });
-                }
-                Err(source) => return Err(Error::Io { what: "grow the store", source }),
-            }
-        };
-        map.u32(header::CHUNKS).store(more, Ordering::Release);
-        self.warn_when_filling(map, more, limit);
-        self.map()?;
-        Ok(true)
-    }
-
-    /// Notes once a capacity that four fifths of it are taken.
-    fn warn_when_filling(&self, map: Map<'_>, chunks: u32, limit: u32) {
-        let capacity = map.u64(header::CAPACITY).load(Ordering::Relaxed);
-        if u64::from(chunks) * 5 >= u64::from(limit) * 4 && self.warned_at.swap(capacity, Ordering::Relaxed) != capacity
-        {
-            self.note(format!(
-                "the session store {} has taken {} % of the {} MiB it may take; raise cloakroom.size before it is full",
-                self.file.path.display(),
-                u64::from(chunks) * 100 / u64::from(limit.max(1)),
-                capacity >> 20
-            ));
-        }
     }
 
     /// Seconds of the store clock: CLOCK_BOOTTIME carried on over reboots.

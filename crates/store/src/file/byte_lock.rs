@@ -17,7 +17,7 @@ pub(crate) enum Byte {
     Attach,
     /// Held shared by everyone who has the store attached.
     Present,
-    /// Held exclusively by the owner of a owner slot.
+    /// Held exclusively by the owner of an owner slot.
     Slot(u32),
 }
 

@@ -16,11 +16,16 @@ pub(crate) const CHUNK: u64 = 128 << 10;
 /// Units in a chunk.
 pub(crate) const CHUNK_UNITS: u32 = (CHUNK / UNIT) as u32;
 
+/// Smallest capacity in bytes.
+pub const MIN_CAPACITY: u64 = 8 << 20;
+/// Largest capacity in bytes.
+pub const MAX_CAPACITY: u64 = 64 << 30;
+
 /// Bytes of the header page.
 pub(crate) const HEADER_SIZE: u64 = 4096;
 /// The table of owner slots: one per thread that has the store attached.
 pub(crate) const SLOTS_AT: u64 = 0x1_0000;
-/// Bytes of a owner slot.
+/// Bytes of an owner slot.
 pub(crate) const SLOT_SIZE: u64 = 512;
 /// Most threads that can be attached at once.
 pub(crate) const MAX_SLOTS: u32 = 4096;
@@ -131,11 +136,12 @@ pub(crate) mod header {
     pub(crate) const CLOCK_BOOT: u64 = 200;
     /// Full recoveries since the store was made.
     pub(crate) const RECOVERIES: u64 = 208;
-    /// Capacity in bytes (`cloakroom.size`), as the last process to attach asked for.
+    /// Capacity in bytes: the most of what the attached processes ask for (`cloakroom.size`). Derived from the owner slots'
+    /// [`super::slot::ASKED`].
     pub(crate) const CAPACITY: u64 = 256;
     /// Chunks that are allocated in the file.
     pub(crate) const CHUNKS: u64 = 264;
-    /// 0 = in use, 1 = being moved to a new file, 2 = moved, 3 = removed empty: see [`crate::attach::relocate`].
+    /// 0 = in use, 1 = being relocated to a new file, 2 = relocated: see [`crate::attach::relocate`].
     pub(crate) const RELOCATION: u64 = 272;
     /// Slots whose pages are allocated in the file.
     pub(crate) const SLOTS: u64 = 268;
@@ -145,7 +151,7 @@ pub(crate) mod header {
     pub(crate) const TOTALS: u64 = 512;
 }
 
-/// Offsets within a owner slot.
+/// Offsets within an owner slot.
 pub(crate) mod slot {
     /// 0 = free and clean, 1 = in use or left behind by a death.
     pub(crate) const STATE: u64 = 0;
@@ -163,6 +169,8 @@ pub(crate) mod slot {
     pub(crate) const TICKET: u64 = 24;
     /// Length of the script name.
     pub(crate) const SCRIPT_LEN: u64 = 32;
+    /// Capacity in bytes that the owner's process asks for; 0 = none, as tools and earlier versions leave it.
+    pub(crate) const ASKED: u64 = 40;
     /// Leases: pairs of node and pending block.
     pub(crate) const LEASES: u64 = 48;
     /// Wall-clock nanoseconds since which each lease is held.
@@ -175,6 +183,7 @@ pub(crate) mod slot {
     pub(crate) const COUNTERS: u64 = 288;
     /// Leases one owner slot can hold.
     pub(crate) const LEASE_COUNT: u32 = 8;
+    const _: () = assert!(ASKED + 8 <= LEASES);
     const _: () = assert!(LEASES + 8 * LEASE_COUNT as u64 <= SINCE);
     const _: () = assert!(SINCE + 8 * LEASE_COUNT as u64 <= SCRIPT);
     const _: () = assert!(SCRIPT + SCRIPT_MAX as u64 <= COUNTERS);

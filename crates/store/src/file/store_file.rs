@@ -1,7 +1,7 @@
 //! The store file as the file system sees it: where it may lie, who may own it, making it, and growing it.
 //! Knows the header page; knows nothing of shards, nodes or sessions.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use rand::TryRng;
 use rustix::fs::{
-    Advice, AtFlags, FallocateFlags, FileType, Mode, OFlags, RenameFlags, SeekFrom, Stat, fadvise, fallocate, fstat,
-    fstatfs, ftruncate, linkat, openat, renameat_with, seek, statat,
+    Advice, FallocateFlags, FileType, Mode, OFlags, SeekFrom, Stat, fadvise, fallocate, fstat, fstatfs, ftruncate,
+    openat, seek, statat,
 };
 use twox_hash::XxHash3_64;
 
@@ -28,9 +28,6 @@ pub(crate) const MAKING: u64 = u64::from_le_bytes(*b"CLOAKRM.");
 
 /// Bytes that are read ahead with one call.
 const READ_AHEAD: u64 = 256 << 10;
-
-/// Most files that are set aside under one name and numbers.
-const MOST_ASIDE: u32 = 16;
 
 /// What the never-changing part of the header says.
 #[derive(Clone, Copy)]
@@ -149,6 +146,12 @@ impl StoreFile {
         rustix::fs::lstat(&self.path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (self.device, self.inode))
     }
 
+    /// Whether only its user, and root, can make, rename or remove names in its directory.
+    pub(crate) fn is_in_private_directory(&self) -> bool {
+        let directory = self.path.parent().and_then(|directory| rustix::fs::stat(directory).ok());
+        directory.is_some_and(|stat| stat.st_mode & 0o022 == 0 && (stat.st_uid == self.user || stat.st_uid == 0))
+    }
+
     /// Length in bytes.
     pub(crate) fn len(&self) -> Result<u64, AttachError> {
         let stat = fstat(&*self.file).map_err(|e| io_error(&self.path, "examine it", e))?;
@@ -178,10 +181,8 @@ impl StoreFile {
         Ok(fstat(&*self.file)?.st_blocks as u64 * 512)
     }
 
-    /// Makes a new file for a store beside this one.
-    pub(crate) fn create_beside(&self, dir: &OwnedFd, name: &OsStr) -> io::Result<StoreFile> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;
+    /// Takes a new, empty file beside this one, under `name`, for a store of the same user.
+    pub(crate) fn beside(&self, file: OwnedFd, name: &OsStr) -> io::Result<StoreFile> {
         let stat = fstat(&file)?;
         Ok(StoreFile {
             file: ProcessFile::new(File::from(file)),
@@ -192,49 +193,9 @@ impl StoreFile {
         })
     }
 
-    /// The names that this file may be set aside under.
-    fn names_aside(&self, ending: &str) -> impl Iterator<Item = OsString> {
-        let mut aside = self.path.file_name().unwrap_or_default().to_os_string();
-        aside.push(format!(".{ending}"));
-        (1..=MOST_ASIDE).map(move |number| {
-            let mut name = aside.clone();
-            if number > 1 {
-                name.push(format!(".{number}"));
-            }
-            name
-        })
-    }
-
-    /// Gives the file a second name as [`StoreFile::quarantine`] would, unless somebody who died had done so. The new path.
-    pub(crate) fn link_aside(&self, dir: &OwnedFd, ending: &str) -> io::Result<PathBuf> {
-        let name = self.path.file_name().unwrap_or_default();
-        for aside in self.names_aside(ending) {
-            match linkat(dir, name, dir, &aside, AtFlags::empty()) {
-                Ok(()) => return Ok(self.path.with_file_name(aside)),
-                Err(rustix::io::Errno::EXIST) => {
-                    let there = statat(dir, &aside, AtFlags::SYMLINK_NOFOLLOW)?;
-                    if (there.st_dev, there.st_ino) == (self.device, self.inode) {
-                        return Ok(self.path.with_file_name(aside));
-                    }
-                }
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Err(none_free())
-    }
-
-    /// Renames the file to its name with `ending` and, where that is taken, a number. Nothing is overwritten. The new
-    /// path.
-    pub(crate) fn quarantine(&self, dir: &OwnedFd, ending: &str) -> Result<PathBuf, AttachError> {
-        let name = self.path.file_name().unwrap_or_default();
-        for aside in self.names_aside(ending) {
-            match renameat_with(dir, name, dir, &aside, RenameFlags::NOREPLACE) {
-                Ok(()) => return Ok(self.path.with_file_name(aside)),
-                Err(rustix::io::Errno::EXIST) => {}
-                Err(e) => return Err(io_error(&self.path, "set it aside under another name", e)),
-            }
-        }
-        Err(io_error(&self.path, "set it aside under another name", none_free()))
+    /// Its name in the directory.
+    pub(crate) fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
     }
 
     /// Makes a new store in a blank file.
@@ -382,10 +343,6 @@ pub(crate) fn chunks_for(capacity: u64, shards: u32) -> u32 {
     let fixed = (64 << 10) + u64::from(shards) * (SHARD_SIZE + (64 << 10));
     let chunks = capacity.saturating_sub(fixed) / crate::file::layout::CHUNK;
     (chunks as u32).min(crate::file::layout::MAX_CHUNKS)
-}
-
-fn none_free() -> io::Error {
-    io::Error::other(format!("{MOST_ASIDE} such files are there already; delete them"))
 }
 
 /// `len` bytes of a page.

@@ -363,7 +363,7 @@ impl ShardGuard<'_> {
             if view.lease_on(node.place).is_some() {
                 return Ok(First::HeldHere);
             }
-            // A owner slot lists what it holds: this thread does not hold it, whatever the word says.
+            // An owner slot lists what it holds: this thread does not hold it, whatever the word says.
             self.hand_over(node)?;
         }
         view.lease_node(entry).store(node.place, Ordering::Release);

@@ -280,11 +280,7 @@ impl Lease {
             }
         };
         self.finish();
-        let destroyed = result?;
-        if grace.is_zero() {
-            self.store.remove_if_unneeded();
-        }
-        Ok(destroyed)
+        result
     }
 
     fn destroy_here(&self, tombstone: Duration, grace: Duration) -> Result<bool, Error> {

@@ -107,7 +107,7 @@ impl Store {
     pub fn destroy(self: &Arc<Store>, key: &Key, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
         let me = self.slot()?;
         let wall = self.clock().wall();
-        let destroyed = self.with_shard(me, self.shard_of(key), |guard| match guard.find(key) {
+        self.with_shard(me, self.shard_of(key), |guard| match guard.find(key) {
             Some(node) if node.is_live() => {
                 let present = node.is_present(wall);
                 guard.end(node, tombstone, grace)?;
@@ -119,11 +119,7 @@ impl Store {
                 Ok(present)
             }
             _ => Ok(false),
-        })?;
-        if grace.is_zero() {
-            self.remove_if_unneeded();
-        }
-        Ok(destroyed)
+        })
     }
 
     /// Removes expired sessions and says how many: all of them, or what a bounded step of one shard finds. No step

@@ -5,25 +5,28 @@
 //! Locks: claiming and leaving need the process-wide `claim` mutex (byte locks do not exclude threads); a dead owner's
 //! leases are recovered each under the lock of its node's shard.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use crate::core::owner_slot::{CLEARED_IN_PASSING, Slot, SlotView, claim_error};
 use crate::core::store::Store;
 use crate::file::byte_lock::{self, Byte};
 use crate::file::error::Error;
-use crate::file::layout::{MAX_SLOTS, SLOT_SIZE, SLOTS_AT, header, slot};
+use crate::file::layout::{MAX_SLOTS, SLOT_SIZE, SLOTS_AT, header};
 use crate::file::region::Map;
 use crate::file::words::Owner;
 
-/// Leaves the owner slots of a thread when it ends.
+/// Leaves the owner slots of a thread when it ends. The thread keeps no store attached by having a slot in it: who lets go of
+/// a store last leaves all slots of the process in it.
 #[derive(Default)]
-struct Slots(Vec<(Arc<Store>, Slot)>);
+struct Slots(Vec<(Weak<Store>, Slot)>);
 
 impl Drop for Slots {
     fn drop(&mut self) {
         for (store, slot) in self.0.drain(..) {
-            store.leave(slot);
+            if let Some(store) = store.upgrade() {
+                store.leave(slot);
+            }
         }
     }
 }
@@ -56,12 +59,14 @@ impl Store {
         SLOTS
             .try_with(|slots| {
                 let mut slots = slots.borrow_mut();
-                let known = slots.0.iter().find(|(store, _)| store.number == self.number).map(|(_, slot)| *slot);
+                slots.0.retain(|(store, _)| store.strong_count() > 0);
+                let here = Arc::as_ptr(self);
+                let known = slots.0.iter().find(|(store, _)| store.as_ptr() == here).map(|(_, slot)| *slot);
                 let slot = match known {
                     Some(slot) => slot,
                     None => {
                         let slot = self.claim_slot()?;
-                        slots.0.push((Arc::clone(self), slot));
+                        slots.0.push((Arc::downgrade(self), slot));
                         slot
                     }
                 };
@@ -143,24 +148,18 @@ impl Store {
         view.wake().store(0, Ordering::Relaxed);
         view.pid().store(std::process::id(), Ordering::Relaxed);
         view.set_script(b"");
+        self.announce_capacity(map, view);
         Ok(slot)
     }
 
-    /// Gives a owner slot back in order.
+    /// Gives an owner slot back in order.
     pub(crate) fn leave(self: &Arc<Store>, slot: Slot) {
         if self.forked() {
             return;
         }
         let _claim = self.claim.lock();
         let Ok(map) = self.map() else { return };
-        let view = SlotView::new(map, slot.index);
-        // Leases are released before their thread ends; one that was leaked is recovered as if its owner had died,
-        // by the next owner of the owner slot.
-        let clean = (0..slot::LEASE_COUNT).all(|i| view.lease_node(i).load(Ordering::Relaxed) == 0);
-        if clean {
-            self.fold_counters(map, view);
-            view.state().store(0, Ordering::Release);
-        }
+        self.clear_slot(map, SlotView::new(map, slot.index));
         self.give_up_slot(slot);
         if LAST.try_with(std::cell::Cell::get).is_ok_and(|(number, _)| number == self.number) {
             let _ = LAST.try_with(|last| last.set((0, slot)));
@@ -171,11 +170,11 @@ impl Store {
     pub(crate) fn resign(&self, slot: Slot) {
         let _claim = self.claim.lock();
         let _ = LAST.try_with(|last| last.set((0, slot)));
-        let _ = SLOTS.try_with(|slots| slots.borrow_mut().0.retain(|(store, _)| store.number != self.number));
+        let _ = SLOTS.try_with(|slots| slots.borrow_mut().0.retain(|(store, _)| !std::ptr::eq(store.as_ptr(), self)));
         self.give_up_slot(slot);
     }
 
-    /// Gives up the proof of life for a owner slot.
+    /// Gives up the proof of life for an owner slot.
     fn give_up_slot(&self, slot: Slot) {
         self.own_slot(slot.index, false);
         byte_lock::unlock(&self.file.file, Byte::Slot(slot.index));

@@ -2,7 +2,7 @@
 //!
 //! A free lock is taken by one compare-and-swap. Who finds it taken queues under the shard lock and sleeps on the
 //! futex of its own owner slot; the releaser, under the shard lock, writes the first waiter's name into the lock word and
-//! wakes that one: nobody can overtake. Before a owner slot's name can get into a lock word, the owner slot lists the node, so
+//! wakes that one: nobody can overtake. Before an owner slot's name can get into a lock word, the owner slot lists the node, so
 //! whoever finds the owner slot dead can put everything back. A waiter looks every 20 ms whether the present holder lives,
 //! which also covers a waiter that died before the lock was handed to it.
 

@@ -200,7 +200,7 @@ pub(crate) fn hot_ranges(len: usize) -> Vec<(usize, usize)> {
 /// Offset of the number of allocated owner slots in the header, and of owner slot `index`, whose first word is its state.
 pub(crate) const SLOT_COUNT: u64 = 268;
 
-/// Offset of the leases within a owner slot: each a node and its pending block.
+/// Offset of the leases within an owner slot: each a node and its pending block.
 const LEASES: usize = 48;
 
 /// Offset of owner slot `index`.

@@ -1,6 +1,6 @@
 //! Structured damage to the image of a store file: bytes are read as a list of edits, each of which names a structure
 //! of the file, a field of it and a value that is likely to matter there, such as a reference to another node or the
-//! name of a owner slot. Whoever can write the file knows its secret, so checksums can be made to match what was written.
+//! name of an owner slot. Whoever can write the file knows its secret, so checksums can be made to match what was written.
 
 use std::collections::BTreeSet;
 
@@ -245,7 +245,7 @@ impl Edit {
             6 => chunk_ref(self.other % (atlas.chunks + 2)) + small,
             7 => one(&atlas.nodes, self.other) + 1,
             8 | 9 => {
-                // A owner slot's name: as it is now, or as it will be when it was taken next.
+                // An owner slot's name: as it is now, or as it will be when it was taken next.
                 let slot = self.other % 9;
                 let generation = word32(image, SLOTS_AT + u64::from(slot) * SLOT_SIZE + 4).wrapping_add(small);
                 let waiters = if self.kind % 16 == 9 { Owner::WAITERS } else { 0 };

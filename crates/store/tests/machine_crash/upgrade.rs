@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use cloakroom_store::{Options, Store};
+use sha2::{Digest, Sha256};
 
 use crate::harness::image::Image;
 use crate::harness::{Checked, Finding, Random, attach, get, in_thread, soak, sound, store_file, temporary};
@@ -57,7 +58,13 @@ fn half_made(whole: &Image, random: &mut Random) -> Image {
 fn write_beside(image: &Image, dir: &Path) {
     let store = store_file(dir);
     let inode = std::fs::metadata(&store).expect("the store file").ino();
-    let path = store.with_extension(format!("store.{inode}.new"));
+    // As attach/beside.rs names it, who alone knows the secret.
+    let mut secret = [0; 32];
+    File::open(&store).and_then(|file| file.read_exact_at(&mut secret, 128)).expect("the secret");
+    secret.iter_mut().zip(inode.to_le_bytes()).for_each(|(byte, part)| *byte ^= part);
+    let hash = Sha256::new().chain_update(secret).chain_update([0]).chain_update(b"replacement").finalize();
+    let ending: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let path = store.with_extension(format!("store.{ending}.new"));
     let file = File::options().write(true).create_new(true).mode(0o600).open(path).expect("a new file");
     file.set_len(image.len).expect("its length");
     for (at, page) in &image.pages {

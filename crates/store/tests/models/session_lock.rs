@@ -24,7 +24,7 @@ pub(crate) enum Flaw {
     WokenFirst,
     /// Who recovers a dead one's lock does not look whether somebody else has done so.
     NoSecondLook,
-    /// A lock word does not say of which of a owner slot's owners it speaks.
+    /// A lock word does not say of which of an owner slot's owners it speaks.
     NoGenerations,
     /// A newcomer keeps the lock that was handed to its owner slot while it still stood in the queue for the dead owner.
     GiftsAreKept,

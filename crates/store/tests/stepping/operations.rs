@@ -295,7 +295,7 @@ fn full_chunks(dir: &Path) -> Result<Scene, String> {
     fill(dir, too_many - 1)
 }
 
-/// Attaches as a worker that has worked before: with a owner slot. A newcomer clears dead owner slots beside its own; here it
+/// Attaches as a worker that has worked before: with an owner slot. A newcomer clears dead owner slots beside its own; here it
 /// finds those that [`super::recovery`] puts before the one whose owner died. It comes in a later second than those who
 /// made the template, however fast it is, so that the sweep of its second is its.
 pub(crate) fn enter(stage: &Stage<'_>) -> Arc<Store> {

@@ -92,7 +92,7 @@ pub(crate) fn all() -> Vec<Recovery> {
     ]
 }
 
-/// Claims a owner slot: the dead one's, where no other is free.
+/// Claims an owner slot: the dead one's, where no other is free.
 fn take_slot(stage: &Stage<'_>) {
     let store = attach_existing(stage.dir).expect("attach");
     let key = store.key(b"", b"nobody");

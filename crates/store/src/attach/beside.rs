@@ -1,0 +1,246 @@
+//! Files beside a store: the one that is made to take its place, and the names under which files are set aside.
+//!
+//! Others may write to a sticky directory, and whoever owns a name there keeps it. So a name is one that only the store's
+//! owner can foresee: a keyed hash of the store's secret and its inode. Where somebody has such a name all the same, the next
+//! one is taken. As the names are the same for everybody who ever does this work on the file, what was left by a process that
+//! died in it is found, and removed, without going through the directory, which may not be readable.
+//!
+//! Locks: the attach byte of the file whose place is to be taken.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Uid, fchown, linkat, openat, renameat, renameat_with, statat,
+    unlinkat,
+};
+use rustix::io::Errno;
+
+use crate::core::key;
+use crate::file::layout::header;
+use crate::file::store_file::StoreFile;
+
+/// Names that are tried before this work fails: each that is taken must have been seen in the directory by its taker, in the
+/// moment in which a process had it.
+const TRIED: u8 = 64;
+/// Names with a number that a person can read, which are tried first for a file that is set aside.
+const NUMBERED: u32 = 16;
+
+/// `name` with a dot and `ending`.
+fn with_ending(name: &OsStr, ending: impl AsRef<OsStr>) -> OsString {
+    let mut whole = name.to_os_string();
+    whole.push(".");
+    whole.push(ending);
+    whole
+}
+
+/// Endings that only who can read `of` can foresee.
+fn unforeseen(of: &StoreFile, purpose: &'static [u8]) -> io::Result<impl Iterator<Item = String> + use<>> {
+    let mut secret = [0; 32];
+    of.read_at(&mut secret, header::SECRET)?;
+    for (byte, part) in secret.iter_mut().zip(of.inode.to_le_bytes()) {
+        *byte ^= part;
+    }
+    Ok((0..TRIED).map(move |attempt| {
+        let hash = key::derive(&secret, purpose, attempt);
+        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }))
+}
+
+/// A name beside the store for a file that is set aside.
+struct Aside {
+    name: OsString,
+    /// The file has that name already, from a process that died in this work.
+    linked: bool,
+}
+
+/// What an entry of the directory is to somebody who wants its name for `of`.
+enum Entry {
+    Nothing,
+    /// `of` itself.
+    This,
+    /// A file of the store's user, with the time at which it got this name: a write through a mapping need not show in the
+    /// other times.
+    Own((i64, i64)),
+    Foreign,
+}
+
+fn entry(of: &StoreFile, dir: &OwnedFd, name: &OsStr) -> io::Result<Entry> {
+    match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if (stat.st_dev, stat.st_ino) == (of.device, of.inode) => Ok(Entry::This),
+        Ok(stat) => {
+            let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+            let is_own = stat.st_uid == of.user || stat.st_uid == rustix::process::geteuid().as_raw();
+            let age = (stat.st_ctime, stat.st_ctime_nsec);
+            Ok(if is_file && is_own { Entry::Own(age) } else { Entry::Foreign })
+        }
+        Err(Errno::NOENT) => Ok(Entry::Nothing),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The first free name among the store's own with `ending`, then with a number, and then, where others have some of these, one
+/// that nobody foresees.
+fn free_name(of: &StoreFile, dir: &OwnedFd, ending: &str) -> io::Result<Aside> {
+    let aside = with_ending(of.name(), ending);
+    let mut foreign = false;
+    for number in 1..=NUMBERED {
+        let name = if number == 1 { aside.clone() } else { with_ending(&aside, number.to_string()) };
+        match entry(of, dir, &name)? {
+            Entry::Nothing => return Ok(Aside { name, linked: false }),
+            Entry::This => return Ok(Aside { name, linked: true }),
+            Entry::Own(_) => {}
+            Entry::Foreign => foreign = true,
+        }
+    }
+    if foreign {
+        for ending in unforeseen(of, b"set aside")? {
+            let name = with_ending(&aside, ending);
+            match entry(of, dir, &name)? {
+                Entry::Nothing => return Ok(Aside { name, linked: false }),
+                Entry::This => return Ok(Aside { name, linked: true }),
+                Entry::Own(_) | Entry::Foreign => {}
+            }
+        }
+    }
+    Err(io::Error::other(format!("{NUMBERED} such files are there already; delete them")))
+}
+
+/// A name for a file that is set aside as one of the `kept` newest: the oldest goes where so many are there.
+fn rotating_name(of: &StoreFile, dir: &OwnedFd, ending: &str, kept: u32) -> io::Result<Aside> {
+    let numbered = (1..=kept).map(|number| format!("{ending}-{number}"));
+    let unforeseen = unforeseen(of, b"set aside")?.map(|part| format!("{ending}-{part}"));
+    let mut own = Vec::new();
+    // A name that somebody else has is made up for by one that nobody foresees.
+    for ending in numbered.chain(unforeseen) {
+        if own.len() == kept as usize {
+            break;
+        }
+        let name = with_ending(of.name(), ending);
+        match entry(of, dir, &name)? {
+            Entry::Nothing => return Ok(Aside { name, linked: false }),
+            Entry::This => return Ok(Aside { name, linked: true }),
+            Entry::Own(age) => own.push((age, name)),
+            Entry::Foreign => {}
+        }
+    }
+    let oldest = own.into_iter().min().ok_or_else(|| io::Error::other("all names for it are taken by others"))?;
+    unlinkat(dir, &oldest.1, AtFlags::empty())?;
+    Ok(Aside { name: oldest.1, linked: false })
+}
+
+/// How a name for a file that is set aside is found.
+#[derive(Clone, Copy)]
+pub(crate) enum Keep<'a> {
+    /// All that were ever set aside with this ending are kept, up to a number at which that is refused.
+    All(&'a str),
+    /// Only so many are kept.
+    Newest(&'a str, u32),
+}
+
+fn aside_name(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<Aside> {
+    match keep {
+        Keep::All(ending) => free_name(of, dir, ending),
+        Keep::Newest(ending, kept) => rotating_name(of, dir, ending, kept),
+    }
+}
+
+/// Gives `of` a second name, unless somebody who died had done so. The new path.
+pub(crate) fn link_aside(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<PathBuf> {
+    for _ in 0..TRIED {
+        let aside = aside_name(of, dir, keep)?;
+        if !aside.linked {
+            match linkat(dir, of.name(), dir, &aside.name, AtFlags::empty()) {
+                Ok(()) => {}
+                // Somebody was faster.
+                Err(Errno::EXIST) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        return Ok(of.path.with_file_name(aside.name));
+    }
+    Err(Errno::EXIST.into())
+}
+
+/// Renames `of`. Nothing of others is overwritten. The new path.
+pub(crate) fn rename_aside(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<PathBuf> {
+    for _ in 0..TRIED {
+        let aside = aside_name(of, dir, keep)?;
+        // Renaming a file to another of its names does nothing.
+        let done = if aside.linked {
+            unlinkat(dir, of.name(), AtFlags::empty())
+        } else {
+            renameat_with(dir, of.name(), dir, &aside.name, RenameFlags::NOREPLACE)
+        };
+        match done {
+            Ok(()) => return Ok(of.path.with_file_name(aside.name)),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Errno::EXIST.into())
+}
+
+/// A file that is made to take a store's place. Removed when dropped before it took the place.
+pub(crate) struct Replacement<'a> {
+    dir: &'a OwnedFd,
+    name: OsString,
+    store: &'a OsStr,
+    placed: bool,
+}
+
+impl<'a> Replacement<'a> {
+    /// Makes an empty file of the store's user beside `of`, and opens it.
+    pub(crate) fn create(of: &'a StoreFile, dir: &'a OwnedFd) -> io::Result<(Replacement<'a>, OwnedFd)> {
+        let store = of.name();
+        for ending in unforeseen(of, b"replacement")? {
+            let name = with_ending(store, format!("{ending}.new"));
+            if let Entry::Own(_) = entry(of, dir, &name)? {
+                // Left by a process that died in this work: nobody else has the attach byte.
+                unlinkat(dir, &name, AtFlags::empty())?;
+            }
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            match openat(dir, &name, flags, Mode::RUSR | Mode::WUSR) {
+                Ok(file) => {
+                    let made = Replacement { dir, name, store, placed: false };
+                    if !of.is_own() {
+                        fchown(&file, Some(Uid::from_raw(of.user)), None::<Gid>)?;
+                    }
+                    return Ok((made, file));
+                }
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::Error::other(format!("{TRIED} names for the new file are taken by others")))
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// Puts it into the store's place, whatever is there.
+    pub(crate) fn replace(mut self) -> io::Result<()> {
+        renameat(self.dir, &self.name, self.dir, self.store)?;
+        self.placed = true;
+        Ok(())
+    }
+
+    /// Puts it into the store's place where nothing is. One step, so that no second name stays where this process dies.
+    pub(crate) fn fill_gap(mut self) -> io::Result<()> {
+        renameat_with(self.dir, &self.name, self.dir, self.store, RenameFlags::NOREPLACE)?;
+        self.placed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Replacement<'_> {
+    fn drop(&mut self) {
+        if !self.placed {
+            let _ = unlinkat(self.dir, &self.name, AtFlags::empty());
+        }
+    }
+}
