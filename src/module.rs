@@ -101,11 +101,13 @@ unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
     if registered && php::register_save_handler(&SAVE_HANDLER) { SUCCESS } else { FAILURE }
 }
 
-/// Takes the directives back.
+/// Takes the directives back, and ends what the process keeps.
 ///
 /// # Safety
 /// Called by PHP only.
 unsafe extern "C" fn end(kind: c_int, module_number: c_int) -> c_int {
+    // A panic in it is no reason for a process that ends to fail.
+    let _ended = guarded_infallible(|_| cloakroom_session::end_of_process());
     php::unregister_ini(kind, module_number);
     SUCCESS
 }

@@ -46,7 +46,7 @@ pub mod standalone;
 pub mod survey;
 
 pub use cloakroom_seam as seam;
-pub use cloakroom_store::prepare;
+pub use cloakroom_store::{end_of_process, prepare};
 pub use id::IdShape;
 pub use migration::Migration;
 pub use request::Request;

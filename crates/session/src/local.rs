@@ -112,7 +112,6 @@ impl Local {
         self.replaced.store(true, Ordering::Release);
         let path = old.path().display();
         match inheritance {
-            store::Inheritance::Nothing => Ok(fresh),
             store::Inheritance::Kept if !deleted => Ok(fresh),
             store::Inheritance::Kept => {
                 *self.news.lock() = Some(format!(
@@ -138,6 +137,7 @@ impl Local {
         {
             return Some(e.to_string());
         }
+        self.attached(|store| store.settle_capacity());
         let news = self.news.lock().take();
         news.or_else(|| self.attached(|store| store.take_note()))
     }
