@@ -30,8 +30,8 @@ fn judge(location: &str, status: &[(&'static str, u64)], limit: Option<u64>) -> 
         findings.push(Finding::warn(
             "store",
             format!("the store takes up to {}, while cloakroom.size says {} here", size(capacity), size(limit)),
-            "the value of whoever opened it last counts: give all pools and the command line the same cloakroom.size, and \
-             reload PHP",
+            "the largest cloakroom.size of the processes that use the store counts for as long as they run: give all pools and \
+             the command line the same one, and reload PHP",
         ));
     }
     if figure("attached") * 5 > MOST_ATTACHED * 4 {
