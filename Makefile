@@ -5,10 +5,11 @@ DIR ?=
 SECONDS ?= 60
 TARGETS ?=
 KILL_SECONDS ?=
+FUZZ_SECONDS ?=
 export PORT DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-lint test-scripts test-rust test-redis test-fuzz test-crash test-phpt mutants test-mutants \
+.PHONY: help deps build run check test test-all test-lint test-scripts test-rust test-redis test-fuzz test-crash test-phpt mutants test-mutants \
 	test-upstream test-bench test-e2e test-matrix test-packages install uninstall soak fuzz bench bench-fpm clean
 
 help: ## Show this list
@@ -30,8 +31,14 @@ uninstall: ## Remove what "make install" has put there
 run: ## Serve the demonstration application until Ctrl-C: make run PORT=8080 DIR=.run
 	@scripts/run-demo
 
-test: ## Run every suite and print one summary (30 minutes at most on 2 cores)
+check: ## What is worth running after each edit: formatting, clippy, the quick tests (3 minutes at most)
+	@scripts/test --check
+
+test: ## Run every suite and print one summary (20 minutes on 2 cores)
 	@scripts/test
+
+test-all: ## "make test" and "make test-matrix" as one run, as continuous integration does (35 minutes on 2 cores)
+	@scripts/test --all
 
 test-lint: ## Formatting, clippy, documentation, dependencies, scripts
 	@scripts/test lint
@@ -45,7 +52,7 @@ test-rust: ## Rust unit, conformance and property tests
 test-redis: ## The Redis store on Redis 7 and Valkey 8: TLS, ACL, Cluster, Sentinel, faults, and from PHP
 	@scripts/test redis
 
-test-fuzz: ## Generated input for the fuzz targets, a minute each
+test-fuzz: ## Generated input for the fuzz targets, half a minute each
 	@scripts/test fuzz
 
 test-crash: ## Processes killed inside the store: a sample of the single steps, and at random
@@ -68,14 +75,13 @@ test-e2e: ## php-fpm and nginx with concurrent clients, kills, reloads and resta
 	@scripts/test e2e
 
 test-matrix: ## PHP's tests on PHP 8.4 and on thread-safe debug builds, threads, valgrind (15 minutes at most)
-	@scripts/test-matrix
+	@scripts/test --matrix
 
 test-packages: ## Debian packages in a fresh Debian 12 and 13, PIE, make install, the release script's checks
-	@scripts/install-deps packages
 	@scripts/test packages
 
-soak: ## The crash tests in their long form: make soak KILL_SECONDS=3600; all .phpt under valgrind
-	@CLOAKROOM_KILL_SECONDS=$(KILL_SECONDS) scripts/test soak
+soak: ## Crash tests, fuzzing and valgrind in their long form: make soak KILL_SECONDS=3600 FUZZ_SECONDS=1800
+	@CLOAKROOM_KILL_SECONDS=$(KILL_SECONDS) CLOAKROOM_FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/test soak
 
 fuzz: ## Generated input for the fuzz targets: make fuzz SECONDS=60 TARGETS=merge
 	@scripts/install-deps build
