@@ -10,6 +10,7 @@
 //! | [`save_path`] | [`SavePath`]: which store a `session.save_path` means |
 //! | [`directives`] | the values of the `cloakroom.*` directives |
 //! | [`merge`](mod@merge) | the three-way merge of encoded payloads |
+//! | [`serialized`] | the tokens of PHP's serialization |
 //! | [`name`] | [`Name`](name::Name): what people and tools call a session by |
 //! | [`local`] | the adapter of the local store |
 //! | [`redis`] | the adapter of the Redis and Valkey store |
@@ -42,6 +43,7 @@ pub mod name;
 pub mod redis;
 pub mod request;
 pub mod save_path;
+pub mod serialized;
 pub mod standalone;
 pub mod survey;
 

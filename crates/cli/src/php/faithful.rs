@@ -2,8 +2,9 @@
 //!
 //! Only gets what the scan has gone through, so the recursion is as deep as the scan allows at most.
 
+use cloakroom_session::serialized::{self, Reader, Token, float, integer};
+
 use super::scan::{Format, Span, Unshown};
-use super::token::{Reader, Token, float};
 use super::{Decoded, Key, Node, Value};
 
 /// Decodes the variables at `spans`.
@@ -41,7 +42,7 @@ impl Decoder {
         let value = match token {
             Token::Null => Value::Null,
             Token::Bool(value) => Value::Bool(value),
-            Token::Int(value) => Value::Int(value),
+            Token::Int(written) => Value::Int(integer(written)?),
             Token::Float(text) => Value::Float(float(text)?),
             Token::Text(text) => Value::Text(text.to_vec()),
             Token::Array(count) => Value::Array(self.members(reader, count)?),
@@ -65,14 +66,13 @@ impl Decoder {
     fn members(&mut self, reader: &mut Reader<'_>, count: u64) -> Option<Vec<(Key, Node)>> {
         let mut members = Vec::new();
         for _ in 0..count {
-            let key = match reader.token()? {
-                Token::Int(key) => Key::Int(key),
-                Token::Text(key) => Key::Text(key.to_vec()),
-                _ => return None,
+            let key = match reader.key()? {
+                serialized::Key::Int(written) => Key::Int(integer(written)?),
+                serialized::Key::Text(key) => Key::Text(key.to_vec()),
             };
             members.push((key, self.node(reader)?));
         }
-        reader.expect(b"}")?;
+        reader.end()?;
         Some(members)
     }
 }

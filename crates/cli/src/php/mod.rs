@@ -2,7 +2,6 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `token` | bytes to tokens |
 //! | `scan` | which format a payload is in, and whether it is within the limits: one pass, no recursion, no allocation that the payload decides |
 //! | `plain` | decoding plain data, through `serde_php` |
 //! | `faithful` | decoding what holds objects, enums, references and numbers that have no literal |
@@ -16,7 +15,6 @@ pub(crate) mod faithful;
 pub(crate) mod json;
 pub(crate) mod plain;
 pub(crate) mod scan;
-mod token;
 pub(crate) mod tree;
 
 use scan::{Format, Scanned, Unshown};

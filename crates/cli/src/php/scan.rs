@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::token::{Reader, Token};
+use cloakroom_session::serialized::{Key, Reader, Token, integer};
 
 /// Containers in containers that are shown. PHP's own limit for decoding is 4,096.
 pub(crate) const MOST_NESTED: usize = 200;
@@ -117,17 +117,17 @@ pub(crate) fn scan(payload: &[u8], format: Format) -> Result<Scanned, Unshown> {
         if payload.first() != Some(&b'a') && !payload.is_empty() {
             return Err(Unshown::Malformed(0));
         }
-        while !scan.reader.is_at_end() {
+        while scan.reader.left() > 0 {
             if !scan.found.spans.is_empty() {
-                return Err(Unshown::Malformed(scan.reader.at));
+                return Err(Unshown::Malformed(scan.reader.at()));
             }
             scan.variable(0..0)?;
         }
         return Ok(scan.found);
     }
-    while !scan.reader.is_at_end() {
-        let start = scan.reader.at;
-        let name = if format == Format::Php { scan.reader.until(b'|') } else { scan.reader.counted() };
+    while scan.reader.left() > 0 {
+        let start = scan.reader.at();
+        let name = if format == Format::Php { scan.reader.delimited_name() } else { scan.reader.counted_name() };
         let length = name.ok_or(Unshown::Malformed(start))?.len();
         let name = if format == Format::Php { start..start + length } else { start + 1..start + 1 + length };
         scan.variable(name)?;
@@ -154,45 +154,47 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     fn variable(&mut self, name: Range<usize>) -> Result<(), Unshown> {
-        let start = self.reader.at;
+        let start = self.reader.at();
         self.value()?;
         while let Some(frame) = self.frames.last_mut() {
             if frame.left == 0 {
                 let uniform = frame.list.is_some() || frame.texts;
                 self.found.plain &= uniform;
                 self.frames.pop();
-                self.reader.expect(b"}").ok_or(Unshown::Malformed(self.reader.at))?;
+                let at = self.reader.at();
+                self.reader.end().ok_or(Unshown::Malformed(at))?;
                 continue;
             }
             frame.left -= 1;
-            let at = self.reader.at;
-            match self.reader.token() {
-                Some(Token::Int(key)) => {
+            let at = self.reader.at();
+            match self.reader.key().ok_or(Unshown::Malformed(at))? {
+                Key::Int(written) => {
+                    let key = integer(written).ok_or(Unshown::Malformed(at))?;
                     frame.texts = false;
                     frame.list = frame.list.filter(|next| *next == key).map(|next| next + 1);
                 }
-                Some(Token::Text(key)) => {
+                Key::Text(key) => {
                     frame.list = None;
                     self.found.plain &= std::str::from_utf8(key).is_ok();
                 }
-                _ => return Err(Unshown::Malformed(at)),
             }
             self.value()?;
         }
-        self.found.spans.push(Span { name, value: start..self.reader.at });
+        self.found.spans.push(Span { name, value: start..self.reader.at() });
         Ok(())
     }
 
     /// Reads a value, of a container only its beginning.
     fn value(&mut self) -> Result<(), Unshown> {
-        let at = self.reader.at;
+        let at = self.reader.at();
         let token = self.reader.token().ok_or(Unshown::Malformed(at))?;
         self.values += 1;
         if self.values > MOST_VALUES {
             return Err(Unshown::TooMany);
         }
         let shape = match token {
-            Token::Null | Token::Bool(_) | Token::Int(_) => Some(Shape::Scalar),
+            Token::Null | Token::Bool(_) => Some(Shape::Scalar),
+            Token::Int(written) => integer(written).map(|_| Some(Shape::Scalar)).ok_or(Unshown::Malformed(at))?,
             Token::Float(text) => is_plain_float(text).then_some(Shape::Scalar),
             Token::Text(_) => Some(Shape::Text),
             Token::Array(left) => {

@@ -127,6 +127,13 @@ fn hostile_payloads_are_refused_before_they_are_decoded() {
 }
 
 #[test]
+fn a_refusal_names_the_byte_that_cannot_be_read() {
+    for (payload, at) in [("a|i:1;b|x", 8), ("a|a:1:{N;i:1;}", 7), ("a|a:1:{i:0;N;x", 13), ("a|i:1;no bar", 6)] {
+        assert_eq!(scan(payload.as_bytes(), Format::Php).map(drop), Err(Unshown::Malformed(at)), "{payload}");
+    }
+}
+
+#[test]
 fn the_deepest_payload_that_is_shown_is_shown() {
     for (open, leaf) in [("a:1:{i:0;", "N;"), ("O:1:\"A\":1:{i:0;", "N;")] {
         let payload = format!("a|{}{leaf}{}", open.repeat(MOST_NESTED), "}".repeat(MOST_NESTED));

@@ -3,7 +3,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `scan` | bytes to a `Document`: one pass, no recursion |
+//! | `scan` | tokens ([`crate::serialized`]) to a `Document`: one pass, no recursion |
 //! | `document` | the elements of a payload as spans of its bytes, and its back-references |
 //! | `compare` | which elements of two payloads have the same path, and whether they are equal |
 //! | `plan` | whose element is kept at each path |
