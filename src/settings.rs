@@ -74,6 +74,7 @@ impl Settings {
             lifetime: directives::lifetime(gc_maxlifetime),
             script,
             since: None,
+            drawn: false,
         }
     }
 }

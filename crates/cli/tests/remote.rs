@@ -43,6 +43,7 @@ impl Remote {
             lock_ttl: Duration::from_secs(10),
             script: b"test",
             since: None,
+            drawn: false,
         };
         let mut lease = self.store.acquire(&self.key(id), &how, None).expect("free");
         lease.commit(payload, LIFE, Over::Anything).expect("there is room");

@@ -35,6 +35,9 @@ pub struct Acquire<'a> {
     /// The lease shall stand where this was taken: what was ended since stays ended, and what it may replace is what was
     /// current then.
     pub since: Option<Mark>,
+    /// Whether the id was drawn for this very request, so that nobody can have known it before. Where the request ends the
+    /// session again without having written it, and no other request has met it, nothing needs to be remembered.
+    pub drawn: bool,
 }
 
 /// How much work [`Store::collect`] may do.

@@ -154,6 +154,7 @@ fn remember_end(store: &dyn Store, key: &Key, end: End) -> Result<(), StoreError
         lifetime: Duration::from_secs(60),
         script: b"",
         since: None,
+        drawn: false,
     };
     store.acquire(key, &how, None)?.destroy(End::at_once(end.tombstone)).map(drop)
 }

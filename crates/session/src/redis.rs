@@ -62,6 +62,7 @@ impl Remote {
                 store::Mark { incarnation, commit, began }
             }),
             reserve,
+            drawn: how.drawn,
         };
         let lease = self.0.acquire(&remote(key), &request).map_err(|error| self.error(error, how.max_waiters))?;
         let boxed = |lease| Box::new(RemoteLease { lease, lock_ttl: how.lock_ttl }) as Box<dyn Lease>;

@@ -100,6 +100,8 @@ pub struct Request {
     /// Why an acquire failed that was made when the id was validated.
     refused: Option<(Key, StoreError)>,
     keyed: Keyed,
+    /// The session whose id was drawn since the handler was opened.
+    drawn: Option<Key>,
     /// While sessions are migrated from another handler.
     migration: Option<Migration>,
     /// What failed beside a call that succeeded.
@@ -128,6 +130,7 @@ impl Request {
             untouched: false,
             refused: None,
             keyed: Keyed { length: 0, id: [0; MAX_ID], key: Key::from_words(0, 0) },
+            drawn: None,
             migration: None,
             notice: None,
         }
@@ -188,8 +191,10 @@ impl Request {
     /// # Errors
     /// [`RequestError::NoEntropy`] and [`RequestError::Collision`]. A store that cannot answer whether the id
     /// exists is no error here: the odds that it does are below 2⁻⁶⁴, and the read will fail anyway.
-    pub fn draw_id<'a>(&self, shape: IdShape, out: &'a mut [u8; MAX_ID]) -> Result<SessionId<'a>, RequestError> {
-        draw_id(self.store().ok(), &self.namespace, shape, out)
+    pub fn draw_id<'a>(&mut self, shape: IdShape, out: &'a mut [u8; MAX_ID]) -> Result<SessionId<'a>, RequestError> {
+        let id = draw_id(self.store().ok(), &self.namespace, shape, out)?;
+        self.drawn = self.key(id.as_bytes()).ok().map(|()| self.keyed.key);
+        Ok(id)
     }
 
     /// Locks and reads the session `id`; answers how many bytes [`Request::finish_read`] will give.
@@ -385,6 +390,7 @@ impl Request {
         self.refused = None;
         self.stage = Stage::Idle;
         self.keyed.length = 0;
+        self.drawn = None;
         self.origin = None;
         self.open = false;
     }
@@ -458,7 +464,11 @@ impl Request {
     fn acquire(&mut self, how: &Acquire<'_>) -> Result<(), RequestError> {
         self.release();
         let finished = self.lease.take();
-        self.lease = Some(self.store()?.acquire(&self.keyed.key, how, finished)?);
+        let (store, key) = (self.store()?, &self.keyed.key);
+        self.lease = Some(match self.drawn {
+            Some(drawn) if drawn == *key => store.acquire(key, &Acquire { drawn: true, ..*how }, finished)?,
+            _ => store.acquire(key, how, finished)?,
+        });
         self.held = Some(Held { key: self.keyed.key, mode: how.mode, early: false });
         Ok(())
     }

@@ -27,6 +27,7 @@ const HOW: Acquire<'static> = Acquire {
     lifetime: HOUR,
     script: b"test",
     since: None,
+    drawn: false,
 };
 
 /// A storage in memory.

@@ -2,8 +2,8 @@
 
 mod memory_store;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloakroom_session::id::MAX_ID;
@@ -29,6 +29,7 @@ const EXCLUSIVE: Acquire<'static> = Acquire {
     lifetime: HOUR,
     script: b"test",
     since: None,
+    drawn: false,
 };
 const UNLOCKED: Acquire<'static> = Acquire { mode: LockMode::None, ..EXCLUSIVE };
 
@@ -408,8 +409,25 @@ fn new_ids_are_valid_and_unused() {
     assert!(Request::new().draw_id(shape, &mut buffer).is_ok(), "without a store there is nothing to collide with");
 
     let crowded: Arc<dyn Store> = Arc::new(Faulty { everything_exists: true, ..Faulty::default() });
-    let (_, request) = opened_on(crowded);
+    let (_, mut request) = opened_on(crowded);
     assert!(matches!(request.draw_id(shape, &mut buffer), Err(RequestError::Collision)));
+}
+
+#[test]
+fn the_store_hears_whether_an_id_was_drawn() {
+    let faulty = Arc::new(Faulty::default());
+    let (_, mut request) = opened_on(Arc::<Faulty>::clone(&faulty));
+    let told = || std::mem::take(&mut *faulty.drawn.lock().expect("no panic"));
+    let mut buffer = [0; MAX_ID];
+    let id = request.draw_id(IdShape::default(), &mut buffer).expect("random bytes").as_bytes().to_vec();
+    request.begin_read(ID, &EXCLUSIVE).expect("free");
+    request.begin_read(&id, &EXCLUSIVE).expect("free");
+    assert_eq!(told(), [false, true]);
+    // Whoever has heard of it since may use it too.
+    request.close();
+    request.open(&(Arc::<Faulty>::clone(&faulty) as Arc<dyn Store>), &Namespace::EMPTY);
+    request.begin_read(&id, &EXCLUSIVE).expect("free");
+    assert_eq!(told(), [false]);
 }
 
 #[test]
@@ -440,6 +458,8 @@ struct Faulty {
     /// How many reads of a payload find it changed.
     restless: AtomicU32,
     everything_exists: bool,
+    /// Of each session that was acquired, whether its id was said to be drawn for it.
+    drawn: Mutex<Vec<bool>>,
 }
 
 impl Store for Faulty {
@@ -453,6 +473,7 @@ impl Store for Faulty {
         how: &Acquire<'_>,
         _finished: Option<Box<dyn Lease>>,
     ) -> Result<Box<dyn Lease>, StoreError> {
+        self.drawn.lock().expect("no panic").push(how.drawn);
         let lease = self.inner.acquire(key, how, None)?;
         let (damaged, restless) = (self.damaged.load(Ordering::Relaxed), self.restless.load(Ordering::Relaxed));
         Ok(if damaged || restless > 0 { Box::new(FaultyLease { lease, damaged, restless }) } else { lease })

@@ -21,7 +21,16 @@ const EXCLUSIVE: Acquire<'static> = in_mode(LockMode::Exclusive);
 const UNLOCKED: Acquire<'static> = in_mode(LockMode::None);
 
 const fn in_mode(mode: LockMode) -> Acquire<'static> {
-    Acquire { mode, wait: Duration::ZERO, lock_ttl: HOUR, max_waiters: 0, lifetime: HOUR, script: b"test", since: None }
+    Acquire {
+        mode,
+        wait: Duration::ZERO,
+        lock_ttl: HOUR,
+        max_waiters: 0,
+        lifetime: HOUR,
+        script: b"test",
+        since: None,
+        drawn: false,
+    }
 }
 
 fn object(store: &Arc<dyn Store>) -> Standalone {

@@ -25,6 +25,32 @@ pub struct Store {
     local: Mutex<Local>,
 }
 
+/// How a session is to be ended.
+pub(crate) struct Ending<'a> {
+    /// Token of the lease, empty where it has no lock.
+    pub(crate) token: &'a [u8],
+    /// The incarnation to end; empty: whichever there is.
+    pub(crate) incarnation: &'a [u8],
+    pub(crate) tombstone: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) nonce: Nonce,
+    /// The number under which the lease has reserved the session; empty where it has not, or where the session's id may be
+    /// known from before.
+    pub(crate) reservation: &'a [u8],
+}
+
+impl Ending<'_> {
+    /// The end of whichever session there is, without a lease, which nobody remembers.
+    const WHICHEVER: Self = Self {
+        token: b"",
+        incarnation: b"",
+        tombstone: Duration::ZERO,
+        grace: Duration::ZERO,
+        nonce: Nonce::NONE,
+        reservation: b"",
+    };
+}
+
 /// What belongs to one process.
 struct Local {
     /// Which one: see [`forks::count`].
@@ -71,21 +97,20 @@ impl Store {
     /// # Errors
     /// Failures of the server.
     pub fn destroy(&self, key: &Key, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
-        self.end(&self.names(key), b"", &[], tombstone, grace, Nonce::draw()?)
+        self.end(&self.names(key), &Ending { tombstone, grace, nonce: Nonce::draw()?, ..Ending::WHICHEVER })
     }
 
-    /// Ends the `incarnation` of a session, or (empty) whichever there is, and unlocks it.
-    pub(crate) fn end(
-        &self,
-        names: &Names,
-        token: &[u8],
-        incarnation: &[u8],
-        tombstone: Duration,
-        grace: Duration,
-        nonce: Nonce,
-    ) -> Result<bool, Error> {
-        let nonce = nonce.to_bytes();
-        let arguments = [bytes(token), bytes(incarnation), milliseconds(tombstone), milliseconds(grace), bytes(&nonce)];
+    /// Ends a session and unlocks it; `true` where there was one.
+    pub(crate) fn end(&self, names: &Names, ending: &Ending<'_>) -> Result<bool, Error> {
+        let nonce = ending.nonce.to_bytes();
+        let arguments = [
+            bytes(ending.token),
+            bytes(ending.incarnation),
+            milliseconds(ending.tombstone),
+            milliseconds(ending.grace),
+            bytes(&nonce),
+            bytes(ending.reservation),
+        ];
         let mut reply = self.run(Request::script(&DESTROY, names, &arguments))?;
         match reply.verdict {
             Verdict::Done => {

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | 0 | 4 | magic `CLK`, then the format, 1 |
 //! | 4 | 1 | 1 live, 2 retired: read until the key expires, never written |
-//! | 5 | 3 | zero: room for flags |
+//! | 5 | 1 | 1 where another request than the one that reserved the session has met it while it was unwritten, else 0 |
+//! | 6 | 2 | zero: room for flags |
 //! | 8 | 8 | incarnation: the server's clock in microseconds when this life began, above that of any remembered end |
 //! | 16 | 8 | version: rises with each commit |
 //! | 24 | 4 | creation, seconds since 1970 |

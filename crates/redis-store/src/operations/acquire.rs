@@ -51,6 +51,8 @@ pub struct Acquire<'a> {
     pub since: Option<Mark>,
     /// Whether a session that does not exist is reserved.
     pub reserve: bool,
+    /// Whether the id was drawn for this very request, so that nobody can have known it before: see [`Lease::destroy`].
+    pub drawn: bool,
 }
 
 impl Store {
@@ -81,6 +83,9 @@ impl Store {
             lease.found(header, value);
         }
         lease.stand(how.since, began, is_new, ended);
+        if how.drawn {
+            lease.was_drawn();
+        }
         self.count(Counter::Reads, 1);
         self.count(Counter::Creates, u64::from(is_new));
         Ok(Some(lease))
@@ -101,6 +106,7 @@ impl Store {
             script: b"",
             since: None,
             reserve: false,
+            drawn: false,
         };
         let call = Call::new(&how, &Token::NONE, Nonce::NONE);
         let mut reply = self.run(Request::script(&ACQUIRE, &names, &call.arguments()))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::core::counters::Counter;
-use crate::core::store::Store;
+use crate::core::store::{Ending, Store};
 use crate::core::token::{Nonce, Token};
 use crate::format::key::{Key, Names};
 use crate::format::record::{Commit, HEADER, Header, MAX_PAYLOAD, RecordInfo};
@@ -66,6 +66,8 @@ pub struct Lease {
     value: Vec<u8>,
     mark: Mark,
     is_new: bool,
+    /// This lease has reserved the session, under an id that nobody can have known before.
+    is_first: bool,
     /// The session was ended after this lease's request began: nothing will be written.
     ended: bool,
     finished: bool,
@@ -98,6 +100,7 @@ impl Lease {
             value: Vec::new(),
             mark: Mark { incarnation: 0, commit: 0, began: clock.0 },
             is_new: false,
+            is_first: false,
             ended: false,
             finished: false,
         }
@@ -126,6 +129,11 @@ impl Lease {
             }
             self.ended = since.incarnation != 0 && since.incarnation != self.header.incarnation;
         }
+    }
+
+    /// The session's id was drawn for this lease.
+    pub(crate) fn was_drawn(&mut self) {
+        self.is_first = self.is_new;
     }
 
     /// Makes a session that nobody has written one that began at `created`, in seconds since 1970; `false` where somebody
@@ -205,7 +213,8 @@ impl Lease {
         outcome
     }
 
-    /// Ends this incarnation of the session and unlocks; `true` where it lived.
+    /// Ends this incarnation of the session and unlocks; `true` where it lived. A session that this lease reserved under a
+    /// drawn id, and that nobody has written or met since, leaves no tombstone.
     ///
     /// # Errors
     /// [`Error::Forked`], and failures of the server.
@@ -220,7 +229,16 @@ impl Lease {
         }
         let nonce = self.nonce.next();
         let incarnation = self.header.incarnation.to_le_bytes();
-        let destroyed = self.store.end(&self.names, self.token.as_bytes(), &incarnation, tombstone, grace, nonce);
+        let reservation = self.header.nonce.to_le_bytes();
+        let ending = Ending {
+            token: self.token.as_bytes(),
+            incarnation: &incarnation,
+            tombstone,
+            grace,
+            nonce,
+            reservation: if self.is_first { &reservation } else { &[] },
+        };
+        let destroyed = self.store.end(&self.names, &ending);
         self.end_after(&destroyed);
         destroyed
     }

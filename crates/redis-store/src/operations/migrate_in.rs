@@ -64,6 +64,7 @@ impl Store {
             // Whatever was ended, and is remembered, was ended since.
             since: Some(Mark { incarnation: 0, commit: 0, began: 1 }),
             reserve: true,
+            drawn: false,
         };
         let mut lease = match self.acquire(key, &how) {
             Err(Error::LockTimeout { .. } | Error::HeldHere) => return Ok(Restore::Exists),

@@ -37,6 +37,7 @@ pub(crate) fn exclusive() -> Acquire<'static> {
         script: b"/srv/app/test.php",
         since: None,
         reserve: true,
+        drawn: false,
     }
 }
 

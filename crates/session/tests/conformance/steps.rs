@@ -18,6 +18,7 @@ pub(crate) const EXCLUSIVE: Acquire<'static> = Acquire {
     lifetime: LONG,
     script: b"/srv/conformance.php",
     since: None,
+    drawn: false,
 };
 
 pub(crate) const UNLOCKED: Acquire<'static> = Acquire { mode: LockMode::None, ..EXCLUSIVE };

@@ -46,9 +46,10 @@ impl Server {
         server
     }
 
-    /// The address of the server, as `session.save_path` names it.
+    /// The address of the server, as `session.save_path` names it, with times that a busy machine keeps.
     pub(crate) fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket().display())
+        let seconds = PATIENCE.as_secs();
+        format!("redis+unix://{}?connect_timeout={seconds}&timeout={seconds}", self.socket().display())
     }
 
     fn socket(&self) -> PathBuf {

@@ -18,6 +18,13 @@ local function leave()
     unlock()
 end
 
+-- Leaves a trace in a session that another request has reserved, for the end that the other request may make of it.
+local function meet(value)
+    if is_unwritten(value) and string.sub(value, 49, HEADER) ~= nonce and string.byte(value, MET + 1) == 0 then
+        redis.call('SETRANGE', SESSION, MET, '\1')
+    end
+end
+
 if not reserves and redis.call('EXISTS', SESSION) == 0 then
     leave()
     return { ABSENT, false, now }
@@ -46,6 +53,10 @@ if lock_ttl > 0 then
         end
         if attempt == ONLY then
             return { BUSY, held, now }
+        end
+        local awaited, foreign = header()
+        if awaited and not foreign then
+            meet(awaited)
         end
         if attempt == FIRST or not redis.call('LPOS', QUEUE, entry) then
             redis.call('RPUSH', QUEUE, entry)
@@ -77,6 +88,8 @@ if not value then
 elseif string.sub(value, 49, HEADER) == nonce and #value == HEADER then
     -- This call is the repetition of one whose answer was lost.
     created = 1
+else
+    meet(value)
 end
 if lock_ttl > 0 then
     redis.call('SET', LOCK, token .. packed(now) .. description, 'PX', lock_ttl)

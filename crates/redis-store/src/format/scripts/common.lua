@@ -7,6 +7,8 @@ local token = ARGV[1]
 -- Milliseconds that a waiter has to take the lock it was granted. Its next call is on the server already.
 local GRANT = 300
 local TOKEN, HEADER, MAGIC = 22, 56, 'CLK\1'
+-- Where a header says whether another request than the one that reserved the session has met it: see destroy.lua.
+local MET = 5
 
 -- The server's clock in microseconds.
 local function time()
@@ -25,6 +27,11 @@ end
 -- Whether what stands in the place of a session is anything else: of another type (an error), too short, not ours.
 local function is_foreign(value)
     return type(value) ~= 'string' or #value < HEADER or string.sub(value, 1, 4) ~= MAGIC
+end
+
+-- Whether a session, of which this is the beginning, is only reserved: live, and of version 0.
+local function is_unwritten(value)
+    return string.byte(value, 5) == 1 and number(value, 17) == 0
 end
 
 -- The beginning of the session, nil where there is none; and whether something foreign is there.

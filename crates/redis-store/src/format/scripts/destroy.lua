@@ -1,6 +1,8 @@
 -- Ends a session and unlocks it. Answers whether there was one.
--- ARGV: token, incarnation that is to be ended (empty: whichever), tombstone in ms, grace in ms, nonce.
+-- ARGV: token, incarnation that is to be ended (empty: whichever), tombstone in ms, grace in ms, nonce, number under which
+-- the lease has reserved the session (empty: it has not, or its id may be known from before).
 local incarnation, tombstone, grace, nonce = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local reservation = ARGV[6]
 local stored, foreign = header()
 if foreign then
     unlock()
@@ -18,6 +20,14 @@ if stored and not mine or retired and grace > 0 then
     unlock()
     return { DONE, 0 }
 end
+-- A tombstone is for other leases of the session. Where the id is new, nobody has written the session and no other request
+-- has met it or waits for it, there are none, and none can come: nothing needs to be remembered, or read for a while.
+if mine and reservation ~= '' and string.sub(stored, 49, HEADER) == reservation and string.byte(stored, MET + 1) == 0
+    and is_unwritten(stored) and not remembered and redis.call('EXISTS', QUEUE) == 0 then
+    redis.call('DEL', SESSION)
+    unlock()
+    return { DONE, 1 }
+end
 -- Later than all that began before, whatever the clocks of other servers said.
 local ended = math.max(time(), remembered and number(remembered, 1) or 0)
 if stored then
@@ -25,6 +35,9 @@ if stored then
 elseif incarnation ~= '' then
     ended = math.max(ended, number(incarnation, 1))
 end
+-- A session that its own lease reserved and that is gone without a tombstone was ended by a call whose answer was lost; or it
+-- vanished, and other leases may be left. Either way it lived, and its end is remembered.
+local lived = mine or not stored and not remembered and reservation ~= ''
 -- What needs no memory comes first: after it a server that is out of memory lets the rest pass, so that people can log
 -- out there too.
 if mine and grace > 0 then
@@ -35,7 +48,7 @@ else
     redis.call('DEL', SESSION)
 end
 if tombstone > 0 then
-    redis.call('SET', TOMBSTONE, packed(ended) .. nonce .. string.char(mine and 1 or 0), 'PX', tombstone)
+    redis.call('SET', TOMBSTONE, packed(ended) .. nonce .. string.char(lived and 1 or 0), 'PX', tombstone)
 end
 unlock()
-return { DONE, mine and 1 or 0 }
+return { DONE, lived and 1 or 0 }
