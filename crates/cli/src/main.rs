@@ -10,6 +10,7 @@
 //! | `selection` | which sessions are meant |
 //! | `php` | payloads taken apart to be shown |
 //! | `archive` | the file that `export` makes and `import` reads |
+//! | `room` | how long that file may become |
 //! | `escape`, `measures`, `terminal` | how things are written and printed |
 //! | `failure` | exit codes |
 //!
@@ -24,6 +25,7 @@ mod failure;
 mod measures;
 mod php;
 mod place;
+mod room;
 mod selection;
 mod terminal;
 

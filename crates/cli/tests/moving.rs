@@ -189,3 +189,33 @@ fn damaged_sessions_are_left_out_and_told() {
     assert_eq!((code, said.contains("1 damaged sessions were left out")), (5, true), "{said}");
     assert_eq!(succeeded(&there.import(&[])), "1 of 1 sessions were imported\n");
 }
+
+#[test]
+fn an_export_beyond_the_limit_of_file_sizes_is_refused_and_leaves_nothing() {
+    let (stage, there) = (Stage::new(), Elsewhere::new());
+    for i in 0..100 {
+        // What does not get smaller by being packed.
+        let mut random = i as u64 + 1;
+        let noise = std::iter::repeat_with(|| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 56) as u8
+        });
+        stage.put(&format!("id{i}"), &noise.take(2000).collect::<Vec<u8>>());
+    }
+    let limited = |file: &str, redirected: &Path| {
+        // In blocks of 512 or of 1024 bytes.
+        let script = "ulimit -f 60 && exec \"$1\" export \"$2\" \"$3\" >>\"$4\"";
+        let arguments = ["-c", script, "sh", env!("CARGO_BIN_EXE_cloakroom"), stage.path(), file, text(redirected)];
+        std::process::Command::new("sh").args(arguments).output().expect("it runs")
+    };
+    let (code, said) = failed(&limited(text(&there.file()), Path::new("/dev/null")));
+    assert!(code == 1 && said.contains("LimitFSIZE="), "{code} {said}");
+    assert!(!there.file().exists(), "half an export is none");
+    let (code, said) = failed(&limited("-", &there.file()));
+    assert!(code == 1 && said.contains("LimitFSIZE="), "{code} {said}");
+    // A pipe has no length.
+    let script = "ulimit -f 60 && \"$1\" export \"$2\" - | wc -c";
+    let arguments = ["-c", script, "sh", env!("CARGO_BIN_EXE_cloakroom"), stage.path()];
+    let said = succeeded(&std::process::Command::new("sh").args(arguments).output().expect("it runs"));
+    assert!(said.trim().parse::<u64>().expect("a count") > 190_000, "{said}");
+}

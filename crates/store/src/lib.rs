@@ -13,6 +13,7 @@
 //! | | `region` | the mapping; the only code that turns offsets into memory |
 //! | | `store_file` | where the file may lie, who may own it, making and allocating it |
 //! | | `file_system` | which file systems can hold a store |
+//! | | `limits` | how long a file this process may make, how much it may map |
 //! | | `byte_lock` | locks on bytes of the file: the proof of life |
 //! | | `process` | telling a process from its forked children |
 //! | | `error` | what can go wrong |

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::archive::Writer;
 use crate::arguments::Place;
 use crate::failure::{Code, Refusal};
+use crate::room::Roomy;
 use crate::selection::now;
 use crate::terminal::{print, print_json, progress};
 
@@ -34,10 +35,11 @@ pub(super) fn run(place: &Place, file: &Path, force: bool, as_json: bool) -> Res
         if std::io::stdout().is_terminal() {
             return Err(Refusal::Usage("an export is not for a terminal: name a file".to_owned()).into());
         }
-        write(inventory, std::io::stdout().lock(), total)?
+        write(inventory, Roomy::new(std::io::stdout().lock())?, total)?
     } else {
         let made = make(file, force)?;
-        let written = write(inventory, &made, total).and_then(|tally| Ok(made.sync_all().map(|()| tally)?));
+        let written = Roomy::new(&made).map_err(Into::into).and_then(|out| write(inventory, out, total));
+        let written = written.and_then(|tally| Ok(made.sync_all().map(|()| tally)?));
         if written.is_err() {
             // Half an export is none.
             let _ = std::fs::remove_file(file);

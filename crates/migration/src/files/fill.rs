@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{self, FallocateFlags, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 use super::Files;
 use crate::Error;
@@ -78,6 +79,10 @@ impl Files {
 /// Replaces what `file` holds. The room is taken first, so that a full disk costs nothing.
 fn write(mut file: &File, payload: &[u8]) -> Result<(), Errno> {
     let length = payload.len() as u64;
+    // The kernel answers whoever goes beyond the limit with a signal that ends the process.
+    if getrlimit(Resource::Fsize).current.is_some_and(|limit| limit < length) {
+        return Err(Errno::FBIG);
+    }
     if length > 0 {
         match fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, length) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}

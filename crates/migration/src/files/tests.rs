@@ -394,3 +394,31 @@ fn empty_files_are_left_once_and_filled_in_place() {
     flock(&holder, FlockOperation::LockExclusive).expect("locked");
     assert!(matches!(files.fill(b"abc", b"x", used, NO_WAIT), Err(Error::Busy { .. })));
 }
+
+/// The limit is the process's: the test runs itself once more in a process of its own.
+#[test]
+fn a_session_beyond_the_limit_of_file_sizes_is_refused_and_the_process_lives() {
+    const NAME: &str = "files::tests::a_session_beyond_the_limit_of_file_sizes_is_refused_and_the_process_lives";
+    const INSIDE: &str = "CLOAKROOM_TEST_FILE_LIMIT";
+    let dir = tempfile::tempdir().expect("a directory");
+    if std::env::var_os(INSIDE).is_none() {
+        let mut again = std::process::Command::new(std::env::current_exe().expect("this test"));
+        let output = again.args(["--exact", NAME, "--nocapture"]).env(INSIDE, "1").output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{} {said}", output.status);
+        return;
+    }
+    let files = at(dir.path());
+    let path = put(dir.path(), "abc", b"before");
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+    rustix::process::setrlimit(
+        rustix::process::Resource::Fsize,
+        rustix::process::Rlimit { current: Some(4096), maximum: limit.maximum },
+    )
+    .expect("lowered");
+    let fill = |payload: &[u8]| files.fill(b"abc", payload, SystemTime::now(), NO_WAIT);
+    let error = fill(&[b'x'; 5000]).expect_err("refused");
+    assert!(matches!(&error, Error::Unavailable { .. }) && error.to_string().contains("too large"), "{error}");
+    assert_eq!(std::fs::read(&path).expect("read"), b"before");
+    assert_eq!(fill(&[b'x'; 4096]).expect("filled"), Filled::Written);
+}

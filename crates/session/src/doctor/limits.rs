@@ -9,6 +9,9 @@ use super::{Finding, size};
 /// Descriptors that a worker needs besides those of the application.
 const DESCRIPTORS: u64 = 64;
 
+/// Bytes that the store's file is longer than cloakroom.size, at most: tables in front, most of which take no room.
+const TABLES: u64 = 24 << 20;
+
 /// Examines the limits of this process for a store at `place`.
 #[must_use]
 pub fn examine(place: &Place<'_>) -> Vec<Finding> {
@@ -33,7 +36,7 @@ fn judge(limit: u64, allowed: impl Fn(Resource) -> Option<u64>) -> Vec<Finding> 
         ),
         (
             Resource::Fsize,
-            limit,
+            limit.saturating_add(TABLES),
             "no file of this process may be larger than",
             "raise the limit of file sizes (systemd: LimitFSIZE=, shell: ulimit -f) above cloakroom.size",
         ),

@@ -125,7 +125,7 @@ impl Store {
         let map = self.region.map();
         store_file::copy_data(self.file.file.as_fd(), copy)?;
         let chunks = u64::from(self.chunks(map)) * CHUNK;
-        let fallocate = |at, len| rustix::fs::fallocate(copy, rustix::fs::FallocateFlags::empty(), at, len);
+        let fallocate = |at, len| store_file::allocate_in(copy, at, len);
         if chunks > 0 {
             fallocate(CHUNKS_AT, chunks)?;
         }

@@ -13,6 +13,7 @@ use crate::core::store::Store;
 use crate::file::byte_lock::{self, Byte};
 use crate::file::error::Error;
 use crate::file::layout::{CHUNK, SHARD_SIZE, TABLE_AT, file_len, header};
+use crate::file::limits;
 use crate::file::region::Map;
 use crate::file::store_file::chunks_for;
 use crate::file::words::Owner;
@@ -145,9 +146,7 @@ impl Store {
             match done {
                 Ok(()) => break more,
                 Err(_) if step > 1 => step /= 2,
-                Err(source) if matches!(source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => {
-                    return Err(Error::NoSpace { used: self.fixed_bytes(map) + u64::from(chunks) * CHUNK });
-                }
+                Err(source) if is_no_space(&source) => return Err(self.no_space(map)),
                 Err(source) => return Err(Error::Io { what: "grow the store", source }),
             }
         };
@@ -155,6 +154,16 @@ impl Store {
         self.warn_when_filling(map, more, limit);
         self.map()?;
         Ok(true)
+    }
+
+    /// Why the file cannot grow, where `cloakroom.size` lets it.
+    pub(crate) fn no_space(&self, map: Map<'_>) -> Error {
+        let chunks = self.chunks(map);
+        let used = self.fixed_bytes(map) + u64::from(chunks) * CHUNK;
+        match limits::longest_file() {
+            Some(limit) if limit < file_len(chunks + 1) => Error::FileLimit { used, limit },
+            _ => Error::NoSpace { used },
+        }
     }
 
     /// Notes once a capacity that four fifths of it are taken.
@@ -170,4 +179,10 @@ impl Store {
             ));
         }
     }
+}
+
+/// Whether a file could not be made longer for want of room, and not for a failure.
+fn is_no_space(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

@@ -56,6 +56,16 @@ pub enum Error {
         /// Bytes the file takes.
         used: u64,
     },
+    /// This process may not make the file as long as it would have to be.
+    #[error(
+        "the store cannot grow beyond {used} bytes: this process may make no file longer than {limit} (systemd: LimitFSIZE=, shell: ulimit -f)"
+    )]
+    FileLimit {
+        /// Bytes the file takes.
+        used: u64,
+        /// RLIMIT_FSIZE.
+        limit: u64,
+    },
     /// The payload is larger than 16 MiB.
     #[error("{0} bytes are more than a session may have")]
     TooLarge(usize),

@@ -4,6 +4,7 @@ pub(crate) mod byte_lock;
 pub(crate) mod error;
 pub(crate) mod file_system;
 pub(crate) mod layout;
+pub(crate) mod limits;
 pub(crate) mod process;
 pub(crate) mod region;
 pub(crate) mod store_file;

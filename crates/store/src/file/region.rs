@@ -5,6 +5,15 @@
 //! a hole or end early: callers touch only what the header says is allocated, and growth allocates before it says so.
 //! What lies in the mapping is changed by other processes at any time: words are read through atomics, bytes are
 //! copied out before they are looked at, and nothing read is trusted before it was checked.
+//!
+//! What the accesses rely on: a word of the header, of an owner slot, a shard, a table, a directory, an index bucket or a node is
+//! accessed as an atomic of one width, always the same, for as long as its chunk is what it is. Units of data chunks, and
+//! chunks that change their use, are another matter: what is a block's header now was a payload's bytes before, and who
+//! follows a stale reference without a lock may load a word, or [`Map::prefault`] it, while another process or thread
+//! copies bytes there. The memory model of the language knows neither those processes nor that mixture. What is relied upon
+//! then is the processor: an aligned load gives some bytes, a compare-and-swap that writes what it found loses no other
+//! write, as it is one step for all processors, and neither traps. What such a load gives is checked before it is used:
+//! against the chunk's state, the head of the node that led there, the checksum.
 
 use std::fs::File;
 use std::marker::PhantomData;
@@ -19,6 +28,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use crate::file::file_system::{FileSystem, Fitness};
 use crate::file::layout::{CHUNK, CHUNKS_AT};
+use crate::file::limits;
 
 #[derive(Debug)]
 struct Mapping {
@@ -50,8 +60,8 @@ pub(crate) struct Region {
     in_memory: bool,
 }
 
-// SAFETY: the raw pointers are to mappings and boxes that live as long as the region; all mutation is behind the
-// mutex, `current` is atomic.
+// SAFETY: the raw pointers are to boxes that live as long as the region and are not changed once they are in it, and to
+// mappings that any thread may access; the list is behind the mutex, `current` is atomic.
 unsafe impl Send for Region {}
 // SAFETY: as above.
 unsafe impl Sync for Region {}
@@ -76,7 +86,8 @@ impl Region {
         let file = own.as_ref().unwrap_or(file);
         // SAFETY: a fresh address range chosen by the kernel; no Rust object lives there.
         let base =
-            unsafe { mmap(std::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, file, 0)? };
+            unsafe { mmap(std::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, file, 0) }
+                .map_err(|e| limits::explain_mapping(len, e.into()))?;
         let base = NonNull::new(base.cast::<u8>()).ok_or(std::io::ErrorKind::OutOfMemory)?;
         if !in_memory {
             // Reading ahead would fill the page cache with folios of up to megabytes, and ext4 goes through all blocks of
@@ -100,7 +111,8 @@ impl Region {
 
     /// The longest mapping.
     pub(crate) fn map(&self) -> Map<'_> {
-        // SAFETY: `current` always points to a box owned by `all`, which is freed only in drop.
+        // SAFETY: `current` always points to a box owned by `all`, which nobody changes and which is freed only in drop. The
+        // acquiring load pairs with the releasing store in `extend`.
         let mapping = unsafe { &*self.current.load(Ordering::Acquire) };
         Map { base: mapping.base, len: mapping.len, region: PhantomData }
     }
@@ -111,7 +123,7 @@ impl Drop for Region {
         for mapping in self.all.get_mut().drain(..) {
             // SAFETY: made by Box::into_raw in map_file, dropped once; no Map outlives the region.
             let mapping = unsafe { Box::from_raw(mapping) };
-            // SAFETY: the very range that mmap returned.
+            // SAFETY: the very range that mmap returned; what was made of it borrows the region, which is being dropped.
             let _ = unsafe { munmap(mapping.base.as_ptr().cast(), mapping.len as usize) };
         }
     }
@@ -151,7 +163,7 @@ impl<'a> Map<'a> {
         if !offset.is_multiple_of(align) || offset.checked_add(bytes).is_none_or(|end| end > self.len) {
             outside(offset, self.len);
         }
-        // SAFETY: inside the mapping, as just checked.
+        // SAFETY: inside the mapping, as just checked, which is one allocation of the kernel's and shorter than isize::MAX.
         unsafe { self.base.as_ptr().add(offset as usize) }
     }
 
@@ -164,14 +176,15 @@ impl<'a> Map<'a> {
     /// The 32-bit word at `offset`.
     #[inline]
     pub(crate) fn u32(self, offset: u64) -> &'a AtomicU32 {
-        // SAFETY: in bounds and aligned; the mapping outlives 'a; all processes access it atomically.
+        // SAFETY: in bounds and aligned, as the mapping begins with a page; the mapping outlives 'a. Others access the word
+        // as an atomic of this width, save for what the module's documentation says of data chunks.
         unsafe { AtomicU32::from_ptr(self.at(offset, 4, 4).cast()) }
     }
 
     /// The 64-bit word at `offset`.
     #[inline]
     pub(crate) fn u64(self, offset: u64) -> &'a AtomicU64 {
-        // SAFETY: in bounds and aligned; the mapping outlives 'a; all processes access it atomically.
+        // SAFETY: as for `u32`, with this width.
         unsafe { AtomicU64::from_ptr(self.at(offset, 8, 8).cast()) }
     }
 
@@ -180,8 +193,9 @@ impl<'a> Map<'a> {
     #[inline]
     pub(crate) fn read(self, offset: u64, out: &mut [u8]) {
         let from = self.at(offset, out.len() as u64, 1);
-        // SAFETY: the source is mapped for out.len() bytes and does not overlap `out`, which is ordinary memory.
-        // Another process may write the source meanwhile; the bytes are plain data and validated afterwards.
+        // SAFETY: the source is mapped for out.len() bytes and does not overlap `out`, which is ordinary memory, not the
+        // mapping's. Another process or thread may write the source meanwhile: what is relied upon is that a copy then gives
+        // some bytes, of which any are a valid u8, and they are validated afterwards.
         unsafe { std::ptr::copy_nonoverlapping(from, out.as_mut_ptr(), out.len()) };
         fence(Ordering::Acquire);
     }
@@ -190,8 +204,9 @@ impl<'a> Map<'a> {
     #[inline]
     pub(crate) fn write(self, offset: u64, bytes: &[u8]) {
         let to = self.at(offset, bytes.len() as u64, 1);
-        // SAFETY: the target is mapped for bytes.len() bytes and does not overlap `bytes`. Readers that still look
-        // at an older use of the range discard what they read.
+        // SAFETY: the target is mapped for bytes.len() bytes and does not overlap `bytes`, which is ordinary memory. Nobody
+        // else writes there, as the caller owns the range. Readers that still look at an older use of it discard what
+        // they read.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
     }
 
@@ -200,7 +215,8 @@ impl<'a> Map<'a> {
     pub(crate) fn fetch(self, offset: u64) {
         let at = self.at(offset, 1, 1);
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint to the processor, which reads nothing that a program could see; processors without it do nothing.
+        // SAFETY: a hint to the processor, which reads nothing that a program could see and never faults; processors without
+        // it do nothing.
         unsafe {
             use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
             _mm_prefetch::<_MM_HINT_ET0>(at.cast());
@@ -209,25 +225,34 @@ impl<'a> Map<'a> {
         let _ = at;
     }
 
-    /// Has the page of the 64-bit word at `offset` mapped for writing. Where a page was not met before, that takes half as long
+    /// Has the page of the 32-bit word at `offset` mapped for writing. Where a page was not met before, that takes half as long
     /// as reading it: a fault on a read maps the pages around it, too, of which a process that looks at sessions here and
     /// there has no use. Changes nothing, and costs some nanoseconds where the page is mapped.
+    ///
+    /// The word is one that all others access with this width, too, or a payload's bytes: see the module's documentation.
     pub(crate) fn prefault(self, offset: u64) {
         // A comparison that fails writes what is there, in one step; one that succeeds writes zero over zero.
+        let _ = self.u32(offset).compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// [`Map::prefault`] for the page of a 64-bit word.
+    pub(crate) fn prefault_wide(self, offset: u64) {
         let _ = self.u64(offset).compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Has the pages of a range mapped for writing in one system call instead of a fault each.
     pub(crate) fn prefault_all(self, offset: u64, bytes: u64) {
         let at = self.at(offset, bytes, 4096);
-        // SAFETY: mapped for `bytes` bytes, as `at` checked; the call writes nothing. Kernels before 5.14 refuse it.
+        // SAFETY: mapped for `bytes` bytes, as `at` checked; the call changes no byte and no mapping. Kernels before 5.14
+        // refuse it.
         let _ = unsafe { madvise(at.cast(), bytes as usize, Advice::LinuxPopulateWrite) };
     }
 
     /// Fills a range that the caller owns with zeros.
     pub(crate) fn zero(self, offset: u64, bytes: u64) {
         let to = self.at(offset, bytes, 1);
-        // SAFETY: mapped for `bytes` bytes, as `at` checked.
+        // SAFETY: mapped for `bytes` bytes, as `at` checked; nobody else writes there, as the caller owns the range, and who
+        // still reads an older use of it discards what it reads.
         unsafe { std::ptr::write_bytes(to, 0, bytes as usize) };
     }
 }
@@ -244,7 +269,7 @@ impl<'a, const N: u64> Window<'a, N> {
     #[inline(always)]
     pub(crate) fn part<const M: u64>(self, offset: u64) -> Window<'a, M> {
         assert!(offset.is_multiple_of(8) && M <= N && offset <= N - M);
-        // SAFETY: inside the window, which is mapped for 'a.
+        // SAFETY: inside the window, as just asserted, which is mapped for 'a.
         Window { base: unsafe { self.base.add(offset as usize) }, region: PhantomData }
     }
 
@@ -252,7 +277,7 @@ impl<'a, const N: u64> Window<'a, N> {
     #[inline(always)]
     pub(crate) fn u32(self, offset: u64) -> &'a AtomicU32 {
         assert!(offset.is_multiple_of(4) && offset < N && N - offset >= 4);
-        // SAFETY: inside the window, which is mapped for 'a, and aligned; all processes access it atomically.
+        // SAFETY: inside the window, which is mapped for 'a and aligned to 8; for the rest as for `Map::u32`.
         unsafe { AtomicU32::from_ptr(self.base.add(offset as usize).cast()) }
     }
 
@@ -260,7 +285,7 @@ impl<'a, const N: u64> Window<'a, N> {
     #[inline(always)]
     pub(crate) fn u64(self, offset: u64) -> &'a AtomicU64 {
         assert!(offset.is_multiple_of(8) && offset < N && N - offset >= 8);
-        // SAFETY: inside the window, which is mapped for 'a, and aligned; all processes access it atomically.
+        // SAFETY: inside the window, which is mapped for 'a and aligned to 8; for the rest as for `Map::u32`.
         unsafe { AtomicU64::from_ptr(self.base.add(offset as usize).cast()) }
     }
 }
@@ -277,8 +302,12 @@ mod tests {
         let file = File::options().read(true).write(true).open(&path).expect("the file");
         let region = Region::new(&file, &path, 8192).expect("a mapping");
         region.map().u64(4096).store(0, Ordering::Relaxed);
-        for at in [0, 4096, 8184] {
+        // Each word alone, with the width that it has.
+        for at in [0, 4096, 4100, 8188] {
             region.map().prefault(at);
+        }
+        for at in [0, 4096, 8184] {
+            region.map().prefault_wide(at);
         }
         region.map().prefault_all(0, 8192);
         let mut expected = vec![7; 8192];

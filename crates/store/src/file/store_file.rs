@@ -21,6 +21,7 @@ use crate::file::layout::{
     CHUNKS_AT, FORMAT, HEADER_SIZE, MAGIC, MAX_SHARDS, SHARD_SIZE, SHARDS_AT, SLOTS_AT, directory_page, fingerprint,
     header,
 };
+use crate::file::limits;
 use crate::file::process::ProcessFile;
 
 /// Magic of a store that is being made; a process that dies meanwhile leaves it.
@@ -214,6 +215,7 @@ impl StoreFile {
 
         let mut page = [0u8; HEADER_SIZE as usize];
         put(&mut page, header::MAGIC, &MAKING.to_le_bytes());
+        limits::allow_length(CHUNKS_AT).map_err(no_space)?;
         self.write_header(&page)?;
         ftruncate(&*self.file, HEADER_SIZE).map_err(|e| no_space(e.into()))?;
         ftruncate(&*self.file, CHUNKS_AT).map_err(|e| no_space(e.into()))?;
@@ -258,6 +260,9 @@ impl StoreFile {
     /// cannot do it is an error. After a failure nothing beyond the old end is left allocated.
     pub(crate) fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         let before = fstat(&*self.file)?.st_size;
+        if offset + len > before as u64 {
+            limits::allow_length(offset + len)?;
+        }
         loop {
             match fallocate(self.file.as_fd(), FallocateFlags::empty(), offset, len) {
                 Ok(()) => return Ok(()),
@@ -287,10 +292,12 @@ impl StoreFile {
 
 /// Copies what is not a hole to an empty file, and gives it the same length.
 pub(crate) fn copy_data(from: BorrowedFd<'_>, to: &OwnedFd) -> io::Result<()> {
-    ftruncate(to, fstat(from)?.st_size as u64)?;
+    let length = fstat(from)?.st_size as u64;
+    limits::allow_length(length)?;
+    ftruncate(to, length)?;
     let mut buffer = vec![0; 1 << 20];
     let mut at = 0;
-    while let Ok(data) = seek(from, SeekFrom::Data(at)) {
+    while let Some(data) = next_data(from, at)? {
         let end = seek(from, SeekFrom::Hole(data))?;
         if end > data {
             // Whole pages, as the kernel reports them: nothing that is allocated at the front stays a hole.
@@ -309,6 +316,22 @@ pub(crate) fn copy_data(from: BorrowedFd<'_>, to: &OwnedFd) -> io::Result<()> {
         at = end;
     }
     Ok(())
+}
+
+/// Allocates the range in a file that is being made, which may make it longer.
+pub(crate) fn allocate_in(file: &OwnedFd, at: u64, len: u64) -> io::Result<()> {
+    limits::allow_length(at + len)?;
+    Ok(fallocate(file, FallocateFlags::empty(), at, len)?)
+}
+
+/// Where what is not a hole begins at or after `at`; `None` where only a hole is left. Any other answer than that is a
+/// failure: what it hides may be all sessions.
+fn next_data(file: BorrowedFd<'_>, at: u64) -> io::Result<Option<u64>> {
+    match seek(file, SeekFrom::Data(at)) {
+        Ok(data) => Ok(Some(data)),
+        Err(rustix::io::Errno::NXIO) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// Writes all of `bytes` at `at`.

@@ -221,7 +221,7 @@ impl Store {
                     Ok(true) => {}
                     Ok(false) => tried.reach = Reach::OtherShards,
                     // Room may be left inside the file; if not, the error is told then.
-                    Err(Error::NoSpace { .. }) => tried.reach = Reach::OtherShards,
+                    Err(Error::NoSpace { .. } | Error::FileLimit { .. }) => tried.reach = Reach::OtherShards,
                     Err(e) => return Err(e),
                 }
             }

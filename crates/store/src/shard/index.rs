@@ -128,11 +128,11 @@ impl Store {
     pub(crate) fn prefault_index(&self, map: Map<'_>, shard: u32, key: &Key, alone: bool, mut found: impl FnMut(Ref)) {
         if alone {
             let depth = Shard::new(map, shard).word(shard::DEPTH).load(Ordering::Acquire).min(MAX_DEPTH);
-            map.prefault(self.directory_entry(map, shard, tag(key) & ((1 << depth) - 1)) & !7);
+            map.prefault(self.directory_entry(map, shard, tag(key) & ((1 << depth) - 1)));
         }
         let Some(bucket) = self.bucket(map, shard, tag(key)) else { return };
         if alone {
-            map.prefault(offset(bucket));
+            map.prefault_wide(offset(bucket));
         }
         for line in probe(home(key)) {
             let mut has_empty = false;

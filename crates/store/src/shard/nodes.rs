@@ -24,10 +24,10 @@ pub(crate) fn nth_node(chunk: u32, i: u32) -> Ref {
 impl<'a> ShardGuard<'a> {
     /// The error for a store that has no room left.
     pub(crate) fn full(&self) -> Error {
-        let used = self.store.fixed_bytes(self.map) + u64::from(self.store.chunks(self.map)) * CHUNK;
         if self.store.can_grow(self.map) {
-            return Error::NoSpace { used };
+            return self.store.no_space(self.map);
         }
+        let used = self.store.fixed_bytes(self.map) + u64::from(self.store.chunks(self.map)) * CHUNK;
         Error::Full { used, capacity: self.map.u64(header::CAPACITY).load(Ordering::Relaxed) }
     }
 

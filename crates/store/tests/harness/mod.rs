@@ -1,10 +1,11 @@
 //! What the crash tests share: running cases and telling how they went, seeds, temporary directories, and sessions
 //! with known content. Processes are in [`process`], single steps in [`tracer`], copies of store files in [`image`], a
-//! disk to fill in [`small_disk`].
+//! disk to fill in [`small_disk`], system calls that fail in [`refusing`].
 #![allow(dead_code, reason = "each test binary uses another part of it")]
 
 pub(crate) mod image;
 pub(crate) mod process;
+pub(crate) mod refusing;
 pub(crate) mod small_disk;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod tracer;
