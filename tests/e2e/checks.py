@@ -31,7 +31,7 @@ def expect(holds, what):
         raise Failed(what)
 
 
-def wait_for(condition, what, seconds=10.0):
+def wait_for(condition, what, seconds=30.0):
     """Answers the first true value of `condition()`; fails when there is none within the time."""
     deadline = time.monotonic() + seconds
     while True:

@@ -41,16 +41,16 @@ tells() {
         sh "$part" "$text"
 }
 
-# Repeats a command until it succeeds, for 20 seconds at most.
+# Repeats a command until it succeeds, for a minute at most.
 wait_until() {
     local _
-    for _ in {1..200}; do
+    for _ in {1..600}; do
         if "$@" >/dev/null 2>&1; then
             return 0
         fi
         sleep 0.1
     done
-    echo "not within 20 seconds: $*" >&2
+    echo "not within a minute: $*" >&2
     return 1
 }
 
