@@ -1,7 +1,7 @@
 //! Sessions that php-memcached itself wrote on real servers: found, held under its own lock, read, ended; and what happens
 //! where they cannot be.
 
-mod old_handler;
+mod rig;
 #[path = "../../redis-store/tests/servers/mod.rs"]
 mod servers;
 
@@ -14,15 +14,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use cloakroom_migration::{Error, Held, Source, parse};
-use old_handler::OldHandler;
+use cloakroom_migration::{Error, Source};
+use rig::old_handler::OldHandler;
+use rig::{
+    LIFETIME, LONG, assert_busy, check_exclusion, check_keeping_off, check_waiting, destroy, has, hold, payload,
+    refused,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use servers::process::spawn_for_life;
 use servers::{free_port, wait_for};
 
-const LIFETIME: Duration = Duration::from_secs(1440);
-/// Longer than anything here waits.
-const LONG: Duration = Duration::from_secs(20);
 /// Locking with patience: php-memcached by itself gives up after 750 ms.
 const LOCKING: &[&str] =
     &["memcached.sess_lock_retries=1000", "memcached.sess_lock_wait_min=10", "memcached.sess_lock_wait_max=10"];
@@ -70,6 +71,16 @@ impl Server {
         line.trim_end().to_owned()
     }
 
+    /// One of the figures that it counts.
+    fn figure(&self, name: &str) -> u64 {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        connection.write_all(b"stats\r\nquit\r\n").expect("it reads");
+        let mut stats = String::new();
+        connection.read_to_string(&mut stats).expect("it answers");
+        let figure = stats.lines().find_map(|line| line.strip_prefix("STAT ")?.strip_prefix(name)?.trim().parse().ok());
+        figure.expect("it counts this")
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process");
         kill_process(pid, signal).expect("a signal to a child");
@@ -102,50 +113,32 @@ fn php_memcached(path: &str, settings: &[&str]) -> OldHandler {
     OldHandler::new("memcached", path, &["igbinary", "msgpack", "memcached"], settings)
 }
 
-/// Patient, where the path says nothing: on a busy machine a server may be kept waiting longer than visitors should be.
 fn source(path: &str) -> Arc<dyn Source> {
-    let patience = match (path.contains("timeout="), path.contains('?')) {
-        (true, _) => "",
-        (false, true) => "&timeout=20",
-        (false, false) => "?timeout=20",
-    };
-    parse(format!("memcached:{path}{patience}").as_bytes(), None).expect("a path")
-}
-
-fn hold(source: &dyn Source, id: &str, wait: Duration) -> Option<Box<dyn Held>> {
-    source.hold(id.as_bytes(), wait, LIFETIME).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The error of what has to fail.
-fn refused<T>(outcome: Result<T, Error>) -> Error {
-    match outcome {
-        Ok(_) => panic!("it did not fail"),
-        Err(error) => error,
-    }
+    rig::source("memcached", path, "timeout=20")
 }
 
 /// Writes sessions as `handler` does, reads and ends them.
 fn check(handler: &OldHandler, source: &dyn Source) {
     let long = "a".repeat(200);
     for id in ["first", &long] {
-        assert!(!source.has(id.as_bytes(), LIFETIME).expect("asked"));
-        assert!(hold(source, id, LONG).is_none());
+        assert!(!has(source, id));
+        assert!(hold(source, id).is_none());
         handler.request(id, 0);
         handler.request(id, 0);
-        assert!(source.has(id.as_bytes(), LIFETIME).expect("asked"));
-        let held = hold(source, id, LONG).expect("a session");
+        assert!(has(source, id));
+        let held = hold(source, id).expect("a session");
         assert_eq!(held.payload(), b"n|i:2;");
         let age = SystemTime::now().duration_since(held.used().expect("a time")).expect("a time in the past");
         assert!(age < LONG, "used {age:?} ago");
         drop(held);
         // It is left as it is, and free. A long one is not compressed.
         handler.request(id, 100_000);
-        let payload = hold(source, id, LONG).expect("a session").payload().to_vec();
+        let payload = payload(source, id);
         assert!(payload.starts_with(b"n|i:3;text|s:100000:\"aaaa") && payload.len() > 100_000);
         assert_eq!(source.peek(id.as_bytes(), LIFETIME).expect("read"), Some(payload));
-        assert!(source.destroy(id.as_bytes()).expect("ended"));
-        assert!(!source.destroy(id.as_bytes()).expect("ended"));
-        assert!(hold(source, id, LONG).is_none());
+        assert!(destroy(source, id));
+        assert!(!destroy(source, id));
+        assert!(hold(source, id).is_none());
     }
 }
 
@@ -192,17 +185,17 @@ fn sessions_and_their_locks_are_found_on_any_of_several_servers() {
     assert_eq!(counts.iter().sum::<usize>(), ids.len());
     assert!(counts.iter().all(|count| *count < ids.len()), "{counts:?}");
     for id in &ids {
-        assert_eq!(hold(&*source, id, LONG).expect("a session").payload(), b"n|i:1;");
+        assert_eq!(payload(&*source, id), b"n|i:1;");
     }
     // Wherever php-memcached has the lock, it is met.
     for id in ids.iter().take(5) {
         let request = handler.open(id);
-        assert!(matches!(refused(source.hold(id.as_bytes(), Duration::ZERO, LIFETIME)), Error::Busy { .. }));
+        assert_busy(&*source, id);
         request.end();
-        assert_eq!(hold(&*source, id, LONG).expect("a session").payload(), b"n|i:2;");
+        assert_eq!(payload(&*source, id), b"n|i:2;");
     }
     for id in &ids {
-        assert!(source.destroy(id.as_bytes()).expect("ended"));
+        assert!(destroy(&*source, id));
     }
     assert_eq!(servers.each_ref().map(on), [0; 3]);
 }
@@ -210,55 +203,25 @@ fn sessions_and_their_locks_are_found_on_any_of_several_servers() {
 #[test]
 fn a_request_of_php_memcached_is_waited_for_and_what_it_wrote_is_read() {
     let server = Server::start(&[]);
-    let (handler, source) = (php_memcached(&server.path(), LOCKING), source(&server.path()));
-    handler.request("id", 0);
-    let request = handler.open("id");
-    assert!(matches!(refused(source.hold(b"id", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
-    let busy = refused(source.hold(b"id", Duration::from_millis(200), LIFETIME));
-    assert!(matches!(busy, Error::Busy { waited, .. } if waited >= Duration::from_millis(200)), "{busy}");
-    assert_eq!(source.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
-    assert!(source.has(b"id", LIFETIME).expect("asked"));
-    thread::scope(|scope| {
-        let waiter = scope.spawn(|| hold(&*source, "id", LONG).expect("a session").payload().to_vec());
-        request.end();
-        assert_eq!(waiter.join().expect("it waited"), b"n|i:2;");
-    });
-    // One that it is about to write for the first time.
-    let request = handler.open("new");
-    assert!(!source.has(b"new", LIFETIME).expect("asked"));
-    assert!(matches!(refused(source.hold(b"new", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
-    request.end();
-    assert_eq!(hold(&*source, "new", LONG).expect("a session").payload(), b"n|i:1;");
+    check_waiting(&php_memcached(&server.path(), LOCKING), &*source(&server.path()));
 }
 
 #[test]
 fn what_is_held_keeps_php_memcached_off() {
     let server = Server::start(&[]);
-    let (handler, source) = (php_memcached(&server.path(), LOCKING), source(&server.path()));
-    handler.request("id", 0);
-    let held = hold(&*source, "id", LONG).expect("a session");
-    let left = server.ask("mg memc.sess.key.lock.id t\r\n");
-    let seconds = left.strip_prefix("HD t").and_then(|left| left.parse::<i64>().ok());
-    assert!(seconds.is_some_and(|seconds| (1..=30).contains(&seconds)), "the lock expires: {left}");
-    let writes = || {
-        let mut connection = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
-        connection.write_all(b"stats\r\nquit\r\n").expect("it reads");
-        let mut stats = String::new();
-        connection.read_to_string(&mut stats).expect("it answers");
-        let writes = stats.lines().find_map(|line| line.strip_prefix("STAT cmd_set ")?.parse::<u64>().ok());
-        writes.expect("it counts writes")
+    let check_lock = || {
+        let left = server.ask("mg memc.sess.key.lock.id t\r\n");
+        let seconds = left.strip_prefix("HD t").and_then(|left| left.parse::<i64>().ok());
+        assert!(seconds.is_some_and(|seconds| (1..=30).contains(&seconds)), "the lock expires: {left}");
     };
-    let before = writes();
-    let mut request = handler.begin("id");
-    let asks =
-        wait_for("php-memcached asks for the lock again and again", LONG, || (writes() > before + 5).then_some(()));
-    asks.expect("it waits");
-    assert!(request.runs());
-    assert_eq!(source.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
-    drop(held);
-    request.wait_until_open();
-    request.end();
-    assert_eq!(hold(&*source, "id", LONG).expect("a session").payload(), b"n|i:2;");
+    // It has asked for the lock several times when it has written that often in vain since it was first looked at.
+    let mut before = None;
+    let asked_often = || {
+        let writes = server.figure("cmd_set");
+        (writes > *before.get_or_insert(writes) + 5).then_some(())
+    };
+    let (handler, source) = (php_memcached(&server.path(), LOCKING), source(&server.path()));
+    check_keeping_off(&handler, &*source, check_lock, asked_often);
 }
 
 #[test]
@@ -266,7 +229,7 @@ fn the_lock_of_somebody_else_is_left_alone() {
     let server = Server::start(&[]);
     let source = source(&server.path());
     assert_eq!(server.ask("set memc.sess.key.id 0 0 6\r\nn|i:1;\r\n"), "STORED");
-    let held = hold(&*source, "id", LONG).expect("a session");
+    let held = hold(&*source, "id").expect("a session");
     assert_eq!(held.used(), None, "without an expiry nothing is known about the last use");
     // It expired, and php-memcached has it now.
     assert_eq!(server.ask("set memc.sess.key.lock.id 0 0 1\r\n1\r\n"), "STORED");
@@ -277,23 +240,7 @@ fn the_lock_of_somebody_else_is_left_alone() {
 #[test]
 fn eight_at_once_hold_it_one_after_the_other() {
     let server = Server::start(&[]);
-    let source = source(&server.path());
-    php_memcached(&server.path(), LOCKING).request("id", 0);
-    let holding = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..20 {
-                    let held = hold(&*source, "id", LONG).expect("a session");
-                    assert_eq!(holding.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
-                    assert_eq!(held.payload(), b"n|i:1;");
-                    // Time for another to get in, if it could.
-                    thread::sleep(Duration::from_millis(1));
-                    holding.fetch_sub(1, Ordering::SeqCst);
-                }
-            });
-        }
-    });
+    check_exclusion(&php_memcached(&server.path(), LOCKING), &*source(&server.path()));
     assert_eq!(server.ask("get memc.sess.key.lock.id\r\n"), "END");
 }
 
@@ -302,18 +249,18 @@ fn what_is_no_plain_session_is_refused() {
     let server = Server::start(&["-I", "32m", "-m", "128"]);
     let source = source(&server.path());
     assert_eq!(server.ask("set memc.sess.key.flags 48 0 1\r\nx\r\n"), "STORED");
-    assert!(source.has(b"flags", LIFETIME).expect("asked"), "it is there");
+    assert!(has(&*source, "flags"), "it is there");
     let error = refused(source.hold(b"flags", LONG, LIFETIME));
     assert!(matches!(error, Error::Unusable { .. }) && error.to_string().contains("compress"), "{error}");
     let (large, huge) = ("a".repeat(16 << 20), "a".repeat((16 << 20) + 1));
     assert_eq!(server.ask(&format!("set memc.sess.key.large 0 0 {}\r\n{large}\r\n", large.len())), "STORED");
     assert_eq!(server.ask(&format!("set memc.sess.key.huge 0 0 {}\r\n{huge}\r\n", huge.len())), "STORED");
-    assert_eq!(hold(&*source, "large", LONG).expect("a session").payload().len(), large.len());
-    assert!(source.has(b"huge", LIFETIME).expect("asked"), "it is there");
+    assert_eq!(payload(&*source, "large").len(), large.len());
+    assert!(has(&*source, "huge"), "it is there");
     let error = refused(source.hold(b"huge", LONG, LIFETIME));
     assert!(matches!(error, Error::TooLarge { found: 16_777_217, .. }), "{error}");
     assert_eq!(server.ask("get memc.sess.key.lock.huge\r\n"), "END", "no lock is left");
-    assert!(!source.has(b"other", LIFETIME).expect("asked"), "the next answer is the next answer");
+    assert!(!has(&*source, "other"), "the next answer is the next answer");
 }
 
 #[test]
@@ -334,7 +281,7 @@ fn a_server_that_is_down_is_an_error_and_not_an_absence() {
         assert!(text.contains("cannot be reached") && text.contains(&port), "{text}");
     }
     // Reading needs one server, the lock all: nobody knows where php-memcached would have it.
-    assert!(both.has(b"id", LIFETIME).expect("asked"));
+    assert!(has(&*both, "id"));
     assert_eq!(both.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
     assert!(matches!(refused(both.hold(b"id", LONG, LIFETIME)), Error::Unavailable { .. }));
     assert!(matches!(refused(both.has(b"other", LIFETIME)), Error::Unavailable { .. }));
@@ -344,7 +291,7 @@ fn a_server_that_is_down_is_an_error_and_not_an_absence() {
 fn a_server_that_is_silent_or_speaks_otherwise_is_given_up_in_time() {
     let silent = Server::start(&[]);
     let source = source(&format!("{}?timeout=0.3", silent.path()));
-    assert!(!source.has(b"id", LIFETIME).expect("asked"));
+    assert!(!has(&*source, "id"));
     silent.pause();
     let start = Instant::now();
     let text = refused(source.hold(b"id", LONG, LIFETIME)).to_string();
@@ -352,7 +299,7 @@ fn a_server_that_is_silent_or_speaks_otherwise_is_given_up_in_time() {
     silent.signal(Signal::CONT);
     assert!(text.contains("did not answer within 0.3 s"), "{text}");
     assert!(took < Duration::from_secs(5), "it took {took:?}");
-    assert!(!source.has(b"id", LIFETIME).expect("asked"), "a new connection is used");
+    assert!(!has(&*source, "id"), "a new connection is used");
 
     let binary = Server::start(&["-B", "binary"]);
     let text = refused(self::source(&format!("{}?timeout=0.5", binary.path())).has(b"id", LIFETIME)).to_string();
@@ -370,16 +317,10 @@ fn a_server_that_is_silent_or_speaks_otherwise_is_given_up_in_time() {
 fn a_connection_that_was_closed_is_replaced() {
     let server = Server::start(&["-o", "idle_timeout=1"]);
     let source = source(&server.path());
-    let connections = || {
-        let mut connection = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
-        connection.write_all(b"stats\r\nquit\r\n").expect("it reads");
-        let mut stats = String::new();
-        connection.read_to_string(&mut stats).expect("it answers");
-        stats.lines().find_map(|line| line.strip_prefix("STAT idle_kicks ")?.parse::<u64>().ok())
-    };
-    assert!(!source.has(b"id", LIFETIME).expect("asked"));
-    wait_for("the server closes the connection", LONG, || connections().filter(|kicks| *kicks > 0)).expect("closed");
-    assert!(!source.has(b"id", LIFETIME).expect("asked"));
+    assert!(!has(&*source, "id"));
+    wait_for("the server closes the connection", LONG, || (server.figure("idle_kicks") > 0).then_some(()))
+        .expect("closed");
+    assert!(!has(&*source, "id"));
 }
 
 /// A server that answers on each connection to one request, in this order, and closes it; then no more.
@@ -403,7 +344,7 @@ fn answering(answers: &'static [&'static [u8]]) -> (Arc<dyn Source>, Arc<AtomicU
 #[test]
 fn a_request_whose_connection_breaks_is_sent_once_more() {
     let (source, connections) = answering(&[b"", b"END\r\n"]);
-    assert!(!source.has(b"id", LIFETIME).expect("asked"));
+    assert!(!has(&*source, "id"));
     assert_eq!(connections.load(Ordering::SeqCst), 2);
     let (source, connections) = answering(&[b"", b"VALUE memc", b"END\r\n"]);
     let text = refused(source.has(b"id", LIFETIME)).to_string();

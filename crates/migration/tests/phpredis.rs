@@ -1,24 +1,20 @@
 //! Sessions that phpredis itself wrote on a real server: found, held under its own lock, read, listed, ended; and what
 //! happens where they cannot be.
 
-mod old_handler;
+mod rig;
 #[path = "../../redis-store/tests/servers/mod.rs"]
 mod servers;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use cloakroom_migration::{Error, Held, Source, parse};
-use old_handler::OldHandler;
+use cloakroom_migration::{Error, Source};
+use rig::old_handler::OldHandler;
+use rig::{LIFETIME, LONG, check_exclusion, check_keeping_off, check_waiting, destroy, has, hold, payload, refused};
 use servers::process::{Server, Settings};
-use servers::{Engine, temporary, wait_for};
+use servers::{Engine, temporary};
 
-const LIFETIME: Duration = Duration::from_secs(1440);
-/// Longer than anything here waits.
-const LONG: Duration = Duration::from_secs(20);
 /// Locking as a site should have it; phpredis by itself gives up after 20 ms.
 const LOCKING: &[&str] =
     &["redis.session.locking_enabled=1", "redis.session.lock_retries=-1", "redis.session.lock_expire=60"];
@@ -61,26 +57,8 @@ fn phpredis(path: &str, settings: &[&str]) -> OldHandler {
     OldHandler::new("redis", path, &["igbinary", "redis"], settings)
 }
 
-/// Patient, where the path says nothing: on a busy machine a server may be kept waiting longer than visitors should be.
 fn source(path: &str) -> Arc<dyn Source> {
-    let patience = match (path.contains("timeout="), path.contains('?')) {
-        (true, _) => "",
-        (false, true) => "&timeout=20&read_timeout=20",
-        (false, false) => "?timeout=20&read_timeout=20",
-    };
-    parse(format!("redis:{path}{patience}").as_bytes(), None).expect("a path")
-}
-
-fn hold(source: &dyn Source, id: &str, wait: Duration) -> Option<Box<dyn Held>> {
-    source.hold(id.as_bytes(), wait, LIFETIME).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The error of what has to fail.
-fn refused<T>(outcome: Result<T, Error>) -> Error {
-    match outcome {
-        Ok(_) => panic!("it did not fail"),
-        Err(error) => error,
-    }
+    rig::source("redis", path, "timeout=20&read_timeout=20")
 }
 
 fn listed(source: &dyn Source) -> Vec<String> {
@@ -110,14 +88,14 @@ fn sessions_are_found_read_listed_and_ended() {
     {
         for (path, settings) in with(parameters).iter().zip([LOCKING, &["redis.session.locking_enabled=0"]]) {
             let (handler, source) = (phpredis(path, settings), source(path));
-            assert!(!source.has(b"first", LIFETIME).expect("asked"), "{number}");
-            assert!(hold(&*source, "first", LONG).is_none());
+            assert!(!has(&*source, "first"), "{number}");
+            assert!(hold(&*source, "first").is_none());
             handler.request("first", 0);
             handler.request("first", 0);
             handler.request("second", 0);
-            assert!(source.has(b"first", LIFETIME).expect("asked"));
-            assert!(!source.has(b"firs", LIFETIME).expect("asked"));
-            let held = hold(&*source, "first", LONG).expect("a session");
+            assert!(has(&*source, "first"));
+            assert!(!has(&*source, "firs"));
+            let held = hold(&*source, "first").expect("a session");
             assert_eq!(held.payload(), b"n|i:2;");
             let age = SystemTime::now().duration_since(held.used().expect("a time")).expect("a time in the past");
             assert!(age < LONG, "used {age:?} ago");
@@ -126,11 +104,11 @@ fn sessions_are_found_read_listed_and_ended() {
             assert_eq!(listed(&*source), ["first", "second"]);
             // It is left as it is, and free.
             handler.request("first", 0);
-            assert_eq!(hold(&*source, "first", LONG).expect("a session").payload(), b"n|i:3;");
-            assert!(source.destroy(b"first").expect("ended"));
-            assert!(!source.destroy(b"first").expect("ended"));
-            assert!(hold(&*source, "first", LONG).is_none());
-            assert!(source.destroy(b"second").expect("ended"));
+            assert_eq!(payload(&*source, "first"), b"n|i:3;");
+            assert!(destroy(&*source, "first"));
+            assert!(!destroy(&*source, "first"));
+            assert!(hold(&*source, "first").is_none());
+            assert!(destroy(&*source, "second"));
         }
     }
     // Nothing is left behind, of the locks neither.
@@ -143,64 +121,31 @@ fn an_empty_session_is_there() {
     let site = site();
     site.ask::<()>(&["SETEX", "PHPREDIS_SESSION:empty", "100", ""]);
     let source = source(&site.path(""));
-    assert!(source.has(b"empty", LIFETIME).expect("asked"));
-    assert_eq!(hold(&*source, "empty", LONG).expect("a session").payload(), b"");
+    assert!(has(&*source, "empty"));
+    assert_eq!(payload(&*source, "empty"), b"");
 }
 
 #[test]
 fn a_request_of_phpredis_is_waited_for_and_what_it_wrote_is_read() {
     let site = site();
-    let (handler, source) = (phpredis(&site.path(""), LOCKING), source(&site.path("")));
-    handler.request("id", 0);
-    let request = handler.open("id");
-    // Not now, not in a while, and reading needs no lock.
-    assert!(matches!(refused(source.hold(b"id", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
-    let start = Instant::now();
-    let busy = refused(source.hold(b"id", Duration::from_millis(200), LIFETIME));
-    assert!(matches!(busy, Error::Busy { waited, .. } if waited >= Duration::from_millis(200)), "{busy}");
-    assert!(start.elapsed() < Duration::from_secs(5));
-    assert_eq!(source.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
-    assert!(source.has(b"id", LIFETIME).expect("asked"));
-    thread::scope(|scope| {
-        let waiter = scope.spawn(|| hold(&*source, "id", LONG).expect("a session").payload().to_vec());
-        request.end();
-        assert_eq!(waiter.join().expect("it waited"), b"n|i:2;");
-    });
-}
-
-#[test]
-fn a_session_that_phpredis_is_about_to_write_is_waited_for() {
-    let site = site();
-    let (handler, source) = (phpredis(&site.path(""), LOCKING), source(&site.path("")));
-    let request = handler.open("new");
-    assert!(!source.has(b"new", LIFETIME).expect("asked"));
-    assert!(matches!(refused(source.hold(b"new", Duration::ZERO, LIFETIME)), Error::Busy { .. }));
-    request.end();
-    assert_eq!(hold(&*source, "new", LONG).expect("a session").payload(), b"n|i:1;");
+    check_waiting(&phpredis(&site.path(""), LOCKING), &*source(&site.path("")));
 }
 
 #[test]
 fn what_is_held_keeps_phpredis_off() {
     let site = site();
-    let (handler, source) = (phpredis(&site.path(""), LOCKING), source(&site.path("")));
-    handler.request("id", 0);
-    let held = hold(&*source, "id", LONG).expect("a session");
-    let expiry: i64 = site.ask(&["PTTL", "PHPREDIS_SESSION:id_LOCK"]);
-    assert!((1..=30_000).contains(&expiry), "the lock expires in {expiry} ms");
-    let mut request = handler.begin("id");
+    let check_lock = || {
+        let expiry: i64 = site.ask(&["PTTL", "PHPREDIS_SESSION:id_LOCK"]);
+        assert!((1..=30_000).contains(&expiry), "the lock expires in {expiry} ms");
+    };
     // It has asked for the lock several times when the server has refused it that often.
-    let refusals = || {
+    let asked_often = || {
         let info = site.server.info("cmdstat_set").expect("counted");
         let calls = info.strip_prefix("calls=").and_then(|rest| rest.split(',').next()?.parse::<u64>().ok());
-        calls.filter(|calls| *calls > 20)
+        (calls? > 20).then_some(())
     };
-    wait_for("phpredis asks for the lock again and again", LONG, refusals).expect("it waits");
-    assert!(request.runs());
-    assert_eq!(source.peek(b"id", LIFETIME).expect("read"), Some(b"n|i:1;".to_vec()));
-    drop(held);
-    request.wait_until_open();
-    request.end();
-    assert_eq!(hold(&*source, "id", LONG).expect("a session").payload(), b"n|i:2;");
+    let (handler, source) = (phpredis(&site.path(""), LOCKING), source(&site.path("")));
+    check_keeping_off(&handler, &*source, check_lock, asked_often);
 }
 
 #[test]
@@ -208,36 +153,20 @@ fn the_lock_of_somebody_else_is_left_alone() {
     let site = site();
     let source = source(&site.path(""));
     site.ask::<()>(&["SET", "PHPREDIS_SESSION:id", "n|i:1;"]);
-    let held = hold(&*source, "id", LONG).expect("a session");
+    let held = hold(&*source, "id").expect("a session");
     // It expired, and phpredis has it now.
     site.ask::<()>(&["SET", "PHPREDIS_SESSION:id_LOCK", "host|1"]);
     drop(held);
     assert_eq!(site.ask::<Option<String>>(&["GET", "PHPREDIS_SESSION:id_LOCK"]).as_deref(), Some("host|1"));
     // Without an expiry nothing is known about the last use.
     site.ask::<()>(&["DEL", "PHPREDIS_SESSION:id_LOCK"]);
-    assert_eq!(hold(&*source, "id", LONG).expect("a session").used(), None);
+    assert_eq!(hold(&*source, "id").expect("a session").used(), None);
 }
 
 #[test]
 fn eight_at_once_hold_it_one_after_the_other() {
     let site = site();
-    let source = source(&site.path(""));
-    phpredis(&site.path(""), LOCKING).request("id", 0);
-    let holding = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..20 {
-                    let held = hold(&*source, "id", LONG).expect("a session");
-                    assert_eq!(holding.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
-                    assert_eq!(held.payload(), b"n|i:1;");
-                    // Time for another to get in, if it could.
-                    thread::sleep(Duration::from_millis(1));
-                    holding.fetch_sub(1, Ordering::SeqCst);
-                }
-            });
-        }
-    });
+    check_exclusion(&phpredis(&site.path(""), LOCKING), &*source(&site.path("")));
     assert_eq!(site.ask::<u64>(&["EXISTS", "PHPREDIS_SESSION:id_LOCK"]), 0);
 }
 
@@ -261,7 +190,7 @@ fn compressed_sessions_are_refused_and_left() {
     assert!(status.expect("php runs").success());
     for id in ["zstd", "lz4"] {
         let stored: Vec<u8> = site.ask(&["GET", &format!("PHPREDIS_SESSION:{id}")]);
-        assert!(source.has(id.as_bytes(), LIFETIME).expect("asked"), "it is there");
+        assert!(has(&*source, id), "it is there");
         for refusal in
             [refused(source.hold(id.as_bytes(), LONG, LIFETIME)), refused(source.peek(id.as_bytes(), LIFETIME))]
         {
@@ -297,8 +226,8 @@ fn a_server_that_is_down_is_an_error_and_not_an_absence() {
     // Of two servers one is enough for a session that is there, and not for one that might be on the other.
     phpredis(&up.path(""), LOCKING).request("id", 0);
     let both = source(&format!("{}, {}", down.path(""), up.path("")));
-    assert!(both.has(b"id", LIFETIME).expect("asked"));
-    assert_eq!(hold(&*both, "id", LONG).expect("a session").payload(), b"n|i:1;");
+    assert!(has(&*both, "id"));
+    assert_eq!(payload(&*both, "id"), b"n|i:1;");
     assert!(matches!(refused(both.has(b"other", LIFETIME)), Error::Unavailable { .. }));
     assert!(matches!(refused(both.hold(b"other", LONG, LIFETIME)), Error::Unavailable { .. }));
     // What can be ended is ended.
@@ -310,7 +239,7 @@ fn a_server_that_is_down_is_an_error_and_not_an_absence() {
 fn a_server_that_is_silent_is_given_up_in_time() {
     let site = site();
     let source = source(&site.path("?timeout=0.3&read_timeout=0.3"));
-    assert!(!source.has(b"id", LIFETIME).expect("asked"));
+    assert!(!has(&*source, "id"));
     site.server.pause();
     let start = Instant::now();
     let text = refused(source.hold(b"id", LONG, LIFETIME)).to_string();
@@ -318,19 +247,19 @@ fn a_server_that_is_silent_is_given_up_in_time() {
     site.server.resume();
     assert!(text.contains("did not answer within 0.3 s"), "{text}");
     assert!(took < Duration::from_secs(5), "it took {took:?}");
-    assert!(!source.has(b"id", LIFETIME).expect("asked"), "a new connection is used");
+    assert!(!has(&*source, "id"), "a new connection is used");
 }
 
 #[test]
 fn a_connection_that_was_closed_is_replaced() {
     let mut site = site();
     let source = source(&site.path(""));
-    assert!(!source.has(b"id", LIFETIME).expect("asked"));
+    assert!(!has(&*source, "id"));
     site.ask::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
-    assert!(!source.has(b"id", LIFETIME).expect("asked"));
+    assert!(!has(&*source, "id"));
     site.server.kill();
     site.server.run().expect("it starts again");
-    assert!(!source.has(b"id", LIFETIME).expect("asked"));
+    assert!(!has(&*source, "id"));
 }
 
 #[test]
@@ -344,7 +273,7 @@ fn what_is_no_session_is_refused() {
     let huge = refused(source.hold(b"huge", LONG, LIFETIME));
     assert!(matches!(huge, Error::TooLarge { found: 16_777_217, .. }), "{huge}");
     site.ask::<()>(&["SETRANGE", "PHPREDIS_SESSION:large", "16777215", "x"]);
-    assert_eq!(hold(&*source, "large", LONG).expect("a session").payload().len(), 16 << 20);
+    assert_eq!(payload(&*source, "large").len(), 16 << 20);
 }
 
 #[test]

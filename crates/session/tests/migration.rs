@@ -118,6 +118,14 @@ fn open(store: &Arc<dyn Store>, old: &Arc<Old>) -> Request {
     request
 }
 
+/// An object that nobody opened.
+fn object(store: &Arc<dyn Store>, old: &Arc<Old>) -> Standalone {
+    let mut object = Standalone::new();
+    object.attach(store, &Namespace::EMPTY);
+    object.set_migration(migration(old, Format::Opaque));
+    object
+}
+
 fn store() -> Arc<dyn Store> {
     Arc::new(MemoryStore::default())
 }
@@ -127,6 +135,13 @@ fn read(request: &mut Request) -> Result<Vec<u8>, RequestError> {
     let mut payload = vec![0; request.begin_read(ID, &HOW)?];
     request.finish_read(&mut payload, true)?;
     Ok(payload)
+}
+
+/// Reads as a framework does.
+fn read_by(object: &mut Standalone) -> Vec<u8> {
+    let mut payload = vec![0; object.begin_read(ID, Duration::ZERO).expect("free")];
+    object.finish_read(&mut payload).expect("whole");
+    payload
 }
 
 fn here(store: &Arc<dyn Store>) -> Option<Vec<u8>> {
@@ -194,9 +209,7 @@ fn a_reader_peeks_where_somebody_is_at_work() {
 fn what_ended_here_is_remembered_where_it_cannot_be_ended_there() {
     let (store, old) = (store(), Old::with(b"n|i:1;"));
     old.keeps.store(true, Ordering::Relaxed);
-    let mut object = Standalone::new();
-    object.attach(&store, &Namespace::EMPTY);
-    object.set_migration(migration(&old, Format::Opaque));
+    let mut object = object(&store, &old);
     assert!(!object.destroy(ID, END).expect("no failure of the store"));
     let notice = object.take_notice().expect("it is told");
     assert!(notice.to_string().contains("read only"), "{notice}");
@@ -225,12 +238,8 @@ fn a_payload_that_php_could_not_decode_is_not_given_to_it() {
 #[test]
 fn an_object_waits_and_then_stands_on_what_it_read() {
     let (store, old) = (store(), Old::with(b"n|i:1;"));
-    let mut object = Standalone::new();
-    object.attach(&store, &Namespace::EMPTY);
-    object.set_migration(migration(&old, Format::Opaque));
-    let mut payload = vec![0; object.begin_read(ID, Duration::ZERO).expect("free")];
-    object.finish_read(&mut payload).expect("whole");
-    assert_eq!(payload, b"n|i:1;");
+    let mut object = object(&store, &old);
+    assert_eq!(read_by(&mut object), b"n|i:1;");
     object.write(ID, b"n|i:2;", &HOW, Format::Php).expect("nobody wrote since");
     assert_eq!(here(&store).as_deref(), Some(&b"n|i:2;"[..]));
     assert!(object.destroy(ID, END).expect("no failure"));
@@ -238,19 +247,15 @@ fn an_object_waits_and_then_stands_on_what_it_read() {
 }
 
 #[test]
-fn an_object_reads_what_another_request_took_over_meanwhile() {
+fn an_object_reads_what_another_request_migrated_meanwhile() {
     for mode in [LockMode::Exclusive, LockMode::Merge, LockMode::None] {
         let (store, old) = (store(), Old::with(b"n|i:1;"));
         let (its, there) = (Arc::clone(&store), Arc::clone(&old));
         *old.meanwhile.lock().expect("whole") = Some(Box::new(move || {
             assert_eq!(read(&mut open(&its, &there)).expect("migrated"), b"n|i:1;");
         }));
-        let mut object = Standalone::new();
-        object.attach(&store, &Namespace::EMPTY);
-        object.set_migration(migration(&old, Format::Opaque));
-        let mut payload = vec![0; object.begin_read(ID, Duration::ZERO).expect("free")];
-        object.finish_read(&mut payload).expect("whole");
-        assert_eq!(payload, b"n|i:1;");
+        let mut object = object(&store, &old);
+        assert_eq!(read_by(&mut object), b"n|i:1;");
         assert_eq!(old.held.load(Ordering::Relaxed), 2, "both have asked there");
         object.write(ID, b"n|i:2;", &Acquire { mode, ..HOW }, Format::Php).expect("it was read");
         assert_eq!(here(&store).as_deref(), Some(&b"n|i:2;"[..]));
@@ -268,10 +273,6 @@ fn an_object_reads_what_another_request_began_meanwhile() {
         other.write(ID, b"n|i:3;", &HOW, || unreachable!()).expect("its lock is held");
         other.close();
     }));
-    let mut object = Standalone::new();
-    object.attach(&store, &Namespace::EMPTY);
-    object.set_migration(migration(&old, Format::Opaque));
-    let mut payload = vec![0; object.begin_read(ID, Duration::ZERO).expect("free")];
-    object.finish_read(&mut payload).expect("whole");
-    assert_eq!(payload, b"n|i:3;");
+    let mut object = object(&store, &old);
+    assert_eq!(read_by(&mut object), b"n|i:3;");
 }

@@ -103,7 +103,7 @@ pub(crate) fn it_revives_nothing_that_was_begun_again(open: Open<'_>) {
         std::thread::sleep(Duration::from_millis(20));
     }
     for (key, how) in [(&ended, EXCLUSIVE), (&replaced, UNLOCKED)] {
-        // A fresh session is as empty as one that a takeover left half done. It stays what a later request finds.
+        // A fresh session is as empty as one that a migration left half done. It stays what a later request finds.
         for fresh in [true, false] {
             let mut lease = store.acquire(key, &how, None).expect("free");
             assert_eq!((lease.is_new(), lease.payload_len()), (fresh, 0));
