@@ -40,7 +40,7 @@ test: ## Run every suite and print one summary (20 minutes on 2 cores)
 test-all: ## "make test" and "make test-matrix" as one run, as continuous integration does (35 minutes on 2 cores)
 	@scripts/test --all
 
-test-lint: ## Formatting, clippy, documentation, dependencies, scripts
+test-lint: ## Formatting, clippy, floors, documentation, dependencies, scripts
 	@scripts/test lint
 
 test-scripts: ## The scripts' own tests

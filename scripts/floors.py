@@ -55,6 +55,8 @@ def end_of_block(text, opening):
 def paths_of(tree, before=()):
     """The paths that a use tree names, each with the name that it gets here."""
     tree = tree.strip()
+    if not tree:
+        return []
     head, brace, rest = tree.partition("{")
     if not brace:
         path, _, name = re.sub(r"\s+", " ", tree).partition(" as ")

@@ -35,7 +35,7 @@ HOUSE = {
     "crates/store/src/low/inner.rs": "use super::super::low::Low;\nimpl Low<'_> {\n    pub(super) fn inner(&self) {}\n}\n",
     "crates/store/src/middle.rs": "use crate::Lowest;\nimpl Lowest<'_> {\n    fn middle(&self) { self.plain() }\n}\n",
     "crates/store/src/beside.rs": "use crate::low::{self, Low};\n",
-    "crates/store/src/high.rs": "use crate::{beside, low::Low};\npub struct High;\n"
+    "crates/store/src/high.rs": "use crate::{\n    beside,\n    low::Low,\n};\npub struct High;\n"
     "impl<'a> Low<'a> {\n    pub(crate) fn lift(&self) -> Option<u8> { self.find() }\n    pub(crate) fn find(&self) {}\n}\n"
     "impl Clone for High {\n    fn clone(&self) -> Self { High.raise() }\n}\nimpl High {\n    fn raise(&self) {}\n}\n",
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::StoreError;
 
+/// The most bytes one payload may have: 16 MiB.
+pub const MAX_PAYLOAD: usize = 16 << 20;
+
 /// A point in the life of a session, taken by a reader who wants to write later. Made by [`crate::Store::snapshot`] and
 /// [`Lease::mark`], meaningful to that store only: three words, of which nobody else knows what they say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

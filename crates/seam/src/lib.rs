@@ -1,5 +1,7 @@
 //! The seam between sessions and storage: the one vocabulary of everybody who keeps sessions and everybody who uses them.
 //!
+//! Floors: error, server, id, key, sample < lease, inventory < store
+//!
 //! | module | what it holds |
 //! |---|---|
 //! | [`store`] | [`Store`]: what a place that keeps sessions does, and what it is asked for |
@@ -36,10 +38,7 @@ pub use error::{Holder, StoreError};
 pub use id::{InvalidId, InvalidNamespace, MAX_ID, MAX_NAMESPACE, Namespace, SessionId};
 pub use inventory::{Entry, Inventory, KeyOrigin, Restore, Restored};
 pub use key::Key;
-pub use lease::{Committed, End, Lease, Mark, Over};
+pub use lease::{Committed, End, Lease, MAX_PAYLOAD, Mark, Over};
 pub use sample::{Sample, Sampled};
 pub use server::ServerInfo;
 pub use store::{Acquire, Effort, LockMode, Store};
-
-/// The most bytes one payload may have: 16 MiB.
-pub const MAX_PAYLOAD: usize = 16 << 20;

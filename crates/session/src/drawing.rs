@@ -3,12 +3,8 @@
 use std::sync::Arc;
 
 use crate::error::RequestError;
-use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
+use crate::id::{IdShape, MAX_DRAWS, MAX_ID, Namespace, SessionId};
 use crate::seam::Store;
-
-/// How many ids are drawn before giving up. An id has at least 88 random bits, so a second draw is never needed
-/// unless the generator is broken.
-pub(crate) const MAX_DRAWS: usize = 4;
 
 /// Draws an id that no session in `store` has, as far as that can be found out on this machine.
 pub(crate) fn draw_id<'a>(

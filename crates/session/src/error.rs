@@ -18,10 +18,7 @@ pub enum RequestError {
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
     /// Every id that was drawn exists already.
-    #[error(
-        "{} session ids in a row exist already: the system's random generator is not random",
-        crate::drawing::MAX_DRAWS
-    )]
+    #[error("{} session ids in a row exist already: the system's random generator is not random", crate::id::MAX_DRAWS)]
     Collision,
     /// No store is open.
     #[error("the session store is not open")]

@@ -7,6 +7,10 @@ pub use cloakroom_seam::{InvalidId, InvalidNamespace, MAX_ID, MAX_NAMESPACE, Nam
 use rand::TryRng;
 use rand::rngs::SysRng;
 
+/// How many ids are drawn before giving up. An id has at least 88 random bits, so a second draw is never needed
+/// unless the generator is broken.
+pub(crate) const MAX_DRAWS: usize = 4;
+
 /// The characters of an id in PHP's order: 4 bits per character use the first 16, 5 bits the first 32.
 const ALPHABET: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ,-";
 

@@ -1,6 +1,7 @@
 //! What a PHP session handler is, without PHP.
 //!
-//! Circles: drawing, error
+//! Floors: id, name, merge, save_path, directives, local, redis, figures, survey, doctor < error, moved, metrics
+//! < drawing, migration < request < standalone
 //!
 //! | module | what it holds |
 //! |---|---|
