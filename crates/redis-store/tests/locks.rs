@@ -20,6 +20,7 @@ use servers::{Engine, temporary, wait_for};
 
 const CASES: &[Case] = &[
     timed("a lock lives as long as its request, however long", renewed),
+    timed("a process that may have no more threads renews its locks itself, and says so", without_a_thread),
     timed("the lock of a process that was killed is free when it expires", killed_holder),
     case("a lost lock and a session that moved on: nothing is written", lost_and_moved),
     case("a lost lock and a session that did not move: it is written", lost_and_unmoved),
@@ -107,6 +108,41 @@ fn renewed(engine: Engine) -> Checked {
     holds(&store, "s", Some(b"late"))?;
     clients(1)?;
     Ok("locked for 4 s with a lock_ttl of 1 s".to_owned())
+}
+
+fn without_a_thread(engine: Engine) -> Checked {
+    let Site { server, store, _dir } = site(engine)?;
+    let lock = format!("{}:l", name_of("s"));
+    let mut player = Player::start_without_threads(&server.url())?;
+    let nothing = |player: &mut Player| match player.ask("notice")?.as_str() {
+        "nothing" => Ok(()),
+        other => Err(format!("the operator is told: {other}")),
+    };
+    nothing(&mut player)?;
+    player.ask("brief s 2")?;
+    let notice = player.ask("notice")?;
+    says(&notice, &["renews session locks cannot be started: ", "os error", "ulimit -u", "cloakroom.lock_ttl (2 s)"])?;
+    // Its own calls keep the lock.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(5) {
+        player.ask("peek other")?;
+        is_locked(&store, "s")?;
+        thread::sleep(Duration::from_millis(50));
+    }
+    if player.ask("write late")? != "stored" {
+        return Err("what it wrote is not stored".to_owned());
+    }
+    // Without a call the lock is lost, and the version decides.
+    player.ask("brief s 1")?;
+    wait_for("the end of the lock", Duration::from_secs(20), || {
+        (server.ask::<u64>(&["EXISTS", &lock]) == Ok(0)).then_some(())
+    })?;
+    write(&store, "s", b"of another request")?;
+    let refused = player.ask("write later").err().ok_or("a write after another request's was not refused")?;
+    says(&refused, &["lock was lost"])?;
+    holds(&store, "s", Some(b"of another request"))?;
+    nothing(&mut player)?;
+    Ok(notice)
 }
 
 fn killed_holder(engine: Engine) -> Checked {

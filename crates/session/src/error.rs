@@ -45,6 +45,9 @@ pub enum RequestError {
         /// Where it is.
         location: String,
     },
+    /// What the store has to say, though nothing failed.
+    #[error("{0}")]
+    Notice(String),
     /// A read was finished that had not begun, or with room of another size.
     #[error("the session was read out of order; this is a defect of Cloakroom")]
     OutOfOrder,

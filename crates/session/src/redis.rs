@@ -167,6 +167,10 @@ impl Store for Remote {
         self.0.location()
     }
 
+    fn notice(&self) -> Option<String> {
+        self.0.notice()
+    }
+
     fn is_vacant(&self, key: &Key) -> Result<bool, StoreError> {
         self.0.is_vacant(&remote(key)).map_err(|error| self.error(error, 0))
     }

@@ -40,6 +40,7 @@ use crate::moved::{MAX_READS, Origin, commit_merged, read_whole, touch_or_write}
 use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over, Store};
 
 mod migrating;
+mod notice;
 
 /// What [`Request::finish_read`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -431,6 +431,21 @@ fn the_store_hears_whether_an_id_was_drawn() {
 }
 
 #[test]
+fn what_a_remote_store_has_to_say_is_told_in_the_same_request() {
+    for is_remote in [true, false] {
+        let faulty = Arc::new(Faulty { is_remote, ..Faulty::default() });
+        let (_, mut request) = opened_on(Arc::<Faulty>::clone(&faulty));
+        request.begin_read(ID, &EXCLUSIVE).expect("free");
+        *faulty.notice.lock().expect("no panic") = Some("the lock needs renewal".to_owned());
+        request.finish_read(&mut [], false).expect("nothing to read");
+        request.write(ID, b"payload", &EXCLUSIVE, php).expect("there is room");
+        let told = request.take_notice().map(|notice| notice.to_string());
+        assert_eq!(told.as_deref(), is_remote.then_some("the lock needs renewal"));
+        assert!(request.take_notice().is_none(), "once");
+    }
+}
+
+#[test]
 fn the_key_follows_the_id() {
     let (store, mut request) = opened();
     put(&store, b"aaaa", b"short");
@@ -458,6 +473,8 @@ struct Faulty {
     /// How many reads of a payload find it changed.
     restless: AtomicU32,
     everything_exists: bool,
+    is_remote: bool,
+    notice: Mutex<Option<String>>,
     /// Of each session that was acquired, whether its id was said to be drawn for it.
     drawn: Mutex<Vec<bool>>,
 }
@@ -477,6 +494,14 @@ impl Store for Faulty {
         let lease = self.inner.acquire(key, how, None)?;
         let (damaged, restless) = (self.damaged.load(Ordering::Relaxed), self.restless.load(Ordering::Relaxed));
         Ok(if damaged || restless > 0 { Box::new(FaultyLease { lease, damaged, restless }) } else { lease })
+    }
+
+    fn is_remote(&self) -> bool {
+        self.is_remote
+    }
+
+    fn notice(&self) -> Option<String> {
+        self.notice.lock().expect("no panic").take()
     }
 
     fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {

@@ -23,6 +23,8 @@ use crate::wire::resp::{bytes, milliseconds};
 pub struct Store {
     dialer: Dialer,
     local: Mutex<Local>,
+    /// What the operator has not heard yet.
+    notice: Mutex<Option<String>>,
 }
 
 /// How a session is to be ended.
@@ -70,13 +72,24 @@ impl Store {
     /// The store at `address`.
     #[must_use]
     pub fn new(address: Address) -> Arc<Self> {
-        Arc::new(Self { dialer: Dialer::new(address), local: Mutex::new(Local::new()) })
+        Arc::new(Self { dialer: Dialer::new(address), local: Mutex::new(Local::new()), notice: Mutex::new(None) })
     }
 
     /// Where it is, without secrets.
     #[must_use]
     pub fn location(&self) -> String {
         self.dialer.address.location()
+    }
+
+    /// What the operator should hear once though nothing failed.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        self.notice.lock().take()
+    }
+
+    /// Keeps what the operator should hear.
+    pub(crate) fn report(&self, notice: String) {
+        *self.notice.lock() = Some(notice);
     }
 
     /// Whether the session exists.

@@ -65,6 +65,7 @@ impl Store {
     pub fn acquire(self: &Arc<Self>, key: &Key, how: &Acquire<'_>) -> Result<Option<Lease>, Error> {
         let names = self.names(key);
         let process = Process::current();
+        process.stand_in();
         if how.exclusive && process.holds(self, &names) {
             return Err(Error::HeldHere);
         }
@@ -96,6 +97,7 @@ impl Store {
     /// # Errors
     /// What was found instead of a session, and failures of the server.
     pub fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), Error> {
+        Process::current().stand_in();
         let names = self.names(key);
         let how = Acquire {
             exclusive: false,
@@ -171,6 +173,7 @@ impl Store {
                     let last = left <= until_expiry;
                     call.attempt = if last { Attempt::Last } else { Attempt::Again };
                     sleep = Some(until_expiry.min(left) + SLACK);
+                    Process::current().stand_in();
                 }
                 Verdict::Busy => {
                     self.count_wait(waited);

@@ -3,7 +3,13 @@
 //! There is one such thread per process, started with the first lock. It sleeps until some lock has been held for a third of
 //! its lifetime; only then does it connect. It never takes a lock of a store, and a forked child begins anew with its own
 //! list and thread, so whatever the thread was doing at the fork keeps nobody waiting.
+//!
+//! Where the system lets the process have no more threads, the operator is told once, and each call that goes to a server
+//! renews before that what is due ([`Process::stand_in`]). A script that works for longer than the lock lives without such
+//! a call loses the lock; its commit is then checked by version, as that of any request that lost its lock.
 
+use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -39,6 +45,8 @@ struct State {
     held: Vec<Held>,
     /// Until when the thread sleeps; `None` where there is no thread.
     sleeps: Option<Sleep>,
+    /// Whether the operator has been told that there can be no thread.
+    is_reported: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -108,16 +116,42 @@ impl Process {
                 self.changed.notify_one();
             }
             None => {
-                state.sleeps = Some(Sleep::Until(due));
-                let process = Arc::clone(self);
-                let spawned = signals::blocked(|| {
-                    let named = thread::Builder::new().name("cloakroom-locks".to_owned()).stack_size(256 << 10);
-                    named.spawn(move || process.keep_alive())
-                });
-                if spawned.is_err() {
-                    // Tried again with the next lock. This one expires if its request runs longer than its lifetime.
-                    state.sleeps = None;
+                if let Err(error) = self.start(&mut state, due)
+                    && !std::mem::replace(&mut state.is_reported, true)
+                {
+                    store.report(unattended(&error, lifetime));
                 }
+            }
+        }
+    }
+
+    /// Starts the thread. Where that fails it is tried again with the next lock, and when a lock is due.
+    fn start(self: &Arc<Self>, state: &mut State, due: Instant) -> io::Result<()> {
+        let process = Arc::clone(self);
+        signals::blocked(|| {
+            let named = thread::Builder::new().name("cloakroom-locks".to_owned()).stack_size(256 << 10);
+            named.spawn(move || process.keep_alive())
+        })?;
+        // The thread looks for itself as soon as it gets the list, which is held here.
+        state.sleeps = Some(Sleep::Until(due));
+        Ok(())
+    }
+
+    /// Renews the locks that are due where no thread does. For each call of a lease or store to begin with.
+    pub(crate) fn stand_in(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        if state.sleeps.is_some()
+            || !state.held.iter().any(|held| held.due <= now)
+            || self.start(&mut state, now).is_ok()
+        {
+            return;
+        }
+        let due = state.take_due(now);
+        drop(state);
+        for held in due {
+            if !held.store.with_link(|link| renew(link, &held)) {
+                self.let_go(&held.token);
             }
         }
     }
@@ -129,22 +163,23 @@ impl Process {
 
     /// The thread.
     fn keep_alive(&self) {
-        let mut links: Vec<(Arc<Store>, Link)> = Vec::new();
+        // The thread's own links, by the addresses of the stores, which each entry keeps in place.
+        let mut links: HashMap<*const Store, (Arc<Store>, Link)> = HashMap::new();
         let mut state = self.state.lock();
         loop {
             let now = Instant::now();
-            let due: Vec<_> = state.held.iter().filter(|held| held.due <= now).cloned().collect();
+            let due = state.take_due(now);
             if !due.is_empty() {
                 MutexGuard::unlocked(&mut state, || {
                     for held in &due {
-                        if !renew(&mut links, held) {
+                        let store = &held.store;
+                        let new = || (Arc::clone(store), Link::new(store.dialer()));
+                        let (_, link) = links.entry(Arc::as_ptr(store)).or_insert_with(new);
+                        if !renew(link, held) {
                             self.let_go(&held.token);
                         }
                     }
                 });
-                for held in state.held.iter_mut().filter(|held| due.iter().any(|due| due.token == held.token)) {
-                    held.due = now + held.lifetime / PARTS;
-                }
                 continue;
             }
             match state.held.iter().map(|held| held.due).min() {
@@ -162,13 +197,33 @@ impl Process {
     }
 }
 
+impl State {
+    /// The locks that are due at `now`, which are due again a part of their lifetimes later.
+    fn take_due(&mut self, now: Instant) -> Vec<Held> {
+        let due = self.held.iter_mut().filter(|held| held.due <= now);
+        due.map(|held| {
+            held.due = now + held.lifetime / PARTS;
+            held.clone()
+        })
+        .collect()
+    }
+}
+
+/// What the operator hears of a thread that cannot be started.
+fn unattended(error: &io::Error, lifetime: Duration) -> String {
+    format!(
+        "the thread that renews session locks cannot be started: {error}; raise the number of processes and threads that this \
+         user may have (ulimit -u, LimitNPROC= or TasksMax= of the service, pids.max of the container); until then a lock is \
+         renewed by the session calls of its own process only, so a script that keeps a session open for longer than \
+         cloakroom.lock_ttl ({} s) without such a call can lose its lock, and what it writes is then refused if another \
+         request has written the session meanwhile",
+        lifetime.as_secs_f64()
+    )
+}
+
 /// Renews one lock; `false` where it is lost for certain.
-fn renew(links: &mut Vec<(Arc<Store>, Link)>, held: &Held) -> bool {
-    let place = links.iter().position(|(store, _)| Arc::ptr_eq(store, &held.store)).unwrap_or_else(|| {
-        links.push((Arc::clone(&held.store), Link::new(held.store.dialer())));
-        links.len() - 1
-    });
-    let Some((store, link)) = links.get_mut(place) else { return true };
+fn renew(link: &mut Link, held: &Held) -> bool {
+    let store = &held.store;
     let arguments = [bytes(held.token.as_bytes()), milliseconds(held.lifetime)];
     let answer = link.ask(store.dialer(), &Request::script(&RENEW, &held.names, &arguments));
     match answer.and_then(|value| Reply::read(value, store.dialer())) {

@@ -261,6 +261,7 @@ impl Lease {
             return Ok(false);
         }
         self.of_this_process()?;
+        self.process.stand_in();
         if self.ended {
             self.store.count(Counter::RefusedWrites, 1);
             self.release();

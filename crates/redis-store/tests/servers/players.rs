@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-use cloakroom_redis_store::{Lease, Over, Store};
+use cloakroom_redis_store::{Acquire, Lease, Over, Store};
 
 use super::process::spawn_for_life;
 use super::sessions::{LIFE, acquire, count_up, exclusive, open, stored, unlocked};
@@ -22,9 +22,25 @@ pub(crate) struct Player {
 impl Player {
     /// Starts one on the store at `url`.
     pub(crate) fn start(url: &str) -> Result<Player, String> {
+        Self::start_by(url, &["setpriv", "--pdeathsig", "KILL", "--"])
+    }
+
+    /// Starts one that the system lets have no thread beside its first. Such limits do not hold for root.
+    pub(crate) fn start_without_threads(url: &str) -> Result<Player, String> {
+        let mut words = vec!["setpriv"];
+        if rustix::process::getuid().is_root() {
+            words.extend(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
+        }
+        words.extend(["--pdeathsig", "KILL", "--", "prlimit", "--nproc=1:1", "--"]);
+        Self::start_by(url, &words)
+    }
+
+    /// Starts one by a command that runs what follows it.
+    fn start_by(url: &str, words: &[&str]) -> Result<Player, String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(program).args([PLAYER, url]);
+        let (first, rest) = words.split_first().ok_or("no command")?;
+        let mut command = Command::new(first);
+        command.args(rest).arg(program).args([PLAYER, url]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = spawn_for_life(command).map_err(|error| error.to_string())?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
@@ -41,6 +57,9 @@ impl Player {
     /// | `count ID TIMES` | counts up with the lock | how many times it did |
     /// | `tally ID TIMES` | counts up without it, each time over what it has read only | how many times it did |
     /// | `hold ID` | locks the session and keeps it | what it holds |
+    /// | `brief ID SECONDS` | the same, with so short a `lock_ttl` | what it holds |
+    /// | `peek ID` | reads the session without a lock | what it holds |
+    /// | `notice` | asks what the operator should hear | that, or `nothing` |
     /// | `write TEXT` | commits the session that it keeps | `stored` |
     /// | `destroy ID` | ends the session | whether there was one |
     pub(crate) fn tell(&mut self, command: &str) -> Result<(), String> {
@@ -110,6 +129,17 @@ fn play(store: &Arc<Store>, held: &mut Option<Lease>, line: &str) -> Result<Stri
             let lease = held.insert(acquire(store, id, &exclusive()).map_err(text)?);
             Ok(String::from_utf8_lossy(lease.payload()).into_owned())
         }
+        ["brief", id, seconds] => {
+            let seconds = seconds.parse().map_err(|_| "not a number")?;
+            let how = Acquire { lock_ttl: std::time::Duration::from_secs(seconds), ..exclusive() };
+            let lease = held.insert(acquire(store, id, &how).map_err(text)?);
+            Ok(String::from_utf8_lossy(lease.payload()).into_owned())
+        }
+        ["peek", id] => {
+            let (payload, _) = store.snapshot(&super::sessions::key(id)).map_err(text)?;
+            Ok(String::from_utf8_lossy(&payload.unwrap_or_default()).into_owned())
+        }
+        ["notice"] => Ok(store.notice().unwrap_or_else(|| "nothing".to_owned())),
         ["write", payload] => {
             let mut lease = held.take().ok_or("holds nothing")?;
             stored(lease.commit(payload.as_bytes(), LIFE, Over::Anything)).map(|()| "stored".to_owned())

@@ -17,11 +17,6 @@ impl Request {
         self.migration = migration;
     }
 
-    /// What failed beside a call that succeeded: to be told, once.
-    pub fn take_notice(&mut self) -> Option<RequestError> {
-        self.notice.take()
-    }
-
     /// Whether the session of the current key, which is not here, may be migrated.
     pub(super) fn may_be_elsewhere(&self) -> bool {
         match (&self.migration, &self.store) {

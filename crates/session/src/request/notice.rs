@@ -1,0 +1,14 @@
+//! What is to be heard beside a call that succeeded.
+
+use super::Request;
+use crate::error::RequestError;
+
+impl Request {
+    /// What failed beside a call that succeeded, or what a store on servers has to say: to be told, once. Such a store may
+    /// have found it out in this very request, which can be the only one of its process.
+    pub fn take_notice(&mut self) -> Option<RequestError> {
+        let store = self.store.as_ref().filter(|store| store.is_remote());
+        let news = || store.and_then(|store| store.notice()).map(RequestError::Notice);
+        self.notice.take().or_else(news)
+    }
+}
