@@ -1,6 +1,6 @@
 //! The `cloakroom` command: looks at a session store while PHP uses it, verifies it, and moves its sessions.
 //!
-//! Floors: measures, failure, escape < php, terminal, archive < arguments < selection, place < commands
+//! Floors: measures, room, failure, escape < php, terminal, archive < arguments < selection, place < commands
 //!
 //! | module | what it holds |
 //! |---|---|

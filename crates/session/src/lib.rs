@@ -1,7 +1,7 @@
 //! What a PHP session handler is, without PHP.
 //!
-//! Floors: id, name, merge, save_path, directives, local, redis, figures, survey, doctor < error, moved, metrics
-//! < drawing, migration < request < standalone
+//! Floors: serialized, id, name, save_path, directives, local, redis, figures, survey, doctor < merge, error, metrics
+//! < moved, drawing, migration < request < standalone
 //!
 //! | module | what it holds |
 //! |---|---|
