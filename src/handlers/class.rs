@@ -247,7 +247,7 @@ unsafe fn finish(
             Ok::<_, RequestError>((finished, message.set_notice(object.standalone.take_notice())))
         })
     };
-    or_warning(native::told(finished)).is_some()
+    or_warning(native::with_notice(finished)).is_some()
 }
 
 /// How a payload is encoded that the script encoded itself: frameworks that manage sessions themselves store one
@@ -273,7 +273,7 @@ unsafe extern "C" fn destroy(number: usize, id: *mut zend_string) -> bool {
         let destroyed = object.standalone.destroy(id, settings.end(false))?;
         Ok::<_, RequestError>((destroyed, message.set_notice(object.standalone.take_notice())))
     });
-    or_warning(native::told(destroyed)).is_some()
+    or_warning(native::with_notice(destroyed)).is_some()
 }
 
 /// Removes expired sessions and answers how many, -1 where that fails.

@@ -12,9 +12,9 @@ use std::ffi::{c_char, c_int};
 use std::mem::MaybeUninit;
 
 use cloakroom_session::id::MAX_ID;
-use cloakroom_session::moved::Origin;
 use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::Committed;
+use cloakroom_session::version_changed::Origin;
 use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Request, StoreError};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
@@ -263,7 +263,7 @@ fn finish_on(
     lifetime: zend_long,
     finish: impl FnOnce(&mut Request, &Acquire<'_>) -> Result<Committed, RequestError>,
 ) -> Option<Committed> {
-    told(guarded_on(which, |Handler { request, settings, lock, message, .. }| {
+    with_notice(guarded_on(which, |Handler { request, settings, lock, message, .. }| {
         // Only who acquires tells those who wait for it what runs.
         let script = if request.is_holding() { &[] } else { php::script() };
         let finished = finish(request, &settings.acquire(lock, lifetime, script))?;
@@ -292,14 +292,14 @@ pub(crate) fn destroy_on(which: Which, id: &[u8]) -> Option<bool> {
     }
     // What the script threw away before it asked for another id is not to be read under the old one.
     let replaced = php::caller() == Caller::Regenerate && !php::is_emptied();
-    told(guarded_on(which, |Handler { request, settings, message, .. }| {
+    with_notice(guarded_on(which, |Handler { request, settings, message, .. }| {
         let destroyed = request.destroy(id, settings.end(replaced))?;
         Ok::<_, RequestError>((destroyed, message.set_notice(request.take_notice())))
     }))
 }
 
-/// The answer of a call that succeeded. Where the worker's message says what failed beside it, PHP is told.
-pub(crate) fn told<T>(answer: Option<(T, bool)>) -> Option<T> {
+/// The answer of a call that succeeded. Where the worker's message says what failed beside it, that becomes a warning.
+pub(crate) fn with_notice<T>(answer: Option<(T, bool)>) -> Option<T> {
     answer.map(|(answer, has_notice)| {
         if has_notice {
             warning::raise();

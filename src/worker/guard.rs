@@ -25,10 +25,10 @@ pub(crate) fn guarded<T, E: Display>(body: impl FnOnce(&mut Worker) -> Result<T,
     }
     match catch_unwind(AssertUnwindSafe(|| {
         #[cfg(feature = "faults")]
-        fault::point(fault::Place::Before);
+        fault::strike(fault::Point::Before);
         let answer = body(worker);
         #[cfg(feature = "faults")]
-        fault::point(fault::Place::After);
+        fault::strike(fault::Point::After);
         answer
     })) {
         Ok(Ok(answer)) => Some(answer),

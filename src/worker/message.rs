@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write as _};
 use cloakroom_session::Store;
 use cloakroom_session::error::RequestError;
 
-/// One message in a place that needs no destructor, so that PHP may jump away while it reads it.
+/// One message in a buffer that needs no destructor, so that PHP may jump away while it reads it.
 pub(crate) struct Message {
     length: usize,
     /// The last byte stays zero.
@@ -67,7 +67,7 @@ impl fmt::Write for Message {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for &byte in text.as_bytes() {
             match self.bytes.get_mut(self.length) {
-                Some(place) if self.length < Self::ROOM => *place = if byte == 0 { b'?' } else { byte },
+                Some(free) if self.length < Self::ROOM => *free = if byte == 0 { b'?' } else { byte },
                 _ => return Err(fmt::Error),
             }
             self.length += 1;

@@ -19,34 +19,34 @@ pub(crate) struct Object {
     pub(crate) standalone: Standalone,
 }
 
-/// The objects of a thread. The number of one is its place plus one, as 0 means none.
+/// The objects of a thread. The number of one is its index plus one, as 0 means none.
 #[derive(Default)]
 pub(crate) struct Objects(Vec<Option<Box<Object>>>);
 
 impl Objects {
     /// Makes an object and answers its number.
     pub(crate) fn make(&mut self) -> usize {
-        let place = match self.0.iter().position(Option::is_none) {
+        let index = match self.0.iter().position(Option::is_none) {
             Some(free) => free,
             None => {
                 self.0.push(None);
                 self.0.len() - 1
             }
         };
-        self.0[place] = Some(Box::default());
-        place + 1
+        self.0[index] = Some(Box::default());
+        index + 1
     }
 
     /// The object of a number.
     pub(crate) fn of(&mut self, number: usize) -> Result<&mut Object, NoObject> {
-        let place = number.checked_sub(1).ok_or(NoObject)?;
-        self.0.get_mut(place).and_then(Option::as_deref_mut).ok_or(NoObject)
+        let index = number.checked_sub(1).ok_or(NoObject)?;
+        self.0.get_mut(index).and_then(Option::as_deref_mut).ok_or(NoObject)
     }
 
     /// Ends an object; what it holds is released.
     pub(crate) fn free(&mut self, number: usize) {
-        if let Some(place) = number.checked_sub(1).and_then(|place| self.0.get_mut(place)) {
-            *place = None;
+        if let Some(object) = number.checked_sub(1).and_then(|index| self.0.get_mut(index)) {
+            *object = None;
         }
     }
 

@@ -213,8 +213,8 @@ pub(crate) type PathBuffer = MaybeUninit<[u8; MAX_PATH]>;
 /// Copies `path`, which holds no NUL byte, into `room` as a C string; what does not fit is lost.
 pub(crate) fn c_path<'a>(path: &[u8], room: &'a mut PathBuffer) -> &'a CStr {
     let room = room.write([0; MAX_PATH]);
-    for (place, &byte) in room[..MAX_PATH - 1].iter_mut().zip(path) {
-        *place = byte;
+    for (free, &byte) in room[..MAX_PATH - 1].iter_mut().zip(path) {
+        *free = byte;
     }
     CStr::from_bytes_until_nul(room).unwrap_or_default()
 }

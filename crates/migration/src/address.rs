@@ -18,12 +18,12 @@ use crate::redis::PhpRedis;
 /// [`ParseError`] with what to write instead.
 pub fn parse(text: &[u8], user: Option<u32>) -> Result<Arc<dyn Source>, ParseError> {
     let Some(colon) = text.iter().position(|&byte| byte == b':') else { return Err(ParseError::Kind) };
-    let (kind, place) = text.split_at(colon);
-    let place = place.split_first().map_or(place, |(_, place)| place);
+    let (kind, path) = text.split_at(colon);
+    let path = path.split_first().map_or(path, |(_, path)| path);
     match kind {
-        b"files" => Ok(Arc::new(Files::parse(place, user)?)),
-        b"redis" => Ok(Arc::new(PhpRedis::parse(place)?)),
-        b"memcached" => Ok(Arc::new(PhpMemcached::parse(place)?)),
+        b"files" => Ok(Arc::new(Files::parse(path, user)?)),
+        b"redis" => Ok(Arc::new(PhpRedis::parse(path)?)),
+        b"memcached" => Ok(Arc::new(PhpMemcached::parse(path)?)),
         _ => Err(ParseError::Kind),
     }
 }
@@ -33,6 +33,6 @@ pub fn parse(text: &[u8], user: Option<u32>) -> Result<Arc<dyn Source>, ParseErr
 /// # Errors
 /// [`ParseError`] with what to write instead.
 pub fn parse_files(text: &[u8], user: Option<u32>) -> Result<Files, ParseError> {
-    let place = text.strip_prefix(b"files:").ok_or(ParseError::Files)?;
-    Files::parse(place, user)
+    let path = text.strip_prefix(b"files:").ok_or(ParseError::Files)?;
+    Files::parse(path, user)
 }

@@ -1,4 +1,4 @@
-//! What a source can answer instead of a result, and why an address names none. Messages name its place without secrets, say
+//! What a source can answer instead of a result, and why an address names none. Messages name its location without secrets, say
 //! what failed there and what to do; they never hold a session id or a payload.
 
 use std::time::Duration;
@@ -64,5 +64,5 @@ pub enum ParseError {
     Files,
     /// What follows the kind is not understood.
     #[error("{0}")]
-    Place(String),
+    Path(String),
 }

@@ -1,7 +1,7 @@
 //! What a PHP session handler is, without PHP.
 //!
 //! Floors: serialized, id, name, save_path, directives, local, redis, figures, survey, doctor < merge, error, metrics
-//! < moved, drawing, migration < request < standalone
+//! < version_changed, drawing, migration < request < standalone
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -15,7 +15,7 @@
 //! | [`name`] | [`Name`](name::Name): what people and tools call a session by |
 //! | [`local`] | the adapter of the local store |
 //! | [`redis`] | the adapter of the Redis and Valkey store |
-//! | [`moved`] | what a commit does whose session has moved on since it was read |
+//! | [`version_changed`] | what a commit does that meets another version than was read |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
 //! | [`migration`] | [`Migration`]: sessions of the handler that was used before |
@@ -39,7 +39,6 @@ pub mod local;
 pub mod merge;
 pub mod metrics;
 pub mod migration;
-pub mod moved;
 pub mod name;
 pub mod redis;
 pub mod request;
@@ -47,6 +46,7 @@ pub mod save_path;
 pub mod serialized;
 pub mod standalone;
 pub mod survey;
+pub mod version_changed;
 
 pub use cloakroom_seam as seam;
 pub use cloakroom_store::{end_of_process, prepare};

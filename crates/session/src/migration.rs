@@ -1,12 +1,14 @@
-//! Migrating sessions, one at a time and as they are asked for, from the storage of the handler that was used before
-//! ([`cloakroom_migration`]).
+//! Migrating sessions into the store, one at a time and as they are asked for, from the storage of the handler that was
+//! used before: the source ([`cloakroom_migration`]).
 //!
-//! Under the old handler's own lock on a session nobody there is in the middle of it, and of all requests here that want
-//! to migrate it one is at work. Only there is it looked at whether the place here is vacant; so a session is migrated
-//! once, and a process that dies in the middle leaves nothing, or a mere reservation, which is vacant still.
+//! Under the old handler's own lock on a session no request of that handler is in the middle of it, and of all requests
+//! that want to migrate it one is at work. Only under that lock is it looked at whether the session's key in the store is
+//! vacant; so a session is migrated once, and a process that dies in the middle leaves nothing, or a mere reservation,
+//! which is vacant still.
 //!
-//! The copy there stays, for those who still run the old handler. It must not come back here: what is ended here is ended
-//! there as well, and what was written here is not vacant, even if it is empty now.
+//! The copy in the source stays, for servers that still run the old handler. It must not come back into the store: a
+//! session that ends in the store is ended in the source as well, and one that was written in the store is not vacant,
+//! even if it is empty now.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,26 +30,26 @@ pub struct Migration {
     pub from: Option<Arc<dyn Source>>,
     /// `cloakroom.migrate_to`.
     pub to: Option<Arc<Files>>,
-    /// What the payloads there must be; [`Format::Opaque`] where that cannot be told.
+    /// The format that the source's payloads must have; [`Format::Opaque`] where it is not known.
     pub format: Format,
-    /// How long a session there lives after its last use, and how long one lives here that is migrated.
+    /// How long a session lives after its last use in the source, and after its migration in the store.
     pub lifetime: Duration,
 }
 
-/// What became of one session that was to be migrated.
+/// The outcome of migrating one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MigratedIn {
-    /// It is here now.
+    /// The store has it now.
     Stored,
-    /// It is here already, or was ended here.
+    /// The store has it already, or has ended it.
     Present,
-    /// There is none there, or an empty one.
+    /// The source has none, or an empty one.
     Absent,
 }
 
 impl Migration {
-    /// Stores the session here, where it is there and its place in `store` is vacant. The old handler's lock is waited for
-    /// at most `wait`.
+    /// Stores the session of the source in `store`, where its key is vacant. The old handler's lock is waited for at most
+    /// `wait`.
     ///
     /// # Errors
     /// [`RequestError::Migration`] and failures of the store; nothing is changed then.
@@ -76,7 +78,7 @@ impl Migration {
             returned: true,
         };
         let became = store.migrate_in(key, &session)?;
-        // The next in line finds it here.
+        // The next request in line finds the session in the store.
         drop(held);
         if became != Restore::Stored {
             return Ok(MigratedIn::Present);
@@ -102,28 +104,28 @@ impl Migration {
         }
     }
 
-    /// Whether a session that does not exist in `store` may be there: `false` only where it is proven not to, or was ended
-    /// here.
+    /// Whether the source may have a session that does not exist in `store`: `false` only where it is proven not to, or
+    /// where the store has ended the session.
     pub fn may_have(&self, store: &dyn Store, key: &Key, id: &[u8]) -> bool {
         let Some(from) = &self.from else { return false };
         store.is_vacant(key).unwrap_or(true) && from.has(id, self.lifetime).unwrap_or(true)
     }
 
-    /// Ends there what was ended here, or (`here` is `false`) what was to be ended and is not here. Answers whether there
-    /// was one.
+    /// Ends in the source a session that was ended in the store, or (`in_store` is `false`) was to be ended and is not in
+    /// the store. Answers whether the source had it.
     ///
     /// # Errors
-    /// Failures of the source; that the session was ended is then remembered here, so that it is not migrated for as
-    /// long as `end` says.
-    pub fn end(&self, store: &dyn Store, key: &Key, id: &[u8], end: End, here: bool) -> Result<bool, RequestError> {
-        let left = self.to.as_ref().map_or(Ok(false), |to| to.destroy(id));
-        let there = self.from.as_ref().map_or(Ok(false), |from| from.destroy(id));
-        if !here && !matches!(there, Ok(false)) {
-            // Whoever has read it there already, and has not stored it here yet, must find that it was ended.
+    /// Failures of the source; the store then remembers that the session was ended, so that it is not migrated for as long
+    /// as `end` says.
+    pub fn end(&self, store: &dyn Store, key: &Key, id: &[u8], end: End, in_store: bool) -> Result<bool, RequestError> {
+        let emptied = self.to.as_ref().map_or(Ok(false), |to| to.destroy(id));
+        let ended = self.from.as_ref().map_or(Ok(false), |from| from.destroy(id));
+        if !in_store && !matches!(ended, Ok(false)) {
+            // A request that has read it in the source, and has not stored it yet, must find that it was ended.
             remember_end(store, key, end)?;
         }
-        left?;
-        Ok(there?)
+        emptied?;
+        Ok(ended?)
     }
 
     /// Leaves an empty file named by the session `id`, for a later way back.
@@ -144,7 +146,7 @@ impl Migration {
     }
 }
 
-/// Remembers that a session was ended which is not here.
+/// Lets the store remember that a session was ended which it does not have.
 fn remember_end(store: &dyn Store, key: &Key, end: End) -> Result<(), StoreError> {
     let how = Acquire {
         mode: LockMode::None,

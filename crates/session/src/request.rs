@@ -25,9 +25,9 @@
 //! acquire that would follow it ([`Request::may_exist`]): first call after the open, and only of a session that is there.
 //! What that acquire came to waits for the read.
 //!
-//! A lease without a lock, or one beside which somebody wrote without a lock, can find at its commit that the session
-//! has moved on since it was read. What was read, what is written and what is there now are then merged, save in
-//! [`LockMode::None`]; see [`crate::merge`].
+//! A lease without a lock, or one beside which another request wrote without a lock, can meet another version of the
+//! session at its commit than it has read. The version that was read, the payload that is written and the version that is
+//! stored now are then merged, save in [`LockMode::None`]; see [`crate::merge`].
 
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ use crate::drawing::draw_id;
 pub use crate::error::RequestError;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::migration::Migration;
-use crate::moved::{MAX_READS, Origin, commit_merged, read_whole, touch_or_write};
 use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over, Store};
+use crate::version_changed::{MAX_READS, Origin, commit_merged, read_whole, touch_or_write};
 
 mod migrating;
 mod notice;
@@ -105,7 +105,7 @@ pub struct Request {
     drawn: Option<Key>,
     /// While sessions are migrated from another handler.
     migration: Option<Migration>,
-    /// What failed beside a call that succeeded.
+    /// The failure of a step beside a call that succeeded.
     notice: Option<RequestError>,
 }
 
@@ -295,8 +295,8 @@ impl Request {
         }
     }
 
-    /// Stores `payload` as the session `id` and unlocks it. `origin` is asked where the session has moved on since it
-    /// was read.
+    /// Stores `payload` as the session `id` and unlocks it. `origin` is asked where another version is stored
+    /// than was read.
     ///
     /// # Errors
     /// [`RequestError::ReadIncomplete`] where the stage forbids it, else as [`Lease::commit`]. What was stored
@@ -412,7 +412,7 @@ impl Request {
         }
     }
 
-    /// The failure of an early acquire of this session, told now that it is read.
+    /// The failure of an early acquire of this session, reported now that it is read.
     fn not_refused(&mut self) -> Result<(), StoreError> {
         match self.refused.take() {
             Some((refused, error)) if refused == self.keyed.key => Err(error),

@@ -24,9 +24,9 @@ use crate::drawing::draw_id;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::merge::Format;
 use crate::migration::{MigratedIn, Migration};
-use crate::moved::{commit_merged, touch_or_write};
 use crate::request::{Finished, RequestError};
 use crate::seam::{Acquire, Committed, Effort, End, Key, LockMode, Mark, Over, Store};
+use crate::version_changed::{commit_merged, touch_or_write};
 
 /// How many ids an object remembers; of more it forgets the ones that it used least recently.
 const MOST: usize = 8;
@@ -75,7 +75,7 @@ impl Standalone {
         self.migration = migration;
     }
 
-    /// What failed beside a call that succeeded: to be told, once.
+    /// What failed beside a call that succeeded: to be reported, once.
     pub fn take_notice(&mut self) -> Option<RequestError> {
         self.notice.take()
     }

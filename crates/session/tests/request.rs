@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::merge::Format;
-use cloakroom_session::moved::Origin;
 use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::{Committed, End, Mark, Over};
 use cloakroom_session::seam::{Restore, Restored};
+use cloakroom_session::version_changed::Origin;
 use cloakroom_session::{
     Acquire, Effort, IdShape, Key, Lease, LockMode, Namespace, Request, SessionId, Store, StoreError,
 };
@@ -33,7 +33,7 @@ const EXCLUSIVE: Acquire<'static> = Acquire {
 };
 const UNLOCKED: Acquire<'static> = Acquire { mode: LockMode::None, ..EXCLUSIVE };
 
-/// What a write that finds the session moved on would be told.
+/// The answer to a write that meets another version of the session than was read.
 fn php() -> Origin<'static> {
     Origin { format: Format::Php, read: None }
 }

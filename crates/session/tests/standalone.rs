@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::merge::Format;
-use cloakroom_session::moved::Origin;
 use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::{Committed, End};
+use cloakroom_session::version_changed::Origin;
 use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Namespace, Request, Standalone, Store, StoreError};
 use memory_store::MemoryStore;
 

@@ -37,9 +37,9 @@ impl Files {
     /// without one, those of the process.
     ///
     /// # Errors
-    /// [`ParseError::Place`] where it names no absolute directory.
+    /// [`ParseError::Path`] where it names no absolute directory.
     pub fn parse(save_path: &[u8], user: Option<u32>) -> Result<Self, ParseError> {
-        let place = |reason: &str| ParseError::Place(format!("files: {reason}"));
+        let refused = |reason: &str| ParseError::Path(format!("files: {reason}"));
         let mut parts = save_path.splitn(3, |&byte| byte == b';');
         let first = parts.next().unwrap_or_default();
         let (depth, directory) = match (parts.next(), parts.next()) {
@@ -48,7 +48,7 @@ impl Files {
             (Some(mode), Some(directory)) => {
                 let octal = !mode.is_empty() && mode.iter().all(|byte| (b'0'..=b'7').contains(byte));
                 if !octal {
-                    return Err(place("the mode, between the semicolons, is not an octal number"));
+                    return Err(refused("the mode, between the semicolons, is not an octal number"));
                 }
                 (Some(first), directory)
             }
@@ -56,12 +56,12 @@ impl Files {
         let depth = depth.map_or(Some(0), |digits| str::from_utf8(digits).ok()?.parse().ok());
         let depth = depth
             .filter(|depth| *depth <= MAX_DEPTH)
-            .ok_or_else(|| place("the depth, before the semicolon, is not a number up to 32"))?;
+            .ok_or_else(|| refused("the depth, before the semicolon, is not a number up to 32"))?;
         if directory.contains(&0) {
-            return Err(place("the directory holds a NUL byte"));
+            return Err(refused("the directory holds a NUL byte"));
         }
         if directory.first() != Some(&b'/') {
-            return Err(place(
+            return Err(refused(
                 "write the directory with its whole path, from \"/\" on, after a depth and a semicolon if it has one",
             ));
         }

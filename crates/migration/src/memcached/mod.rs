@@ -107,8 +107,8 @@ impl Source for PhpMemcached {
     }
 
     fn location(&self) -> String {
-        let places: Vec<String> = self.nodes.iter().map(|node| node.client.endpoint().to_string()).collect();
-        format!("memcached:{}", places.join(","))
+        let servers: Vec<String> = self.nodes.iter().map(|node| node.client.endpoint().to_string()).collect();
+        format!("memcached:{}", servers.join(","))
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct SavePath {
 
 /// Reads a path, with one server at least.
 pub(super) fn parse(path: &[u8]) -> Result<SavePath, ParseError> {
-    let refused = |text: String| ParseError::Place(text);
+    let refused = |text: String| ParseError::Path(text);
     let text = std::str::from_utf8(path).map_err(|_| refused("the path of php-memcached is not text".to_owned()))?;
     if text.contains("--SERVER") || text.contains("--SOCKET") {
         let text = "the form --SERVER=… of php-memcached's path is not understood; write memcached:host:port,host:port";

@@ -57,8 +57,8 @@ impl PhpRedis {
     /// # Errors
     /// [`ParseError`] says what is wrong with which server, and quotes nothing.
     pub fn parse(save_path: &[u8]) -> Result<Self, ParseError> {
-        let nodes = save_path::parse(save_path)?.into_iter().map(|place| {
-            let save_path::Place { address, prefix } = place;
+        let nodes = save_path::parse(save_path)?.into_iter().map(|server| {
+            let save_path::NamedServer { address, prefix } = server;
             let scheme = if address.tls.is_some() { "tls" } else { "tcp" };
             let mut location = match &address.servers {
                 Servers::One(endpoint @ Endpoint::Tcp { .. }) => format!("{scheme}://{endpoint}"),
@@ -129,8 +129,9 @@ impl Source for PhpRedis {
 
     fn location(&self) -> String {
         let locations = self.nodes.iter().map(|node| node.location.as_str());
-        let places: Vec<&str> = locations.map(|location| location.strip_prefix("redis:").unwrap_or(location)).collect();
-        format!("redis:{}", places.join(","))
+        let servers: Vec<&str> =
+            locations.map(|location| location.strip_prefix("redis:").unwrap_or(location)).collect();
+        format!("redis:{}", servers.join(","))
     }
 }
 

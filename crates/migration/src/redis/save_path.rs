@@ -29,7 +29,7 @@ const LONGEST: f64 = 30.0;
 
 /// One server of a path.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct NamedServer {
     /// How to reach it. Its own prefix means nothing, as that of phpredis may be any bytes.
     pub(super) address: Address,
     /// What the names of its sessions begin with.
@@ -37,7 +37,7 @@ pub(super) struct Place {
 }
 
 /// The servers of a path, one at least.
-pub(super) fn parse(path: &[u8]) -> Result<Vec<Place>, ParseError> {
+pub(super) fn parse(path: &[u8]) -> Result<Vec<NamedServer>, ParseError> {
     let path = path.trim_ascii();
     if [&b"seed"[..], b"name="].iter().any(|beginning| path.starts_with(beginning)) {
         return Err(refused(
@@ -46,28 +46,29 @@ pub(super) fn parse(path: &[u8]) -> Result<Vec<Place>, ParseError> {
         ));
     }
     let servers = path.split(|byte| byte.is_ascii_whitespace() || *byte == b',').filter(|server| !server.is_empty());
-    let places: Vec<Place> = servers
+    let servers: Vec<NamedServer> = servers
         .enumerate()
         .map(|(at, server)| {
-            place(server).map_err(|problem| refused(&format!("server {} of the path of phpredis: {problem}", at + 1)))
+            named_server(server)
+                .map_err(|problem| refused(&format!("server {} of the path of phpredis: {problem}", at + 1)))
         })
         .collect::<Result<_, _>>()?;
-    if places.is_empty() {
+    if servers.is_empty() {
         return Err(refused("the path of phpredis names no server; write redis:tcp://host:port"));
     }
-    Ok(places)
+    Ok(servers)
 }
 
 fn refused(text: &str) -> ParseError {
-    ParseError::Place(text.to_owned())
+    ParseError::Path(text.to_owned())
 }
 
 /// What is wrong with one server.
 type Problem = &'static str;
 
-fn place(server: &[u8]) -> Result<Place, Problem> {
-    let (place, query) = cut(server, b'?').unwrap_or((server, b""));
-    let (endpoint, secure) = endpoint(place)?;
+fn named_server(text: &[u8]) -> Result<NamedServer, Problem> {
+    let (server, query) = cut(text, b'?').unwrap_or((text, b""));
+    let (endpoint, secure) = endpoint(server)?;
     let parameters = Parameters::read(query);
     let (user, password) = parameters.credentials()?;
     let database = match parameters.of("database") {
@@ -94,22 +95,22 @@ fn place(server: &[u8]) -> Result<Place, Problem> {
         connect_timeout: connect_timeout.unwrap_or(DEFAULT_TIMEOUT),
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
     };
-    Ok(Place { address, prefix: parameters.of("prefix").map_or(DEFAULT_PREFIX, Vec::as_slice).to_vec() })
+    Ok(NamedServer { address, prefix: parameters.of("prefix").map_or(DEFAULT_PREFIX, Vec::as_slice).to_vec() })
 }
 
 /// Where a server is, and whether it is spoken to with TLS.
-fn endpoint(place: &[u8]) -> Result<(Endpoint, bool), Problem> {
+fn endpoint(server: &[u8]) -> Result<(Endpoint, bool), Problem> {
     for scheme in [&b"unix:"[..], b"file:"] {
-        if let Some(path) = place.strip_prefix(scheme) {
+        if let Some(path) = server.strip_prefix(scheme) {
             // As in any URL, what stands between two slashes and a third would be a host.
             return socket(path.strip_prefix(b"//").unwrap_or(path)).map(|socket| (socket, false));
         }
     }
-    if place.starts_with(b"/") {
-        return socket(place).map(|socket| (socket, false));
+    if server.starts_with(b"/") {
+        return socket(server).map(|socket| (socket, false));
     }
-    let place = std::str::from_utf8(place).map_err(|_| "the host is not text")?;
-    let (scheme, rest) = place.split_once("://").unwrap_or(("tcp", place));
+    let server = std::str::from_utf8(server).map_err(|_| "the host is not text")?;
+    let (scheme, rest) = server.split_once("://").unwrap_or(("tcp", server));
     let secure = match scheme.to_ascii_lowercase().as_str() {
         "tcp" => false,
         "tls" | "ssl" | "tlsv1.2" | "tlsv1.3" => true,
@@ -133,7 +134,7 @@ fn endpoint(place: &[u8]) -> Result<(Endpoint, bool), Problem> {
             "a host has letters, digits, dots, hyphens and underscores only; an IPv6 address stands in brackets",
         );
     }
-    if !place.contains("://") && port.is_none() {
+    if !server.contains("://") && port.is_none() {
         return Err("without tcp:// and without a port this is no server; write tcp://host:port or unix:///path");
     }
     let port = match port {
@@ -229,8 +230,8 @@ impl Parameters {
 }
 
 fn cut(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let place = bytes.iter().position(|byte| *byte == at)?;
-    Some((bytes.get(..place)?, bytes.get(place + 1..)?))
+    let found = bytes.iter().position(|byte| *byte == at)?;
+    Some((bytes.get(..found)?, bytes.get(found + 1..)?))
 }
 
 /// As PHP decodes queries: `+` is a space, and a `%` without two digits is itself.
@@ -270,15 +271,15 @@ fn leading_integer(text: &[u8]) -> i64 {
 mod tests {
     use super::*;
 
-    fn one(path: &str) -> Place {
-        let mut places = parse(path.as_bytes()).unwrap_or_else(|error| panic!("{path}: {error}"));
-        assert_eq!(places.len(), 1, "{path}");
-        places.remove(0)
+    fn one(path: &str) -> NamedServer {
+        let mut servers = parse(path.as_bytes()).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(servers.len(), 1, "{path}");
+        servers.remove(0)
     }
 
     fn problem(path: &str) -> String {
         match parse(path.as_bytes()) {
-            Ok(places) => panic!("{path} was taken for {places:?}"),
+            Ok(servers) => panic!("{path} was taken for {servers:?}"),
             Err(error) => error.to_string(),
         }
     }
@@ -291,8 +292,8 @@ mod tests {
         Servers::One(Endpoint::Unix(path.into()))
     }
 
-    fn password(place: &Place) -> Option<String> {
-        place.address.password.as_ref().map(|secret| secret.reveal().expect("a literal one"))
+    fn password(server: &NamedServer) -> Option<String> {
+        server.address.password.as_ref().map(|secret| secret.reveal().expect("a literal one"))
     }
 
     #[test]
@@ -308,18 +309,18 @@ mod tests {
         assert!(one("tcp://host").address.tls.is_none());
         assert_eq!(one("tls://host").address.tls, Some(Tls::default()));
         let several = parse(b" tcp://a:1?weight=1, tcp://b:2?weight=2&prefix=x:,,\ttcp://c:3 ").expect("three servers");
-        let found: Vec<_> = several.iter().map(|place| place.address.location()).collect();
+        let found: Vec<_> = several.iter().map(|server| server.address.location()).collect();
         assert_eq!(found, ["redis://a:1", "redis://b:2", "redis://c:3"]);
-        assert_eq!(several.get(1).map(|place| place.prefix.as_slice()), Some(&b"x:"[..]));
+        assert_eq!(several.get(1).map(|server| server.prefix.as_slice()), Some(&b"x:"[..]));
     }
 
     #[test]
     fn parameters_mean_what_they_mean_to_phpredis() {
-        let place = one("tcp://h?prefix=a+b%3A%zz#c&database=3x&unknown=1&timeout=2.5&read_timeout=0&database=4");
-        assert_eq!(place.prefix, b"a b:%zz#c");
-        assert_eq!(place.address.database, 4);
-        assert_eq!(place.address.connect_timeout, Duration::from_millis(2500));
-        assert_eq!(place.address.timeout, DEFAULT_TIMEOUT);
+        let server = one("tcp://h?prefix=a+b%3A%zz#c&database=3x&unknown=1&timeout=2.5&read_timeout=0&database=4");
+        assert_eq!(server.prefix, b"a b:%zz#c");
+        assert_eq!(server.address.database, 4);
+        assert_eq!(server.address.connect_timeout, Duration::from_millis(2500));
+        assert_eq!(server.address.timeout, DEFAULT_TIMEOUT);
         assert_eq!(one("tcp://h").prefix, DEFAULT_PREFIX);
         assert_eq!(one("tcp://h?prefix=").prefix, b"");
         assert_eq!(one("tcp://h?database=x").address.database, 0);
@@ -339,8 +340,8 @@ mod tests {
             ("auth[user]=u&auth[pass]=p", Some("u"), Some("p")),
             ("auth[pass]=p", None, Some("p")),
         ] {
-            let place = one(&format!("tcp://h?{query}"));
-            assert_eq!((place.address.user.as_deref(), password(&place).as_deref()), (user, word), "{query}");
+            let server = one(&format!("tcp://h?{query}"));
+            assert_eq!((server.address.user.as_deref(), password(&server).as_deref()), (user, word), "{query}");
         }
     }
 

@@ -24,8 +24,8 @@ impl Links {
     }
 
     pub(super) fn set(&mut self, at: Index, partner: Index) {
-        if let Some(place) = self.0.get_mut(at as usize) {
-            *place = partner;
+        if let Some(link) = self.0.get_mut(at as usize) {
+            *link = partner;
         }
     }
 }
@@ -45,8 +45,8 @@ impl Changes {
     }
 
     fn note(&mut self, at: Index, unchanged: bool) {
-        if let Some(place) = self.unchanged.get_mut(at as usize) {
-            *place = unchanged;
+        if let Some(noted) = self.unchanged.get_mut(at as usize) {
+            *noted = unchanged;
         }
     }
 }

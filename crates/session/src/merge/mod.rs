@@ -109,7 +109,7 @@ pub enum Reason {
     TooLarge,
 }
 
-/// Places in a payload and slots, also those of a result, are 32-bit numbers.
+/// Positions in a payload and slots, also those of a result, are 32-bit numbers.
 const LARGEST: usize = 1 << 31;
 
 /// Merges what I write (`mine`), having read `base`, into what is stored now (`theirs`).

@@ -175,8 +175,8 @@ impl<'a> Scanner<'a> {
                 if seen.iter().take(count).any(|&other| other == key) {
                     return false;
                 }
-                if let Some(place) = seen.get_mut(count) {
-                    *place = key;
+                if let Some(free) = seen.get_mut(count) {
+                    *free = key;
                 }
             }
             return true;
@@ -227,7 +227,7 @@ impl Frame {
     }
 }
 
-/// A place in a payload, none of which is too large for the type.
+/// A position in a payload, none of which is too large for the type.
 fn position(at: usize) -> Option<u32> {
     u32::try_from(at).ok()
 }

@@ -218,7 +218,7 @@ fn valid(format: Format) -> Vec<u8> {
     }
 }
 
-/// Checks which of these values scan, in each format and each place.
+/// Checks which of these values scan, in each format and each position.
 #[track_caller]
 fn check_values(values: &[&str], scan: bool) {
     for value in values {

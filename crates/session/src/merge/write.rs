@@ -12,12 +12,8 @@ pub(super) fn write(
     theirs: &Document<'_>,
 ) -> Result<Vec<u8>, Reason> {
     let capacity = mine.bytes.len().max(theirs.bytes.len()) + 64;
-    let mut writer = Writer {
-        payload: Vec::with_capacity(capacity),
-        slots: 1,
-        mine: Source::new(mine),
-        theirs: Source::new(theirs),
-    };
+    let mut writer =
+        Writer { payload: Vec::with_capacity(capacity), slots: 1, mine: Side::new(mine), theirs: Side::new(theirs) };
     let is_wrapped = format == Format::PhpSerialize;
     if is_wrapped {
         writer.open(b"", plan.len);
@@ -32,26 +28,26 @@ pub(super) fn write(
 }
 
 /// One side, and where its values are in the result.
-struct Source<'a> {
+struct Side<'a> {
     document: &'a Document<'a>,
     /// For each slot of the document, its slot in the result; 0 for a value that is not there. Empty where no
     /// back-reference asks.
     slots: Vec<u32>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> Side<'a> {
     fn new(document: &'a Document<'a>) -> Self {
         let asked = if document.references.is_empty() { 0 } else { document.slots as usize };
         Self { document, slots: vec![0; asked] }
     }
 
     /// Notes that elements are the next in the result, and returns how many slots they take.
-    fn place(&mut self, span: Span, slot: u32) -> u32 {
+    fn assign(&mut self, span: Span, slot: u32) -> u32 {
         let first = self.document.entry(span.first).slot;
         let behind = self.document.slot_behind(&self.document.entry(span.last));
-        if let Some(placed) = self.slots.get_mut(first as usize..behind as usize) {
-            for (place, slot) in placed.iter_mut().zip(slot..) {
-                *place = slot;
+        if let Some(assigned) = self.slots.get_mut(first as usize..behind as usize) {
+            for (assigned, slot) in assigned.iter_mut().zip(slot..) {
+                *assigned = slot;
             }
         }
         behind - first
@@ -91,24 +87,24 @@ struct Writer<'a> {
     payload: Vec<u8>,
     /// The first slot that is not taken.
     slots: u32,
-    mine: Source<'a>,
-    theirs: Source<'a>,
+    mine: Side<'a>,
+    theirs: Side<'a>,
 }
 
 impl Writer<'_> {
     fn step(&mut self, step: &Step<'_>) -> Result<(), Reason> {
         match *step {
             Step::Mine(span) => {
-                self.slots += self.mine.place(span, self.slots);
+                self.slots += self.mine.assign(span, self.slots);
                 self.mine.copy(span, &mut self.payload)?;
             }
             Step::Theirs(span) => {
-                self.slots += self.theirs.place(span, self.slots);
+                self.slots += self.theirs.assign(span, self.slots);
                 self.theirs.copy(span, &mut self.payload)?;
             }
             Step::Both { mine, theirs } => {
-                self.mine.place(mine, self.slots);
-                self.slots += self.theirs.place(theirs, self.slots);
+                self.mine.assign(mine, self.slots);
+                self.slots += self.theirs.assign(theirs, self.slots);
                 if self.theirs.is_whole(theirs) {
                     self.theirs.copy(theirs, &mut self.payload)?;
                 } else {
@@ -134,8 +130,8 @@ fn push_number(payload: &mut Vec<u8>, number: u32) {
     let mut digits = [0_u8; 10];
     let mut rest = number;
     let mut from = digits.len();
-    for place in digits.iter_mut().rev() {
-        *place = b'0' + (rest % 10) as u8;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
         from -= 1;
         if rest == 0 {

@@ -1,15 +1,16 @@
-//! What a request does more while sessions are migrated from the handler that was used before: a step before each
-//! read of a session that is not here, one after each end, and one after a session is first written.
+//! The steps that a request adds while sessions are migrated from the handler that was used before: one before each read
+//! of a session that is not in the store, one after each end, and one after a session is first written.
 //!
-//! A session that is here costs what it costs otherwise: one acquire, whose answer says that there is something to read.
+//! A session that is in the store costs what it costs without a migration: one acquire, whose answer says that the session
+//! holds something.
 
 use std::time::{Duration, Instant};
 
 use super::{Held, Request};
 use crate::error::RequestError;
 use crate::migration::Migration;
-use crate::moved::read_whole;
 use crate::seam::{Acquire, End};
+use crate::version_changed::read_whole;
 
 impl Request {
     /// From now on the handler migrates sessions.
@@ -17,7 +18,7 @@ impl Request {
         self.migration = migration;
     }
 
-    /// Whether the session of the current key, which is not here, may be migrated.
+    /// Whether the session of the current key, which is not in the store, may be migrated.
     pub(super) fn may_be_elsewhere(&self) -> bool {
         match (&self.migration, &self.store) {
             (Some(migration), Some(store)) => migration.may_have(&**store, &self.keyed.key, self.keyed.id()),
@@ -25,8 +26,8 @@ impl Request {
         }
     }
 
-    /// Acquires the session of the current key, which is migrated before that where it is not here. `early` says that it
-    /// is held already.
+    /// Acquires the session of the current key, which is migrated before that where it is not in the store. `early` says
+    /// that it is held already.
     pub(super) fn acquire_or_migrate_in(&mut self, how: &Acquire<'_>, early: bool) -> Result<(), RequestError> {
         let began = Instant::now();
         if !early {
@@ -43,8 +44,8 @@ impl Request {
         self.acquire(&Acquire { wait: wait_left(how.wait), ..*how })
     }
 
-    /// Reads the session of the current key without a lock, migrated before that where it is not here and nobody is at
-    /// work on it there. `None` where there is none.
+    /// Reads the session of the current key without a lock, migrated before that where it is not in the store and no
+    /// request of the old handler is at work on it. `None` where neither the store nor the source has it.
     pub(super) fn snapshot_or_migrate_in(&mut self, early: bool) -> Result<Option<Vec<u8>>, RequestError> {
         let found = match &mut self.lease {
             Some(lease) if early => Some(read_whole(&mut **lease)?),
@@ -62,14 +63,14 @@ impl Request {
         }
     }
 
-    /// Ends a session there that was ended here, or is not here. Answers whether there was one.
-    pub(super) fn end_elsewhere(&mut self, end: End, here: bool) -> bool {
+    /// Ends a session in the source that was ended in the store, or is not in it. Answers whether the source had it.
+    pub(super) fn end_elsewhere(&mut self, end: End, in_store: bool) -> bool {
         let (Some(migration), Some(store)) = (&self.migration, &self.store) else { return false };
-        let ended = migration.end(&**store, &self.keyed.key, self.keyed.id(), end, here);
-        self.told(ended).unwrap_or(false)
+        let ended = migration.end(&**store, &self.keyed.key, self.keyed.id(), end, in_store);
+        self.noted(ended).unwrap_or(false)
     }
 
-    /// Whether what is written as the session of the current key is its first payload.
+    /// Whether `payload`, written as the session of the current key, is its first one.
     pub(super) fn begins_with(&self, payload: &[u8]) -> bool {
         self.migration.is_some() && !payload.is_empty() && self.payload_len() == 0
     }
@@ -78,10 +79,10 @@ impl Request {
     pub(super) fn migrate_out(&mut self) {
         let Some(migration) = &self.migration else { return };
         let left = migration.migrate_out(self.keyed.id());
-        self.told(left);
+        self.noted(left);
     }
 
-    /// Whether what is held is here for good: it has a payload, or somebody has written it.
+    /// Whether the session that is held is in the store for good: it has a payload, or a request has written it.
     fn is_present(&self) -> Result<bool, RequestError> {
         Ok(self.holds() && (self.payload_len() > 0 || !self.store()?.is_vacant(&self.keyed.key)?))
     }
@@ -91,8 +92,8 @@ impl Request {
         migration.migrate_in(&**self.store()?, &self.keyed.key, self.keyed.id(), wait).map(drop)
     }
 
-    /// Keeps a failure that does not undo what was done.
-    fn told<T>(&mut self, result: Result<T, RequestError>) -> Option<T> {
+    /// The value of a step beside a call that succeeded; its failure is kept as the notice.
+    fn noted<T>(&mut self, result: Result<T, RequestError>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {

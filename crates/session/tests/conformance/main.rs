@@ -116,8 +116,8 @@ macro_rules! suite {
             }
             versions::{
                 what_was_not_read_is_not_replaced,
-                a_moved_lease_reads_what_is_there,
-                a_moved_lease_keeps_its_lock,
+                a_lease_whose_version_changed_reads_what_is_there,
+                a_lease_whose_version_changed_keeps_its_lock,
                 a_touch_does_not_move_a_session,
                 a_mark_stands_for_what_was_read,
                 a_mark_of_absence_stands_for_absence,

@@ -32,7 +32,7 @@ pub(crate) fn what_was_not_read_is_not_replaced(open: Open<'_>) {
     assert_eq!(stored(other, &key).as_deref(), Some(&b"mine"[..]));
 }
 
-pub(crate) fn a_moved_lease_reads_what_is_there(open: Open<'_>) {
+pub(crate) fn a_lease_whose_version_changed_reads_what_is_there(open: Open<'_>) {
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"read");
@@ -48,7 +48,7 @@ pub(crate) fn a_moved_lease_reads_what_is_there(open: Open<'_>) {
     assert_eq!(stored(store, &key).as_deref(), Some(&b"merged"[..]));
 }
 
-pub(crate) fn a_moved_lease_keeps_its_lock(open: Open<'_>) {
+pub(crate) fn a_lease_whose_version_changed_keeps_its_lock(open: Open<'_>) {
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"read");

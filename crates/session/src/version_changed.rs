@@ -1,9 +1,9 @@
-//! What a commit does whose session has moved on since it was read: others wrote meanwhile, without a lock or under one
-//! that was not waited for.
+//! A commit that meets another version of its session than was read: other requests wrote meanwhile, without a lock or
+//! under one that was not waited for.
 //!
 //! The three payloads are merged ([`crate::merge`]) and the result is committed over what was read for the merge. Where
-//! somebody was faster once more, it is done again from what is there then: each round that is lost is another
-//! request's commit, so all of them together go on, and nobody waits for anybody who sleeps.
+//! another request was faster once more, the merge is done again from the version that it stored: each round that is lost
+//! is another request's commit, so all of them together go on, and no request waits for a process that sleeps.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use crate::seam::{Committed, Lease, Over};
 /// How often a payload that was replaced while it was read is read again.
 pub(crate) const MAX_READS: u32 = 16;
 
-/// What a merge needs to know of the payload that the script was given.
+/// The payload that the script was given, as far as a merge needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// How payloads are encoded.
     pub format: Format,
-    /// The payload as it was read, where the caller has it; else what [`crate::Request::finish_read`] was told to keep.
+    /// The payload as it was read, where the caller has it; else the one that [`crate::Request::finish_read`] kept.
     pub read: Option<&'a [u8]>,
 }
 
-/// Commits through `lease`, whose session has moved on since it was `read`, what comes of merging `mine` with what is
-/// there. Where they cannot be merged, or `read` is not known, the last write wins.
+/// Commits through `lease`, whose session has another version now than was `read`, the merge of `mine` with that version.
+/// Where they cannot be merged, or `read` is not known, the last write wins.
 pub(crate) fn commit_merged(
     lease: &mut dyn Lease,
     format: Format,
