@@ -4,7 +4,7 @@ use super::Request;
 use crate::error::RequestError;
 
 impl Request {
-    /// What failed beside a call that succeeded, or what a store on servers has to say: to be told, once. Such a store may
+    /// What failed beside a call that succeeded, or what a store on servers has to say: to be reported, once. Such a store may
     /// have found it out in this very request, which can be the only one of its process.
     pub fn take_notice(&mut self) -> Option<RequestError> {
         let store = self.store.as_ref().filter(|store| store.is_remote());
