@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use cloakroom_store::{Acquire, Lease, Options, Outcome, Over, Store};
+use cloakroom_seam::{Acquire, Committed, LockMode, Over};
+use cloakroom_store::{Lease, Options, Store};
 use heed::types::Bytes;
 use heed::{Database, Env, EnvFlags, EnvOpenOptions};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
@@ -85,12 +86,14 @@ impl Ours {
 
     fn acquire(&mut self, id: &str) -> Result<&mut Lease> {
         let how = Acquire {
-            exclusive: true,
+            mode: LockMode::Exclusive,
             wait: Duration::from_secs(10),
+            lock_ttl: Duration::ZERO,
             max_waiters: 0,
             lifetime: LIFE,
             script: b"/srv/www/index.php",
             since: None,
+            drawn: false,
         };
         let key = self.store.key(b"", id.as_bytes());
         match &mut self.lease {
@@ -105,7 +108,7 @@ impl Engine for Ours {
     fn fill(&mut self, ids: &mut dyn Iterator<Item = String>, payload: &[u8]) -> Result<()> {
         for id in ids {
             let stored = self.acquire(&id)?.commit(payload, LIFE, Over::Anything)?;
-            ensure!(stored == Outcome::Stored, "a session was not stored: {stored:?}");
+            ensure!(stored == Committed::Stored, "a session was not stored: {stored:?}");
         }
         Ok(())
     }
@@ -116,7 +119,7 @@ impl Engine for Ours {
         lease.read(buffer)?;
         count_up(buffer);
         let stored = lease.commit(buffer, LIFE, Over::Anything)?;
-        ensure!(stored == Outcome::Stored, "a session was not stored: {stored:?}");
+        ensure!(stored == Committed::Stored, "a session was not stored: {stored:?}");
         Ok(())
     }
 

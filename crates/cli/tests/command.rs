@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
-use cloakroom_store::Over;
+use cloakroom_session::seam::Over;
 use support::{HOW, Stage, cloakroom, damage, failed, on_a_terminal, succeeded};
 
 #[test]

@@ -4,21 +4,22 @@ mod support;
 
 use std::time::Duration;
 
-use cloakroom_store::{Restored, Store};
+use cloakroom_session::seam::Restored;
+use cloakroom_store::Store;
 use support::{HOW, Stage, failed, on_a_terminal};
 
-fn now() -> u32 {
+fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    u32::try_from(since.as_secs()).expect("before 2106")
+    since.as_secs()
 }
 
 /// Sessions of known age, all with days to live so that a second more or less does not show.
 fn stage() -> Stage {
     let stage = Stage::new();
     let day = 86_400;
-    let add = |id: &str, size: usize, age: u32, returned: bool| {
+    let add = |id: &str, size: usize, age: u64, returned: bool| {
         let payload = vec![b'x'; size];
-        let lifetime = Duration::from_secs(5 * u64::from(day) + 1800);
+        let lifetime = Duration::from_secs(5 * day + 1800);
         let session = Restored { payload: &payload, created: now() - age, lifetime, returned };
         stage.store.restore(&stage.store.key(b"", id.as_bytes()), &session).expect("there is room");
     };

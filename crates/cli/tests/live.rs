@@ -5,7 +5,8 @@ mod support;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Error, Outcome, Over};
+use cloakroom_session::seam::{Committed, End, Over};
+use cloakroom_store::Error;
 use support::{HOW, LIFE, Stage, cloakroom, succeeded};
 
 /// Ends the writers, also where an assertion fails beside them.
@@ -41,11 +42,11 @@ fn commands_beside_writers_say_what_is_so_and_lose_nothing() {
                     let next = u64::from_le_bytes(*count) + 1;
                     let mut payload = next.to_le_bytes().to_vec();
                     payload.resize(8 + (next as usize * 997) % 20_000, 7);
-                    assert_eq!(lease.commit(&payload, LIFE, Over::WhatWasRead).expect("commit"), Outcome::Stored);
+                    assert_eq!(lease.commit(&payload, LIFE, Over::WhatWasRead).expect("commit"), Committed::Stored);
                     written[i as usize].fetch_add(1, Ordering::Relaxed);
                     stage.put(&format!("goes{writer}"), b"x");
                     let gone = stage.store.key(b"", format!("goes{writer}").as_bytes());
-                    stage.store.destroy(&gone, Duration::ZERO, Duration::ZERO).expect("destroy");
+                    stage.store.destroy(&gone, End::at_once(Duration::ZERO)).expect("destroy");
                 }
             });
         }
@@ -88,7 +89,7 @@ fn commands_wait_for_no_session() {
     stage.text("gc", &[]);
     // Destroyed while somebody works on it: that one's write is dropped.
     assert_eq!(stage.json("destroy", &[&name, "--yes"])["destroyed"].as_u64(), Some(1));
-    assert_eq!(lease.commit(b"late", LIFE, Over::Anything).expect("no failure"), Outcome::Ended);
+    assert_eq!(lease.commit(b"late", LIFE, Over::Anything).expect("no failure"), Committed::Ended);
     assert_eq!(stage.read("id"), None);
 }
 

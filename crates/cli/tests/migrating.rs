@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use cloakroom_session::seam::End;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 use support::{HOW, Stage, cloakroom, failed, on_a_terminal, succeeded};
@@ -76,7 +77,7 @@ fn all_sessions_of_files_are_migrated_and_once() {
 
     stage.put("id0", b"n|i:99;");
     let key = stage.store.key(b"", b"id1");
-    stage.store.destroy(&key, Duration::from_secs(60), Duration::ZERO).expect("destroy");
+    stage.store.destroy(&key, End::at_once(Duration::from_secs(60))).expect("destroy");
     let said = stage.text("import", &["--from", &old.address()]);
     let expected = "0 sessions were migrated\n201 were here already, or were destroyed here, and stay so\n\
                     2 have expired there, or hold nothing\n";
@@ -196,7 +197,7 @@ fn sessions_are_migrated_out_to_the_files_that_name_them() {
     for id in ["kept", "left", "listed"] {
         assert_eq!(old.read(id), stage.read(id));
         let (entry, _) = stage.store.inspect(&stage.store.key(b"", id.as_bytes())).expect("inspect").expect("there");
-        assert_eq!(used(&old.file(id)), u64::from(entry.used));
+        assert_eq!(used(&old.file(id)), entry.used);
         assert_eq!(old.file(id).metadata().expect("there").mode() & 0o077, if id == "listed" { 0 } else { 0o044 });
     }
     assert_eq!(
@@ -228,7 +229,7 @@ fn a_login_that_ended_here_does_not_come_back_with_the_files() {
     // Their copies there could not be removed.
     for (id, retire) in [("destroyed", Duration::ZERO), ("replaced", Duration::from_secs(60))] {
         let key = stage.store.key(b"", id.as_bytes());
-        stage.store.destroy(&key, Duration::from_secs(60), retire).expect("destroy");
+        stage.store.destroy(&key, End { tombstone: Duration::from_secs(60), grace: retire }).expect("destroy");
     }
     stage.put("emptied", b"");
     // As after the death of a process that was migrating it.

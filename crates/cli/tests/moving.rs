@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cloakroom_store::{Options, Over, Store};
+use cloakroom_session::seam::{End, Over};
+use cloakroom_store::{Options, Store};
 use support::{HOW, Stage, cloakroom, damage, failed, succeeded};
 
 /// A directory for the file and for a store elsewhere.
@@ -95,7 +96,7 @@ fn importing_again_changes_nothing_and_revives_nothing() {
     let arrived = there.attach();
     assert_eq!(arrived.stats().expect("stats").capacity, 16 << 20);
     support::put(&arrived, "a", b"new");
-    arrived.destroy(&arrived.key(b"", b"b"), Duration::from_secs(60), Duration::ZERO).expect("destroy");
+    arrived.destroy(&arrived.key(b"", b"b"), End::at_once(Duration::from_secs(60))).expect("destroy");
     let again: serde_json::Value = serde_json::from_str(&succeeded(&there.import(&["--json"]))).expect("JSON");
     assert_eq!(again, serde_json::json!({"imported": 0, "present": 2, "ended": 1, "expired": 0}));
     let read = |id: &str| arrived.inspect(&arrived.key(b"", id.as_bytes())).expect("inspect").map(|found| found.1);

@@ -13,7 +13,7 @@
 //! | [`merge`](mod@merge) | the three-way merge of encoded payloads |
 //! | [`serialized`] | the tokens of PHP's serialization |
 //! | [`name`] | [`Name`](name::Name): what people and tools call a session by |
-//! | [`local`] | the adapter of the local store |
+//! | [`local`] | opening the local store |
 //! | [`redis`] | the adapter of the Redis and Valkey store |
 //! | [`version_changed`] | what a commit does that meets another version than was read |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |

@@ -9,7 +9,8 @@ use std::io::BufRead;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloakroom_store::{Acquire, Lease, Options, Over, Store};
+use cloakroom_seam::{Acquire, LockMode, Over};
+use cloakroom_store::{Lease, Options, Store};
 use rustix::time::{ClockId, clock_gettime};
 
 const LIFE: Duration = Duration::from_secs(600);
@@ -42,12 +43,14 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let store = Store::attach(directory.as_ref(), Options { capacity: Some(64 << 20), user: None })?;
     let key = store.key(b"", id.as_bytes());
     let how = Acquire {
-        exclusive: true,
+        mode: LockMode::Exclusive,
         wait: Duration::from_secs(30),
+        lock_ttl: Duration::ZERO,
         max_waiters: 0,
         lifetime: LIFE,
         script: b"handover",
         since: None,
+        drawn: false,
     };
     let mut held: Option<Lease> = None;
     let mut times = 0;

@@ -3,7 +3,7 @@
 //! It knows nothing of PHP and nothing of session rules: keys, payloads, leases, lifetimes. `docs/design.md` draws the
 //! file byte by byte and says what each lock protects.
 //!
-//! Floors: file < core < shard < attach < operations
+//! Floors: file < core < shard < attach < operations < local_store
 //!
 //! A folder is a floor and imports only from itself and from floors below it.
 //!
@@ -43,6 +43,7 @@
 //! | | `walk`, `sample` | going through all sessions without leaving a trace; sizes and ages of some |
 //! | | `restore` | sessions from elsewhere, and a store with the secret of another |
 //! | | `check` | verifying every invariant |
+//! | | `local_store` | [`LocalStore`]: the store behind the traits of the seam, over relocations and forks |
 //!
 //! Lock order: session lock, then shard lock, one at a time. The attach byte and the `claim` mutex come before both.
 
@@ -54,6 +55,7 @@ compile_error!(
 mod attach;
 mod core;
 mod file;
+mod local_store;
 mod operations;
 mod shard;
 
@@ -61,16 +63,11 @@ pub use attach::open::{Options, end_of_process};
 pub use attach::prefault::prepare;
 pub use attach::relocate::Inheritance;
 pub use core::clock::Clock;
-pub use core::key::Key;
 pub use core::stats::Stats;
 pub use core::store::Store;
-pub use file::error::{AttachError, Error, Holder};
+pub use file::error::{AttachError, Error};
 pub use file::file_system::{FileSystem, Fitness};
 pub use file::layout::{FORMAT, MAX_CAPACITY, MIN_CAPACITY};
-pub use operations::acquire::Acquire;
+pub use local_store::LocalStore;
 pub use operations::check::Report;
-pub use operations::lease::{Lease, Mark, Outcome, Over};
-pub use operations::restore::{Restore, Restored};
-pub use operations::sample::{Sample, Sampled};
-pub use operations::walk::Entry;
-pub use shard::payload::MAX_PAYLOAD;
+pub use operations::lease::Lease;

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Error, Outcome, Over, Store};
+use cloakroom_seam::{Committed, Effort, Over};
+use cloakroom_store::{Error, Store};
 use harness::process::Worker;
 use harness::{
     Checked, Finding, LIFE, Random, Suite, attach, exclusive, get, ids_in_shard, in_thread, put, soak, sound,
@@ -44,7 +45,7 @@ fn try_put(store: &Arc<Store>, id: &str, payload: &[u8], life: Duration) -> Resu
         Err(e) => return refused(e),
     };
     match lease.commit(payload, life, Over::Anything) {
-        Ok(Outcome::Stored) => Ok(true),
+        Ok(Committed::Stored) => Ok(true),
         Ok(other) => Err(format!("{other:?}")),
         Err(e) => refused(e),
     }
@@ -359,7 +360,7 @@ fn reclaim() -> Checked {
         return Err(format!("{} sessions are left", report.sessions));
     }
     let step = thread_cpu();
-    store.collect(false).map_err(|e| e.to_string())?;
+    store.collect(Effort::Step).map_err(|e| e.to_string())?;
     let step = thread_cpu() - step;
     let what = format!("in {operations} requests, the slowest of {} µs CPU time", slowest.as_micros());
     // Without optimisation nothing says anything about speed.
@@ -445,7 +446,7 @@ fn clock_jumps() -> Checked {
     if get(&store, "s0")?.is_some() {
         return Err("a year ahead nothing has expired".to_owned());
     }
-    let removed = store.collect(true).map_err(|e| e.to_string())?;
+    let removed = store.collect(Effort::All).map_err(|e| e.to_string())?;
     // Requests of that year, and a store that they fill: what is hidden is not reclaimed for them.
     for i in 0..2000 {
         try_put(&store, &format!("ahead{i}"), &value(i, 500), LIFE)?;

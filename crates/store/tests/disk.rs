@@ -9,7 +9,8 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use cloakroom_store::{AttachError, Error, Options, Over, Store};
+use cloakroom_seam::Over;
+use cloakroom_store::{AttachError, Error, Options, Store};
 use harness::image::Image;
 use harness::process::{Child, Worker, become_user};
 use harness::small_disk::Disk;
@@ -387,7 +388,7 @@ fn cut_short() -> Checked {
             let mut there = 0;
             for ((id, key, content), end) in sessions.iter().zip(&ends) {
                 let found = store
-                    .snapshot(&cloakroom_store::Key::from_bytes(*key))
+                    .snapshot(&cloakroom_seam::Key::from_bytes(*key))
                     .map(|found| found.0)
                     .map_err(|e| e.to_string())?;
                 match found {

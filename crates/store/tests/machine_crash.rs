@@ -19,7 +19,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Error, Over, Store};
+use cloakroom_seam::{Effort, End, Over};
+use cloakroom_store::{Error, Store};
 use harness::image::{Image, PAGE};
 use harness::{
     Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, in_thread, put, read, soak, sound,
@@ -50,7 +51,7 @@ fn batch(store: &Arc<Store>, random: &mut Random, committed: &mut Committed, ope
         let id = name(random.below(SESSIONS));
         let key = store.key(b"", id.as_bytes());
         if random.below(8) == 0 {
-            store.destroy(&key, Duration::from_secs(60), Duration::ZERO).map_err(|e| e.to_string())?;
+            store.destroy(&key, End::at_once(Duration::from_secs(60))).map_err(|e| e.to_string())?;
             continue;
         }
         let len = match random.below(12) {
@@ -144,7 +145,7 @@ fn works(store: &Arc<Store>, committed: &Committed) -> Result<(), String> {
     }
     sound(store)?;
     store.clock().skew(1_000_000, 1_000_000);
-    store.collect(true).map_err(|e| e.to_string())?;
+    store.collect(Effort::All).map_err(|e| e.to_string())?;
     store.clock().skew(0, 0);
     let report = sound(store)?;
     if (report.sessions, report.payload_bytes) != (0, 0) {

@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use actors::{fork_under_lease, player, queue_up};
-use cloakroom_store::{Acquire, Inheritance, Lease, Outcome, Over, Store};
+use cloakroom_seam::{Acquire, Committed, End, LockMode, Over};
+use cloakroom_store::{Inheritance, Lease, Store};
 use harness::process::{Child, Worker, shared_words};
 use harness::{
     Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, get, in_thread, put, read, sound,
@@ -76,7 +77,7 @@ fn owner(dir: &std::path::Path, me: u64, rounds: u64, words: &[std::sync::atomic
             }
             1 => {
                 let ended =
-                    store.destroy(&key, Duration::from_secs(2), Duration::ZERO).map_err(|e| fail(e.to_string()))?;
+                    store.destroy(&key, End::at_once(Duration::from_secs(2))).map_err(|e| fail(e.to_string()))?;
                 if ended != model.remove(&session).is_some() {
                     return Err(fail("what was ended is not what the map holds".to_owned()));
                 }
@@ -90,14 +91,14 @@ fn owner(dir: &std::path::Path, me: u64, rounds: u64, words: &[std::sync::atomic
                 let stored = match kind {
                     2 => {
                         model.remove(&session);
-                        lease.destroy(Duration::from_secs(2), Duration::ZERO).map_err(|e| fail(e.to_string()))?
+                        lease.destroy(End::at_once(Duration::from_secs(2))).map_err(|e| fail(e.to_string()))?
                     }
-                    3 if expected.is_some() => lease.touch(&found, LIFE).is_ok_and(|o| o == Outcome::Stored),
+                    3 if expected.is_some() => lease.touch(&found, LIFE).is_ok_and(|o| o == Committed::Stored),
                     _ => {
                         model.insert(session, round);
                         let content = owned_payload(me, session, round);
                         lease.commit(&content, LIFE, Over::Anything).map_err(|e| fail(e.to_string()))?
-                            == Outcome::Stored
+                            == Committed::Stored
                     }
                 };
                 if !stored {
@@ -131,16 +132,17 @@ fn write_over_what_was_read(
     let first = match dice % 4 {
         0 => {
             put(store, id, b"meanwhile")?;
-            Outcome::VersionChanged
+            Committed::VersionChanged
         }
         1 => {
             put(store, id, b"meanwhile")?;
-            store.destroy(&key, Duration::from_secs(2), Duration::ZERO).map_err(|e| e.to_string())?;
-            Outcome::Ended
+            store.destroy(&key, End::at_once(Duration::from_secs(2))).map_err(|e| e.to_string())?;
+            Committed::Ended
         }
-        _ => Outcome::Stored,
+        _ => Committed::Stored,
     };
-    let how = Acquire { exclusive: dice & 4 == 0, since: Some(mark), ..exclusive() };
+    let mode = if dice & 4 == 0 { LockMode::Exclusive } else { LockMode::None };
+    let how = Acquire { mode, since: Some(mark), ..exclusive() };
     let mut lease = store.acquire(&key, &how).map_err(|e| e.to_string())?;
     let write = |lease: &mut Lease| lease.commit(&next, LIFE, Over::WhatWasRead).map_err(|e| e.to_string());
     let outcome = write(&mut lease)?;
@@ -148,14 +150,14 @@ fn write_over_what_was_read(
         return Err(format!("a write over what was read was {outcome:?} instead of {first:?}"));
     }
     match outcome {
-        Outcome::Stored => {}
+        Committed::Stored => {}
         // The lease now shows what is there, and may replace that.
-        Outcome::VersionChanged if read(&mut lease)? != b"meanwhile" => {
+        Committed::VersionChanged if read(&mut lease)? != b"meanwhile" => {
             return Err("it moved to something else".to_owned());
         }
-        Outcome::VersionChanged if write(&mut lease)? == Outcome::Stored => {}
-        Outcome::VersionChanged => return Err("a second write over what was read was refused".to_owned()),
-        Outcome::Ended => put(store, id, &next)?,
+        Committed::VersionChanged if write(&mut lease)? == Committed::Stored => {}
+        Committed::VersionChanged => return Err("a second write over what was read was refused".to_owned()),
+        Committed::Ended => put(store, id, &next)?,
     }
     drop(lease);
     if get(store, id)? == Some(next) { Ok(()) } else { Err("what was written over is not there".to_owned()) }
@@ -165,18 +167,18 @@ fn write_over_what_was_read(
 fn replace(store: &Arc<Store>, id: &str, expected: &Option<Vec<u8>>) -> Result<(), String> {
     const A_WHILE: Duration = Duration::from_secs(60);
     let key = store.key(b"", id.as_bytes());
-    let was_there = store.destroy(&key, A_WHILE, A_WHILE).map_err(|e| e.to_string())?;
+    let was_there = store.destroy(&key, End { tombstone: A_WHILE, grace: A_WHILE }).map_err(|e| e.to_string())?;
     if was_there != expected.is_some() || get(store, id)? != *expected {
         return Err("a replaced session is not what the map holds".to_owned());
     }
     if was_there {
         let mut lease = store.acquire(&key, &exclusive()).map_err(|e| e.to_string())?;
         let outcome = lease.commit(b"too late", LIFE, Over::Anything).map_err(|e| e.to_string())?;
-        if outcome != Outcome::Ended || get(store, id)? != *expected {
+        if outcome != Committed::Ended || get(store, id)? != *expected {
             return Err("a replaced session was written".to_owned());
         }
     }
-    let ended = store.destroy(&key, Duration::from_secs(2), Duration::ZERO).map_err(|e| e.to_string())?;
+    let ended = store.destroy(&key, End::at_once(Duration::from_secs(2))).map_err(|e| e.to_string())?;
     if ended != was_there || get(store, id)?.is_some() {
         return Err("the grace of a replaced session did not end".to_owned());
     }

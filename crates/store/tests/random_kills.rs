@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Error, Outcome, Over, Store};
+use cloakroom_seam::{Committed, Effort, End, Over};
+use cloakroom_store::{Error, Store};
 use harness::process::{Child, shared_words};
 use harness::{Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, read, soak, sound, value};
 
@@ -112,7 +113,8 @@ fn operate(store: &Arc<Store>, log: &Log, random: &mut Random, seen: &mut [u64])
         return not_older(number_of(session, &bytes.unwrap_or_default())?);
     }
     if random.below(100) == 0 {
-        store.collect(random.below(2) == 0).map_err(|e| format!("collect: {e}"))?;
+        let effort = if random.below(2) == 0 { Effort::All } else { Effort::Step };
+        store.collect(effort).map_err(|e| format!("collect: {e}"))?;
     }
     let mut lease = match store.acquire(&key, &exclusive()) {
         Ok(lease) => lease,
@@ -129,7 +131,11 @@ fn operate(store: &Arc<Store>, log: &Log, random: &mut Random, seen: &mut [u64])
         // A lease that began before the end of the session and got the lock after its next beginning: it shows
         // nothing and may write nothing.
         let outcome = lease.commit(b"too late", LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))?;
-        return if outcome == Outcome::Ended { Ok(()) } else { Err("a lease older than the session wrote".to_owned()) };
+        return if outcome == Committed::Ended {
+            Ok(())
+        } else {
+            Err("a lease older than the session wrote".to_owned())
+        };
     }
     if found != stored {
         return Err(format!("session {session} holds write {stored:?}, the lease shows {found:?}"));
@@ -145,18 +151,18 @@ fn operate(store: &Arc<Store>, log: &Log, random: &mut Random, seen: &mut [u64])
             lease.release();
             (true, now)
         }
-        1 => (lease.touch(b"", LIFE).map_err(|e| format!("touch: {e}"))? == Outcome::Stored, now),
+        1 => (lease.touch(b"", LIFE).map_err(|e| format!("touch: {e}"))? == Committed::Stored, now),
         2 if found.is_some() => {
             let end = log.draw(session) | GONE;
             log.begun(session).store(end, Ordering::SeqCst);
-            (lease.destroy(Duration::from_secs(60), Duration::ZERO).map_err(|e| format!("destroy: {e}"))?, end)
+            (lease.destroy(End::at_once(Duration::from_secs(60))).map_err(|e| format!("destroy: {e}"))?, end)
         }
         _ => {
             let next = log.draw(session);
             log.begun(session).store(next, Ordering::SeqCst);
             let outcome =
                 lease.commit(&payload(session, next), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))?;
-            (outcome == Outcome::Stored, next)
+            (outcome == Committed::Stored, next)
         }
     };
     if !done && found.is_some() {
@@ -243,10 +249,10 @@ fn kills(limit: Duration) -> Checked {
         for session in 0..SESSIONS {
             let key = store.key(b"", name(session).as_bytes());
             let mut lease = store.acquire(&key, &exclusive()).map_err(|e| format!("at the end: {e}"))?;
-            lease.destroy(Duration::ZERO, Duration::ZERO).map_err(|e| e.to_string())?;
+            lease.destroy(End::at_once(Duration::ZERO)).map_err(|e| e.to_string())?;
         }
         store.clock().skew(1_000_000, 1_000_000);
-        store.collect(true).map_err(|e| e.to_string())?;
+        store.collect(Effort::All).map_err(|e| e.to_string())?;
         store.clock().skew(0, 0);
         let report = sound(&store)?;
         if (report.sessions, report.tombstones, report.payload_bytes, report.locked) != (0, 0, 0, 0) {

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use cloakroom_store::{AttachError, Error, Options, Over, Store};
+use cloakroom_seam::Over;
+use cloakroom_store::{AttachError, Error, Options, Store};
 use harness::process::Child;
 use harness::refusing::{Refused, refuse};
 use harness::{

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use cloakroom_store::{Acquire, Error, Inheritance, Options, Outcome, Over, Store};
+use cloakroom_seam::{Acquire, Committed, End, LockMode, Over};
+use cloakroom_store::{Error, Inheritance, Options, Store};
 
 const LIFE: Duration = Duration::from_secs(600);
 
@@ -15,7 +16,16 @@ fn attach(dir: &tempfile::TempDir) -> Arc<Store> {
 }
 
 fn how() -> Acquire<'static> {
-    Acquire { exclusive: true, wait: Duration::from_secs(5), max_waiters: 0, lifetime: LIFE, script: b"", since: None }
+    Acquire {
+        mode: LockMode::Exclusive,
+        wait: Duration::from_secs(5),
+        lock_ttl: Duration::ZERO,
+        max_waiters: 0,
+        lifetime: LIFE,
+        script: b"",
+        since: None,
+        drawn: false,
+    }
 }
 
 fn payload(i: u32) -> Vec<u8> {
@@ -43,9 +53,9 @@ fn sessions_and_leases_move_to_the_new_file() {
     assert!(new.in_place());
     assert!(matches!(old.acquire(&key(1), &how()), Err(Error::Relocated)));
     assert!(matches!(old.snapshot(&key(1)).map(|found| found.0), Err(Error::Relocated)));
-    assert_eq!(running.commit(b"committed after the move", LIFE, Over::Anything).expect("commit"), Outcome::Stored);
-    assert_eq!(touching.touch(&payload(8), LIFE).expect("touch"), Outcome::Stored);
-    assert!(leaving.destroy(LIFE, Duration::ZERO).expect("destroy"));
+    assert_eq!(running.commit(b"committed after the move", LIFE, Over::Anything).expect("commit"), Committed::Stored);
+    assert_eq!(touching.touch(&payload(8), LIFE).expect("touch"), Committed::Stored);
+    assert!(leaving.destroy(End::at_once(LIFE)).expect("destroy"));
     for i in 0..2000 {
         let expected = match i {
             7 => Some(b"committed after the move".to_vec()),
@@ -73,7 +83,7 @@ fn a_store_made_meanwhile_stays_and_the_loss_is_told() {
     assert_eq!(inheritance, Inheritance::Lost);
     assert!(Arc::ptr_eq(&new, &other));
     // Nobody moved the old file, so what runs on it ends there in peace.
-    assert_eq!(running.commit(b"x", LIFE, Over::Anything).expect("commit"), Outcome::Stored);
+    assert_eq!(running.commit(b"x", LIFE, Over::Anything).expect("commit"), Committed::Stored);
     assert_eq!(other.check().expect("check").sessions, 0);
 }
 
@@ -179,12 +189,12 @@ fn the_file_stays_when_its_last_session_ends() {
     };
     put(b"logged in");
     let (_, mark) = store.snapshot(&key).expect("snapshot");
-    store.destroy(&key, LIFE, Duration::ZERO).expect("destroy");
+    store.destroy(&key, End::at_once(LIFE)).expect("destroy");
     assert!(store.in_place() && !store.superseded());
     // What had read before the log-out writes nothing, though no session is left.
-    let unlocked = Acquire { exclusive: false, since: Some(mark), ..how() };
+    let unlocked = Acquire { mode: LockMode::None, since: Some(mark), ..how() };
     let mut slow = store.acquire(&key, &unlocked).expect("acquire");
-    assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Outcome::Ended);
+    assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Committed::Ended);
     assert_eq!(store.snapshot(&key).expect("snapshot").0, None);
 }
 
@@ -197,7 +207,7 @@ fn stays_after_process(mode: u32, keeps_session: bool) -> bool {
     if keeps_session {
         lease.commit(b"x", LIFE, Over::Anything).expect("commit");
     } else {
-        lease.destroy(LIFE, Duration::ZERO).expect("destroy");
+        lease.destroy(End::at_once(LIFE)).expect("destroy");
     }
     drop(lease);
     cloakroom_store::end_of_process();

@@ -5,11 +5,20 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Acquire, AttachError, Options, Over, Restore, Restored, Store};
+use cloakroom_seam::{Acquire, End, LockMode, Over, Restore, Restored};
+use cloakroom_store::{AttachError, Options, Store};
 
 const LIFE: Duration = Duration::from_secs(600);
-const HOW: Acquire<'static> =
-    Acquire { exclusive: true, wait: Duration::ZERO, max_waiters: 0, lifetime: LIFE, script: b"test", since: None };
+const HOW: Acquire<'static> = Acquire {
+    mode: LockMode::Exclusive,
+    wait: Duration::ZERO,
+    lock_ttl: Duration::ZERO,
+    max_waiters: 0,
+    lifetime: LIFE,
+    script: b"test",
+    since: None,
+    drawn: false,
+};
 const NEW: Options = Options { capacity: Some(16 << 20), user: None };
 const SECRET: [u8; 32] = [42; 32];
 const SESSION: Restored<'static> =
@@ -38,7 +47,7 @@ fn a_restored_session_keeps_its_times() {
         let key = store.key(b"", id);
         assert_eq!(store.restore(&key, &Restored { returned, ..SESSION }).expect("restore"), Restore::Stored);
         let (entry, payload) = store.inspect(&key).expect("inspect").expect("it is there");
-        assert_eq!((entry.created, entry.expires - entry.used, entry.returned), (1_000_000, 90, returned));
+        assert_eq!((entry.created, entry.expires - entry.used, entry.returned), (1_000_000, 91, returned));
         assert_eq!(payload, b"payload");
         assert!(!entry.locked);
     }
@@ -56,7 +65,7 @@ fn what_is_there_stays_and_what_was_destroyed_stays_destroyed() {
     let store = Store::attach(dir.path(), NEW).expect("attach");
     put(&store, b"there", b"mine");
     put(&store, b"destroyed", b"gone");
-    store.destroy(&store.key(b"", b"destroyed"), LIFE, Duration::ZERO).expect("destroy");
+    store.destroy(&store.key(b"", b"destroyed"), End::at_once(LIFE)).expect("destroy");
     let restore = |id: &[u8]| store.restore(&store.key(b"", id), &SESSION).expect("restore");
     assert_eq!(restore(b"there"), Restore::Exists);
     assert_eq!(restore(b"destroyed"), Restore::Ended);
@@ -96,7 +105,7 @@ fn an_empty_store_takes_the_secret_over() {
     leave_a_store(&dir, |store| put(store, b"id", b"payload"));
     // Who made the file would remove it with the last session; what was destroyed and is remembered does not count.
     leave_a_store(&dir, |store| {
-        assert!(store.destroy(&store.key(b"", b"id"), LIFE, Duration::ZERO).expect("destroy"));
+        assert!(store.destroy(&store.key(b"", b"id"), End::at_once(LIFE)).expect("destroy"));
     });
     assert!(dir.path().read_dir().expect("readable").count() == 1, "the empty store is there");
     let store = Store::attach_with_secret(dir.path(), NEW, &SECRET).expect("taken over");
@@ -161,7 +170,7 @@ fn every_session_moves_to_a_store_of_another_layout() {
             put(&old, &id(i), &content(i));
         }
     }
-    old.destroy(&old.key(b"", &id(7)), LIFE, Duration::ZERO).expect("destroy");
+    old.destroy(&old.key(b"", &id(7)), End::at_once(LIFE)).expect("destroy");
 
     let larger = Options { capacity: Some(1 << 30), user: None };
     let new = Store::attach_with_secret(to.path(), larger, &old.secret()).expect("attach");
@@ -172,7 +181,7 @@ fn every_session_moves_to_a_store_of_another_layout() {
     assert_ne!(shards(&old), shards(&new), "the layouts are the same");
     old.walk(|entry| {
         let (entry, payload) = old.inspect(&entry.key).expect("inspect").expect("nobody else is at work");
-        let lifetime = Duration::from_secs(u64::from(entry.expires - entry.used));
+        let lifetime = Duration::from_secs(entry.expires - entry.used - 1);
         let session = Restored { payload: &payload, created: entry.created, lifetime, returned: entry.returned };
         assert_eq!(new.restore(&entry.key, &session).expect("restore"), Restore::Stored);
         ControlFlow::Continue(())
@@ -210,7 +219,7 @@ fn what_was_emptied_or_ended_is_told_from_what_is_reserved_also_after_a_rebuild(
     put(&store, b"emptied", b"payload");
     put(&store, b"emptied", b"");
     put(&store, b"ended", b"payload");
-    assert!(store.destroy(&store.key(b"", b"ended"), LIFE, Duration::ZERO).expect("ended"));
+    assert!(store.destroy(&store.key(b"", b"ended"), End::at_once(LIFE)).expect("ended"));
     for id in [&b"reserved"[..], b"ended"] {
         store.acquire(&store.key(b"", id), &HOW).expect("acquire").release();
     }
@@ -219,7 +228,7 @@ fn what_was_emptied_or_ended_is_told_from_what_is_reserved_also_after_a_rebuild(
     std::fs::copy(store.path(), copied.path().join(name)).expect("copied");
     let copy = Store::attach(copied.path(), NEW).expect("attach");
     for store in [&store, &copy] {
-        let take = |id: &[u8]| store.take_over(&store.key(b"", id), &SESSION).expect("there is room");
+        let take = |id: &[u8]| store.migrate_in(&store.key(b"", id), &SESSION).expect("there is room");
         assert!(!store.is_vacant(&store.key(b"", b"emptied")).expect("found out"));
         assert_eq!((take(b"emptied"), read(store, b"emptied")), (Restore::Exists, Some(Vec::new())));
         assert!(!store.is_vacant(&store.key(b"", b"ended")).expect("found out"));

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Acquire, Error, Options, Outcome, Over, Store};
+use cloakroom_seam::{Acquire, Committed, Effort, End, LockMode, Over};
+use cloakroom_store::{Error, Options, Store};
 
 const LIFE: Duration = Duration::from_secs(600);
 
@@ -17,12 +18,21 @@ fn dir() -> tempfile::TempDir {
 }
 
 fn how(exclusive: bool) -> Acquire<'static> {
-    Acquire { exclusive, wait: Duration::from_secs(5), max_waiters: 0, lifetime: LIFE, script: b"test", since: None }
+    Acquire {
+        mode: if exclusive { LockMode::Exclusive } else { LockMode::None },
+        wait: Duration::from_secs(5),
+        lock_ttl: Duration::ZERO,
+        max_waiters: 0,
+        lifetime: LIFE,
+        script: b"test",
+        since: None,
+        drawn: false,
+    }
 }
 
 fn put(store: &Arc<Store>, id: &[u8], payload: &[u8]) {
     let mut lease = store.acquire(&store.key(b"", id), &how(true)).expect("acquire");
-    assert_eq!(lease.commit(payload, LIFE, Over::Anything).expect("commit"), Outcome::Stored);
+    assert_eq!(lease.commit(payload, LIFE, Over::Anything).expect("commit"), Committed::Stored);
 }
 
 fn get(store: &Arc<Store>, id: &[u8]) -> Option<Vec<u8>> {
@@ -133,11 +143,11 @@ fn expiry_hides_at_once_and_reclaims_only_what_has_aged() {
     put(&store, b"old", b"payload");
     store.clock().skew(3600, 0);
     assert_eq!(get(&store, b"old"), None);
-    assert_eq!(store.collect(true).expect("collect"), 0, "only the wall clock jumped");
+    assert_eq!(store.collect(Effort::All).expect("collect"), 0, "only the wall clock jumped");
     store.clock().skew(0, 0);
     assert_eq!(get(&store, b"old"), Some(b"payload".to_vec()));
     store.clock().skew(3600, 3600);
-    assert_eq!(store.collect(true).expect("collect"), 1);
+    assert_eq!(store.collect(Effort::All).expect("collect"), 1);
     store.clock().skew(0, 0);
     assert_eq!(get(&store, b"old"), None);
     assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
@@ -151,8 +161,8 @@ fn destroyed_means_destroyed_for_leases_that_began_before() {
     put(&store, b"id", b"one");
     let mut slow = store.acquire(&key, &how(false)).expect("acquire");
     let mut fast = store.acquire(&key, &how(true)).expect("acquire");
-    assert!(fast.destroy(Duration::from_secs(60), Duration::ZERO).expect("destroy"));
-    assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Outcome::Ended);
+    assert!(fast.destroy(End::at_once(Duration::from_secs(60))).expect("destroy"));
+    assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Committed::Ended);
     assert_eq!(get(&store, b"id"), None);
     let mut again = store.acquire(&key, &how(true)).expect("acquire");
     assert!(again.is_new());
@@ -173,26 +183,26 @@ fn a_request_that_runs_five_minutes_longer_does_not_undo_a_logout() {
         let (_, read) = store.snapshot(&key).expect("snapshot");
         let mut slow = store.acquire(&key, &how(false)).expect("acquire");
         let mut merging = store.acquire(&key, &how(false)).expect("acquire");
-        assert!(store.destroy(&key, TOMBSTONE, Duration::ZERO).expect("destroy"));
+        assert!(store.destroy(&key, End::at_once(TOMBSTONE)).expect("destroy"));
         if logs_in_again {
             put(&store, b"id", b"two");
         }
         store.clock().skew(300, 300);
-        store.collect(true).expect("collect");
+        store.collect(Effort::All).expect("collect");
         let expected = logs_in_again.then(|| b"two".to_vec());
-        assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Outcome::Ended);
-        assert_eq!(merging.commit(b"zombie", LIFE, Over::WhatWasRead).expect("commit"), Outcome::Ended);
+        assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Committed::Ended);
+        assert_eq!(merging.commit(b"zombie", LIFE, Over::WhatWasRead).expect("commit"), Committed::Ended);
         assert_eq!(get(&store, b"id"), expected);
         // One that reads first and locks only to write, as an object of the class does without open().
         for exclusive in [true, false] {
             let late = Acquire { since: Some(read), ..how(exclusive) };
             let mut late = store.acquire(&key, &late).expect("acquire");
-            assert_eq!(late.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Outcome::Ended);
+            assert_eq!(late.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Committed::Ended);
             drop(late);
             assert_eq!(get(&store, b"id"), expected);
         }
         store.clock().skew(0, 0);
-        store.destroy(&key, TOMBSTONE, Duration::ZERO).expect("destroy");
+        store.destroy(&key, End::at_once(TOMBSTONE)).expect("destroy");
     }
     assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
 }

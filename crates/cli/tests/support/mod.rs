@@ -7,11 +7,20 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Acquire, Options, Over, Store};
+use cloakroom_session::seam::{Acquire, LockMode, Over};
+use cloakroom_store::{Options, Store};
 
 pub(crate) const LIFE: Duration = Duration::from_secs(1440);
-pub(crate) const HOW: Acquire<'static> =
-    Acquire { exclusive: true, wait: LIFE, max_waiters: 0, lifetime: LIFE, script: b"test", since: None };
+pub(crate) const HOW: Acquire<'static> = Acquire {
+    mode: LockMode::Exclusive,
+    wait: LIFE,
+    lock_ttl: Duration::ZERO,
+    max_waiters: 0,
+    lifetime: LIFE,
+    script: b"test",
+    since: None,
+    drawn: false,
+};
 /// With it, names are the same in every run.
 pub(crate) const SECRET: [u8; 32] = [42; 32];
 

@@ -11,7 +11,6 @@
 
 use std::io;
 
-use crate::core::key::Key;
 use crate::core::store::Store;
 use crate::file::error::Error;
 use crate::file::layout::{
@@ -22,7 +21,8 @@ use crate::file::store_file::{StoreFile, bytes, word32, word64};
 use crate::file::words::{ChunkState, Head, NodeState};
 use crate::shard::guard::shard_among;
 use crate::shard::node::identity;
-use crate::shard::payload::{self, Binding, MAX_BLOCKS, MAX_PAYLOAD};
+use crate::shard::payload::{self, Binding, MAX_BLOCKS};
+use cloakroom_seam::{Key, MAX_PAYLOAD};
 
 /// The format that is read here, and its layout fingerprint. A file of format 1 with another one is a development build's.
 pub(crate) const FORMAT: u32 = 1;
@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
     /// What the node with these bytes holds, if that is whole.
     fn record(&mut self, words: &[u8], head: Head, shard: u32) -> io::Result<Option<Record<'_>>> {
         let word = |at| word64(words, at);
-        let key = Key(word(node::KEY), word(node::KEY + 8));
+        let key = Key::from_words(word(node::KEY), word(node::KEY + 8));
         let (incarnation, created) = (word(node::INCARNATION), word32(words, node::CREATED));
         let whole = word(node::CHECK) == identity(self.hasher.check_seed, key, incarnation, created);
         let ended = head.state() == NodeState::Tombstone;

@@ -8,10 +8,11 @@
 use std::hint::black_box;
 use std::sync::atomic::Ordering;
 
+use cloakroom_seam::Key;
 use twox_hash::XxHash3_64;
 
 use crate::core::clock::boot_id;
-use crate::core::key::{Key, KeyMaker};
+use crate::core::key::KeyMaker;
 use crate::core::store::{PREFAULTED_SESSIONS, Store};
 use crate::file::layout::{SHARD_SIZE, SHARDS_AT, offset};
 use crate::file::region::Map;

@@ -11,10 +11,12 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use cloakroom_seam::Holder;
+
 use crate::core::stats::COUNTERS;
 use crate::core::store::Store;
 use crate::file::byte_lock::{self, Byte};
-use crate::file::error::{Error, Holder};
+use crate::file::error::Error;
 use crate::file::layout::{MAX_SLOTS, Ref, SLOT_SIZE, SLOTS_AT, header, slot};
 use crate::file::region::{Map, Window};
 use crate::file::words::Owner;
@@ -124,7 +126,13 @@ impl<'a> SlotView<'a> {
             0 => 0,
             since => now.saturating_sub(since),
         };
-        Holder { pid: self.pid().load(Ordering::Relaxed), held: Duration::from_nanos(held), script }
+        Holder {
+            pid: self.pid().load(Ordering::Relaxed),
+            // All who have the file mapped are on this machine.
+            host: String::new(),
+            held: Duration::from_nanos(held),
+            script: String::from_utf8_lossy(&script).into_owned(),
+        }
     }
 }
 

@@ -137,6 +137,49 @@ pub(crate) fn count_wait(map: Map<'_>, slot: Slot, nanos: u64) {
     add(map, slot, Counter::WaitBucket as usize + bucket, 1);
 }
 
+impl Stats {
+    /// The figures with their names, in a fixed order.
+    pub(crate) fn figures(&self) -> Vec<(&'static str, u64)> {
+        let [w0, w1, w2, w3, w4, w5, w6] = self.wait_histogram;
+        vec![
+            ("sessions", self.sessions),
+            ("reserved", self.reserved),
+            ("tombstones", self.tombstones),
+            ("bytes", self.payload_bytes),
+            ("file_bytes", self.file_bytes),
+            ("free_bytes", self.free_bytes),
+            ("capacity", self.capacity),
+            ("reads", self.reads),
+            ("writes", self.writes),
+            ("touches", self.touches),
+            ("creates", self.creates),
+            ("destroys", self.destroys),
+            ("expired", self.expired),
+            ("evictions", self.evicted),
+            ("recoveries", self.recoveries),
+            ("refused_writes", self.ended),
+            ("merges", self.merges),
+            ("merge_conflicts", self.conflicts),
+            ("merge_fallbacks", self.merge_fallbacks),
+            ("migrated", self.migrated),
+            ("corrupt", self.corrupt),
+            ("waits", self.waits),
+            ("wait_timeouts", self.timeouts),
+            ("wait_microseconds", self.wait_nanos / 1000),
+            ("waits_below_100us", w0),
+            ("waits_below_1ms", w1),
+            ("waits_below_10ms", w2),
+            ("waits_below_100ms", w3),
+            ("waits_below_1s", w4),
+            ("waits_below_10s", w5),
+            ("waits_from_10s", w6),
+            ("attached", self.attached),
+            ("locked", self.locked),
+            ("waiting", self.waiting),
+        ]
+    }
+}
+
 impl Store {
     /// The figures, without any lock: each is right by itself, their sums may be a moment apart.
     ///

@@ -10,10 +10,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use cloakroom_seam::Key;
 use parking_lot::Mutex;
 
 use crate::core::clock::Clock;
-use crate::core::key::{self, Key, KeyMaker};
+use crate::core::key::{self, KeyMaker};
 use crate::core::owner_slot::SlotView;
 use crate::file::error::Error;
 use crate::file::layout::{MAX_CHUNKS, MAX_SLOTS, TABLE_AT, file_len, header};

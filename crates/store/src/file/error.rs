@@ -3,16 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Who holds a lock.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Holder {
-    /// Process id as the holder's own pid namespace numbers it.
-    pub pid: u32,
-    /// How long the lock has been held.
-    pub held: Duration,
-    /// The script that runs, as given to `acquire`.
-    pub script: Vec<u8>,
-}
+use cloakroom_seam::Holder;
 
 /// Why an operation on an attached store failed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +21,8 @@ pub enum Error {
     TooManyWaiters {
         /// Requests waiting.
         waiting: u32,
+        /// The limit asked for.
+        limit: u32,
         /// Who holds the lock.
         holder: Holder,
     },

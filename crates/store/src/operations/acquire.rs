@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
-use crate::core::key::Key;
 use crate::core::owner_slot::{Slot, SlotView};
 use crate::core::stats::{Counter, count};
 use crate::core::store::Store;
@@ -18,29 +17,12 @@ use crate::file::error::Error;
 use crate::file::layout::{Ref, flag, header, shard, slot};
 use crate::file::region::Map;
 use crate::file::words::{Head, NodeState, Owner};
-use crate::operations::lease::{Lease, Mark};
+use crate::operations::lease::{Lease, Point};
 use crate::operations::wait::Waited;
 use crate::shard::guard::{Fault, ShardGuard};
 use crate::shard::node::Node;
 use crate::shard::reclaim::seconds;
-
-/// What [`Store::acquire`] is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Acquire<'a> {
-    /// Take the session lock, or work without it.
-    pub exclusive: bool,
-    /// How long to wait for the lock.
-    pub wait: Duration,
-    /// Fail at once when so many wait already; 0 = no limit.
-    pub max_waiters: u32,
-    /// Lifetime of the session that is created where there is none.
-    pub lifetime: Duration,
-    /// Script name shown to those who wait in vain.
-    pub script: &'a [u8],
-    /// The lease shall stand where this was taken: it writes nothing if the session was ended since, and what it
-    /// may replace is what was current then.
-    pub since: Option<Mark>,
-}
+use cloakroom_seam::{Acquire, Key, LockMode};
 
 /// What the first look under the shard lock came to.
 enum First {
@@ -105,7 +87,8 @@ impl Store {
         if self.prefaults() {
             self.prefault(map, lease.shard, &key);
         }
-        let began = match &how.since {
+        let since = how.since.map(Point::of);
+        let began = match &since {
             Some(since) => since.began,
             None => map.u64(header::INCARNATION).load(Ordering::Relaxed),
         };
@@ -113,8 +96,8 @@ impl Store {
             lease.release();
             return Err(error);
         }
-        if let Some(since) = &how.since {
-            lease.stand_at(*since);
+        if let Some(since) = since {
+            lease.stand_at(since);
         }
         Ok(())
     }
@@ -131,7 +114,7 @@ impl Store {
     ) -> Result<(), Error> {
         let (me, shard) = (lease.me, lease.shard);
         let (wall, nanos) = self.clock().wall_precise();
-        if !how.exclusive {
+        if how.mode != LockMode::Exclusive {
             return self.open_unlocked(lease, map, wall, began, how.lifetime);
         }
         let view = SlotView::new(map, me.index);
@@ -283,7 +266,11 @@ impl Store {
             match first {
                 First::HeldHere => return Err(Error::HeldHere),
                 First::Crowded(waiting) => {
-                    return Err(Error::TooManyWaiters { waiting, holder: self.holder(map, node) });
+                    return Err(Error::TooManyWaiters {
+                        waiting,
+                        limit: how.max_waiters,
+                        holder: self.holder(map, node),
+                    });
                 }
                 First::Locked => {}
                 First::Queued => match self.wait_for_session(me, shard, place, start, how.wait)? {

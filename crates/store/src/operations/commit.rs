@@ -7,15 +7,17 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use cloakroom_seam::{Committed, MAX_PAYLOAD, Over};
+
 use crate::core::owner_slot::SlotView;
 use crate::core::stats::{Counter, count};
 use crate::file::error::Error;
 use crate::file::layout::{Ref, flag, shard, shard_at};
 use crate::file::words::{Head, NodeState};
-use crate::operations::lease::{Lease, Outcome, Over};
+use crate::operations::lease::Lease;
 use crate::shard::guard::{Fault, ShardGuard};
 use crate::shard::node::Node;
-use crate::shard::payload::{self, Binding, MAX_PAYLOAD};
+use crate::shard::payload::{self, Binding};
 use crate::shard::reclaim::seconds;
 
 /// Payloads up to so many bytes are written under one shard lock; larger ones are written between two.
@@ -45,7 +47,7 @@ impl Lease {
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Full`], [`Error::NoSpace`], [`Error::Stuck`]: the old payload stays, the lock
     /// is released.
-    pub fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
+    pub fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, Error> {
         loop {
             match self.commit_here(payload, lifetime, over) {
                 Ok(Written::Version(version, unlocked)) => {
@@ -54,7 +56,7 @@ impl Lease {
                         self.forget_entry();
                     }
                     self.release();
-                    return Ok(Outcome::Stored);
+                    return Ok(Committed::Stored);
                 }
                 other => {
                     if let Some(outcome) = self.not_stored(other)? {
@@ -68,19 +70,19 @@ impl Lease {
     /// What comes of a commit that stored nothing; `None` where it is to be tried again. The lease goes on only where the
     /// session has moved on.
     #[cold]
-    fn not_stored(&mut self, written: Result<Written, Error>) -> Result<Option<Outcome>, Error> {
+    fn not_stored(&mut self, written: Result<Written, Error>) -> Result<Option<Committed>, Error> {
         let outcome = match written {
-            Ok(Written::VersionChanged(head)) => self.see(head).map(|()| Some(Outcome::VersionChanged)),
+            Ok(Written::VersionChanged(head)) => self.see(head).map(|()| Some(Committed::VersionChanged)),
             Err(Error::Relocated) => {
                 self.follow().and_then(|follows| if follows { Ok(None) } else { Err(Error::Relocated) })
             }
             Ok(_) => self.store.map().map(|map| {
                 count(map, self.me, Counter::Ended, 1);
-                Some(Outcome::Ended)
+                Some(Committed::Ended)
             }),
             Err(e) => Err(e),
         };
-        if !matches!(outcome, Ok(None | Some(Outcome::VersionChanged))) {
+        if !matches!(outcome, Ok(None | Some(Committed::VersionChanged))) {
             self.release();
         }
         outcome

@@ -12,7 +12,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::attach::relocate::Inheritance;
-use crate::core::key::Key;
 use crate::core::owner_slot::{Slot, SlotView};
 use crate::core::stats::{Counter, count};
 use crate::core::store::{Handle, Store};
@@ -22,33 +21,13 @@ use crate::file::words::{ChunkState, Head, NodeState};
 use crate::operations::commit::Target;
 use crate::shard::guard::Shard;
 use crate::shard::node::Node;
-use crate::shard::payload::{self, Binding, Broken, MAX_PAYLOAD};
+use crate::shard::payload::{self, Binding, Broken};
 use crate::shard::reclaim::seconds;
+use cloakroom_seam::{Committed, End, Key, MAX_PAYLOAD, Mark, Over};
 
-/// What became of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Stored, or alive unchanged.
-    Stored,
-    /// The session was ended after the lease began; nothing was written.
-    Ended,
-    /// Somebody else wrote since this lease read: nothing was written, and the lease goes on. It now reads what is
-    /// there, and that is what its next write may replace.
-    VersionChanged,
-}
-
-/// What a write may replace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// Whatever is there.
-    Anything,
-    /// Only what the lease has read.
-    WhatWasRead,
-}
-
-/// A point in the life of a session, taken by a reader who wants to write later: see [`crate::Acquire::since`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
+/// What a [`Mark`] of this store says.
+#[derive(Clone, Copy)]
+pub(crate) struct Point {
     /// 0 where there was no session.
     pub(crate) incarnation: u64,
     pub(crate) version: u32,
@@ -56,17 +35,14 @@ pub struct Mark {
     pub(crate) began: u64,
 }
 
-impl Mark {
-    /// The mark as words, for callers that carry marks of several kinds of stores.
-    #[must_use]
-    pub fn to_words(self) -> [u64; 3] {
-        [self.incarnation, u64::from(self.version), self.began]
+impl Point {
+    pub(crate) fn to_mark(self) -> Mark {
+        Mark::from_words([self.incarnation, u64::from(self.version), self.began])
     }
 
-    /// The reverse of [`Mark::to_words`].
-    #[must_use]
-    pub fn from_words([incarnation, version, began]: [u64; 3]) -> Mark {
-        Mark { incarnation, version: u32::try_from(version).unwrap_or(NO_VERSION), began }
+    pub(crate) fn of(mark: Mark) -> Point {
+        let [incarnation, version, began] = mark.to_words();
+        Point { incarnation, version: u32::try_from(version).unwrap_or(NO_VERSION), began }
     }
 }
 
@@ -121,11 +97,11 @@ impl Lease {
     #[must_use]
     pub fn mark(&self) -> Mark {
         let began = self.store.map().map_or(0, |map| map.u64(header::INCARNATION).load(Ordering::Relaxed));
-        Mark { incarnation: self.incarnation.get(), version: self.base, began }
+        Point { incarnation: self.incarnation.get(), version: self.base, began }.to_mark()
     }
 
     /// Makes a lease that was just acquired stand where `since` was taken.
-    pub(crate) fn stand_at(&mut self, since: Mark) {
+    pub(crate) fn stand_at(&mut self, since: Point) {
         if self.ended || self.new {
             // Ended since then; or gone without having been ended, and then nothing contradicts a write.
         } else if since.incarnation == 0 {
@@ -215,13 +191,13 @@ impl Lease {
     ///
     /// # Errors
     /// As [`Lease::commit`].
-    pub fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+    pub fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, Error> {
         let result = self.touch_wherever(payload, lifetime);
         self.finish();
         result
     }
 
-    fn touch_wherever(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+    fn touch_wherever(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, Error> {
         loop {
             match self.touch_here(lifetime) {
                 Ok(Some(outcome)) => return Ok(outcome),
@@ -233,11 +209,11 @@ impl Lease {
     }
 
     /// `None` where the session vanished.
-    fn touch_here(&self, lifetime: Duration) -> Result<Option<Outcome>, Error> {
+    fn touch_here(&self, lifetime: Duration) -> Result<Option<Committed>, Error> {
         let map = self.store.map()?;
         if self.ended || !self.open {
             count(map, self.me, Counter::Ended, 1);
-            return Ok(Some(Outcome::Ended));
+            return Ok(Some(Committed::Ended));
         }
         let wall = self.store.clock().wall();
         let swept = Shard::new(map, self.shard).get(shard::SWEPT) == wall;
@@ -247,7 +223,7 @@ impl Lease {
             if node.is_live() && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get() {
                 node.see(wall, self.store.now(map), seconds(lifetime));
                 count(map, self.me, Counter::Touches, 1);
-                return Ok(Some(Outcome::Stored));
+                return Ok(Some(Committed::Stored));
             }
         }
         self.store.with_shard(self.me, self.shard, |guard| match self.locate(guard, Over::Anything)? {
@@ -257,11 +233,11 @@ impl Lease {
                 count(guard.map, self.me, Counter::Touches, 1);
                 let swept = guard.sweep_in_passing(wall);
                 guard.put_off(swept);
-                Ok(Some(Outcome::Stored))
+                Ok(Some(Committed::Stored))
             }
             Target::Ended | Target::VersionChanged(_) => {
                 count(guard.map, self.me, Counter::Ended, 1);
-                Ok(Some(Outcome::Ended))
+                Ok(Some(Committed::Ended))
             }
             Target::Vanished => Ok(None),
         })
@@ -272,9 +248,9 @@ impl Lease {
     ///
     /// # Errors
     /// [`Error::Stuck`], [`Error::Damaged`].
-    pub fn destroy(&mut self, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
+    pub fn destroy(&mut self, end: End) -> Result<bool, Error> {
         let result = loop {
-            match self.destroy_here(tombstone, grace) {
+            match self.destroy_here(end) {
                 Err(Error::Relocated) if self.follow()? => {}
                 result => break result,
             }
@@ -283,18 +259,18 @@ impl Lease {
         result
     }
 
-    fn destroy_here(&self, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
+    fn destroy_here(&self, end: End) -> Result<bool, Error> {
         if self.ended || !self.open {
             return Ok(false);
         }
         self.store.with_shard(self.me, self.shard, |guard| match self.locate(guard, Over::Anything)? {
             Target::Node(node) => {
-                guard.end(node, tombstone, grace)?;
+                guard.end(node, end)?;
                 Ok(true)
             }
             Target::Ended | Target::VersionChanged(_) => {
                 let node = guard.node(self.place.get())?;
-                if node.key() == self.key && grace.is_zero() {
+                if node.key() == self.key && end.grace.is_zero() {
                     guard.end_grace(node)?;
                 }
                 Ok(false)

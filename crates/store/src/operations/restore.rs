@@ -17,46 +17,22 @@ use rustix::io::Errno;
 
 use crate::attach::content::Content;
 use crate::attach::open::{Options, attach_locked, clamped};
-use crate::core::key::Key;
 use crate::core::stats::{Counter, count};
 use crate::core::store::Store;
 use crate::file::byte_lock::{self, Byte};
 use crate::file::error::{AttachError, Error};
 use crate::file::store_file;
 use crate::file::words::NodeState;
-use crate::operations::acquire::{Acquire, mark_returned};
-use crate::operations::lease::{Lease, Mark, Outcome, Over};
+use crate::operations::acquire::mark_returned;
+use crate::operations::lease::{Lease, Point};
 use crate::shard::index::Contended;
 use crate::shard::node::Node;
+use cloakroom_seam::{Acquire, Committed, Key, LockMode, Over, Restore, Restored};
 
 /// How long to wait for somebody who is attaching.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Capacity of a new store where none is asked for, as PHP's default: the first worker that attaches sets its own.
 const CAPACITY: u64 = 1 << 30;
-
-/// A session from elsewhere.
-#[derive(Clone, Copy)]
-pub struct Restored<'a> {
-    /// Its payload.
-    pub payload: &'a [u8],
-    /// When it began, in seconds since 1970.
-    pub created: u32,
-    /// How long it is to live from now on.
-    pub lifetime: Duration,
-    /// Whether it was asked for again after the request that began it, and is therefore never evicted.
-    pub returned: bool,
-}
-
-/// What became of a session that was to be restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restore {
-    /// It is here now.
-    Stored,
-    /// A session of this key is here, or is being made; it was left as it is.
-    Exists,
-    /// A session of this key was destroyed here and is still remembered: it stays destroyed.
-    Ended,
-}
 
 impl Store {
     /// The secret that keys are made with. Who has it still cannot compute an id from a key, but can make the key of an
@@ -79,7 +55,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Lease::commit`].
-    pub fn take_over(self: &Arc<Store>, key: &Key, session: &Restored<'_>) -> Result<Restore, Error> {
+    pub fn migrate_in(self: &Arc<Store>, key: &Key, session: &Restored<'_>) -> Result<Restore, Error> {
         let taken = self.bring_in(key, session, true)?;
         if taken == Restore::Stored {
             count(self.map()?, self.slot()?, Counter::Migrated, 1);
@@ -87,7 +63,7 @@ impl Store {
         Ok(taken)
     }
 
-    /// Whether [`Store::take_over`] would store a session, without any lock.
+    /// Whether [`Store::migrate_in`] would store a session, without any lock.
     ///
     /// # Errors
     /// [`Error::Forked`], or where the index could not be searched.
@@ -107,9 +83,10 @@ impl Store {
 
     fn bring_in(self: &Arc<Store>, key: &Key, session: &Restored<'_>, over_reserved: bool) -> Result<Restore, Error> {
         // Who has been waiting since the store was made may not write what was destroyed since.
-        let since = Some(Mark { incarnation: 0, version: 0, began: 1 });
-        let (wait, lifetime) = (Duration::ZERO, session.lifetime);
-        let how = Acquire { exclusive: true, wait, max_waiters: 0, lifetime, script: b"import", since };
+        let since = Some(Point { incarnation: 0, version: 0, began: 1 }.to_mark());
+        let (wait, lock_ttl, lifetime) = (Duration::ZERO, Duration::ZERO, session.lifetime);
+        let mode = LockMode::Exclusive;
+        let how = Acquire { mode, wait, lock_ttl, max_waiters: 0, lifetime, script: b"import", since, drawn: false };
         let mut lease = match self.acquire(key, &how) {
             Err(Error::LockTimeout { .. } | Error::HeldHere) => return Ok(Restore::Exists),
             acquired => acquired?,
@@ -126,12 +103,13 @@ impl Store {
                 return Ok(Restore::Ended);
             }
         }
-        lease.backdate(session.created, session.returned)?;
+        let created = u32::try_from(session.created).unwrap_or(u32::MAX);
+        lease.backdate(created, session.returned)?;
         let over = if lease.is_new() { Over::Anything } else { Over::WhatWasRead };
         match lease.commit(session.payload, session.lifetime, over)? {
-            Outcome::Stored => Ok(Restore::Stored),
-            Outcome::VersionChanged => Ok(Restore::Exists),
-            Outcome::Ended => Ok(Restore::Ended),
+            Committed::Stored => Ok(Restore::Stored),
+            Committed::VersionChanged => Ok(Restore::Exists),
+            Committed::Ended => Ok(Restore::Ended),
         }
     }
 

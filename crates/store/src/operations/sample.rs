@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
+use cloakroom_seam::{MAX_PAYLOAD, Sample, Sampled};
 use rand::TryRng;
 
 use crate::core::store::Store;
@@ -15,7 +16,7 @@ use crate::file::region::Map;
 use crate::file::words::{ChunkState, NodeState};
 use crate::shard::node::Node;
 use crate::shard::nodes::{NODES_PER_CHUNK, nth_node};
-use crate::shard::payload::{self, MAX_PAYLOAD};
+use crate::shard::payload;
 
 /// A store with room for at most so many sessions is gone through as a whole; in a larger one no more nodes than this are
 /// looked at.
@@ -24,30 +25,6 @@ const MOST_NODES: u64 = 16 << 10;
 const ENOUGH: usize = 1024;
 /// How often a node that changes while it is looked at is looked at again.
 const TRIES: u32 = 8;
-
-/// What is told of one session. Times are seconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sampled {
-    /// When the session began.
-    pub created: u32,
-    /// When it was written or touched last.
-    pub used: u32,
-    /// Bytes of its payload; 0 where it only holds its id.
-    pub size: u32,
-    /// Whether it was asked for again after the request that began it.
-    pub returned: bool,
-}
-
-/// What [`Store::sample`] found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// The sessions, in no order.
-    pub sessions: Vec<Sampled>,
-    /// Whether these are all, and not only some.
-    pub complete: bool,
-    /// When the look was taken, in seconds since 1970.
-    pub taken: u32,
-}
 
 impl Store {
     /// Looks at all sessions of a small store and at some 1,000 of a large one, every one as likely as any other.
@@ -84,7 +61,7 @@ impl Store {
                 break;
             }
         }
-        Ok(Sample { sessions, complete, taken })
+        Ok(Sample { sessions, complete, taken: taken.into() })
     }
 
     /// The session in `node`, if there is one that readers see and it holds still.
@@ -104,7 +81,7 @@ impl Store {
             fence(Ordering::Acquire);
             if node.head() == head {
                 let size = size.filter(|size| *size as usize <= MAX_PAYLOAD)?;
-                return Some(Sampled { created, used, size, returned });
+                return Some(Sampled { created: created.into(), used: used.into(), size: size.into(), returned });
             }
         }
         None

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
-use std::time::Duration;
 
-use crate::core::key::Key;
 use crate::core::stats::{Counter, count};
 use crate::core::store::Store;
 use crate::file::error::Error;
 use crate::file::layout::header;
 use crate::file::words::ChunkState;
 use crate::operations::acquire::mark_returned;
-use crate::operations::lease::Mark;
+use crate::operations::lease::Point;
 use crate::shard::nodes::NODES_PER_CHUNK;
-use crate::shard::payload::{self, Binding, MAX_PAYLOAD};
+use crate::shard::payload::{self, Binding};
+use cloakroom_seam::{Effort, End, Key, MAX_PAYLOAD, Mark};
 
 /// Nodes that one locked step of a collection looks at.
 const STEP: u32 = 256;
@@ -35,7 +34,7 @@ impl Store {
         for _ in 0..READ_TRIES {
             let map = self.map()?;
             let began = map.u64(header::INCARNATION).load(Ordering::Relaxed);
-            let absent = Mark { incarnation: 0, version: 0, began };
+            let absent = Point { incarnation: 0, version: 0, began }.to_mark();
             let node = match self.lookup(map, shard, key) {
                 Ok(Some(node)) => node,
                 Ok(None) => return Ok((None, absent)),
@@ -71,7 +70,10 @@ impl Store {
             mark_returned(node);
             count(map, me, Counter::Reads, 1);
             return match result {
-                Ok(()) => Ok((Some(out), Mark { incarnation: binding.incarnation, version: binding.version, began })),
+                Ok(()) => {
+                    let read = Point { incarnation: binding.incarnation, version: binding.version, began };
+                    Ok((Some(out), read.to_mark()))
+                }
                 // The payload lies where the file has grown since.
                 Err(_) if self.map()?.len() > map.len() => continue,
                 Err(_) => {
@@ -100,20 +102,19 @@ impl Store {
     }
 
     /// Ends the session without taking its lock; `false` where there was none. Leases on it write nothing any more.
-    /// `tombstone` and `grace` are as for [`crate::Lease::destroy`].
     ///
     /// # Errors
     /// [`Error::Stuck`], [`Error::Damaged`], [`Error::Forked`].
-    pub fn destroy(self: &Arc<Store>, key: &Key, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
+    pub fn destroy(self: &Arc<Store>, key: &Key, end: End) -> Result<bool, Error> {
         let me = self.slot()?;
         let wall = self.clock().wall();
         self.with_shard(me, self.shard_of(key), |guard| match guard.find(key) {
             Some(node) if node.is_live() => {
                 let present = node.is_present(wall);
-                guard.end(node, tombstone, grace)?;
+                guard.end(node, end)?;
                 Ok(present)
             }
-            Some(node) if grace.is_zero() => {
+            Some(node) if end.grace.is_zero() => {
                 let present = node.is_present(wall);
                 guard.end_grace(node)?;
                 Ok(present)
@@ -127,9 +128,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Stuck`], [`Error::Damaged`], [`Error::Forked`].
-    pub fn collect(self: &Arc<Store>, all: bool) -> Result<u64, Error> {
+    pub fn collect(self: &Arc<Store>, effort: Effort) -> Result<u64, Error> {
         let me = self.slot()?;
-        if !all {
+        if effort == Effort::Step {
             let shard = self.collections.fetch_add(1, Ordering::Relaxed) % self.shards;
             return self.with_shard(me, shard, |guard| guard.sweep(4 * STEP));
         }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use cloakroom_seam::Holder;
 use rustix::thread::futex;
 
 use crate::core::owner_slot::{Slot, SlotView};
 use crate::core::stats::{Counter, count, count_wait};
 use crate::core::store::Store;
-use crate::file::error::{Error, Holder};
+use crate::file::error::Error;
 use crate::file::layout::Ref;
 use crate::file::region::Map;
 use crate::file::words::Owner;

@@ -9,7 +9,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-use crate::core::key::Key;
 use crate::core::store::Store;
 use crate::file::error::Error;
 use crate::file::layout::flag;
@@ -18,35 +17,11 @@ use crate::file::words::{ChunkState, NodeState, Owner};
 use crate::shard::index::Contended;
 use crate::shard::node::Node;
 use crate::shard::nodes::{NODES_PER_CHUNK, nth_node};
-use crate::shard::payload::{self, Binding, MAX_PAYLOAD};
+use crate::shard::payload::{self, Binding};
+use cloakroom_seam::{Entry, Key, MAX_PAYLOAD};
 
 /// How often a session that changes under the reader's hands is looked at again.
 const TRIES: u32 = 1000;
-
-/// What a store knows of one session, its payload apart. Times are seconds since 1970.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// Where the session lives.
-    pub key: Key,
-    /// The number of this life of the session.
-    pub incarnation: u64,
-    /// Rises with each commit.
-    pub version: u32,
-    /// When the session began.
-    pub created: u32,
-    /// When it was written or touched last.
-    pub used: u32,
-    /// The last second in which it exists; of a retired session, the last one in which it is read.
-    pub expires: u32,
-    /// Bytes of its payload; 0 where it only holds its id.
-    pub size: u32,
-    /// Whether it was asked for again after the request that began it, and is therefore never evicted.
-    pub returned: bool,
-    /// Whether somebody who lives holds its lock.
-    pub locked: bool,
-    /// Whether another id took its place, so that it can still be read but not be written.
-    pub retired: bool,
-}
 
 /// What a look at a node came to.
 enum Look<T> {
@@ -121,7 +96,7 @@ impl Store {
             match self.entry(map, shard, node, wall) {
                 Look::Present(entry) if entry.key == *key => {
                     let mut payload = vec![0; entry.size as usize];
-                    let binding = Binding { key: *key, incarnation: entry.incarnation, version: entry.version };
+                    let binding = Binding { key: *key, incarnation: entry.incarnation, version: head.version() };
                     broken = head.block() != 0
                         && payload::read_chain(self, map, shard, head.block(), binding, &mut payload).is_err();
                     fence(Ordering::Acquire);
@@ -174,11 +149,13 @@ impl Store {
         let entry = Entry {
             key,
             incarnation: node.incarnation().load(Ordering::Relaxed),
-            version: head.version(),
-            created: node.created().load(Ordering::Relaxed),
-            used: expires.saturating_sub(lifetime),
-            expires: if retired { node.grace().load(Ordering::Relaxed) } else { expires },
-            size: size.unwrap_or(0),
+            version: head.version().into(),
+            created: node.created().load(Ordering::Relaxed).into(),
+            used: expires.saturating_sub(lifetime).into(),
+            // The node has the last second in which the session exists, or, retired, is read.
+            expires: 1 + u64::from(if retired { node.grace().load(Ordering::Relaxed) } else { expires }),
+            size: size.unwrap_or(0).into(),
+            reserved: size.unwrap_or(0) == 0,
             returned: node.flags().load(Ordering::Relaxed) & flag::RETURNED != 0,
             locked: word.0 != 0 && !self.is_dead(map, word),
             retired,

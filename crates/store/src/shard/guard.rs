@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::futex;
 
-use crate::core::key::Key;
 use crate::core::owner_slot::{Slot, SlotView};
 use crate::core::stats::{Counter, count};
 use crate::core::store::Store;
@@ -23,6 +22,7 @@ use crate::file::layout::{CHUNK_UNITS, Ref, SHARD_BYTES, chunk_ref, file_len, no
 use crate::file::region::{Map, Window};
 use crate::file::words::{ChunkState, Owner};
 use crate::shard::node::Node;
+use cloakroom_seam::Key;
 
 /// How long to wait for a shard whose owner lives but does not go on (a stopped process).
 pub(crate) const STUCK: Duration = Duration::from_secs(5);
@@ -146,7 +146,7 @@ pub(crate) enum Reach {
 
 /// The shard that keeps `key` in a store with `shards` shards, which is a power of two.
 pub(crate) fn shard_among(key: &Key, shards: u32) -> u32 {
-    let Key(high, _) = *key;
+    let (high, _) = key.to_words();
     ((high >> 40) as u32) & (shards - 1)
 }
 

@@ -11,7 +11,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use crate::core::key::Key;
 use crate::core::store::Store;
 use crate::file::layout::{
     CHUNK_UNITS, DIRS_AT, MAX_DEPTH, Ref, UNIT, chunk_ref, directory_at, directory_page, offset, shard,
@@ -20,6 +19,7 @@ use crate::file::region::Map;
 use crate::file::words::{ChunkState, NodeState};
 use crate::shard::guard::{Fault, Shard, ShardGuard};
 use crate::shard::node::Node;
+use cloakroom_seam::Key;
 
 /// Bytes of a bucket.
 const BUCKET: u64 = 1024;
@@ -34,12 +34,12 @@ const EMPTY: u64 = 0;
 const REMOVED: u64 = 1;
 
 fn tag(key: &Key) -> u32 {
-    let Key(_, low) = *key;
+    let (_, low) = key.to_words();
     low as u32
 }
 
 fn home(key: &Key) -> u64 {
-    let Key(high, _) = *key;
+    let (high, _) = key.to_words();
     (high >> 32) % LINES
 }
 

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use twox_hash::XxHash3_64;
 
-use crate::core::key::Key;
 use crate::file::layout::{Ref, flag, node, offset};
 use crate::file::region::{Map, Window};
 use crate::file::words::{Head, NodeState};
+use cloakroom_seam::Key;
 
 /// A node at a place that was checked to be one.
 #[derive(Clone, Copy)]
@@ -40,11 +40,11 @@ impl<'a> Node<'a> {
 
     pub(crate) fn key(self) -> Key {
         let word = |i: u64| self.words.u64(node::KEY + 8 * i).load(Ordering::Relaxed);
-        Key(word(0), word(1))
+        Key::from_words(word(0), word(1))
     }
 
     pub(crate) fn set_key(self, key: &Key) {
-        let Key(a, b) = *key;
+        let (a, b) = key.to_words();
         self.words.u64(node::KEY).store(a, Ordering::Relaxed);
         self.words.u64(node::KEY + 8).store(b, Ordering::Relaxed);
     }
@@ -153,7 +153,7 @@ impl<'a> Node<'a> {
 
 /// [`Node::identity`] of a node with these words.
 pub(crate) fn identity(seed: u64, key: Key, incarnation: u64, created: u32) -> u64 {
-    let Key(a, b) = key;
+    let (a, b) = key.to_words();
     let mut bytes = [0u8; 32];
     for (to, word) in bytes.chunks_exact_mut(8).zip([a, b, incarnation, u64::from(created)]) {
         to.copy_from_slice(&word.to_le_bytes());

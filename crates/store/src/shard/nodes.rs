@@ -3,13 +3,13 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::core::key::Key;
 use crate::core::stats::{Counter, count};
 use crate::file::error::Error;
 use crate::file::layout::{CHUNK, CHUNK_UNITS, Ref, chunk_ref, flag, header, node, offset, shard};
 use crate::file::words::{ChunkState, NodeState};
 use crate::shard::guard::{Fault, Reach, ShardGuard};
 use crate::shard::node::Node;
+use cloakroom_seam::Key;
 
 /// Nodes in a chunk: the place of the first one holds the link to the next node chunk.
 pub(crate) const NODES_PER_CHUNK: u32 = CHUNK_UNITS / node::UNITS - 1;

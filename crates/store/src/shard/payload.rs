@@ -5,15 +5,13 @@ use std::sync::atomic::Ordering;
 
 use twox_hash::XxHash3_64;
 
-use crate::core::key::Key;
 use crate::core::store::Store;
 use crate::file::layout::{CHUNK_UNITS, Ref, UNIT, block, offset};
 use crate::file::region::Map;
 use crate::file::words::ChunkState;
 use crate::shard::free_space::units_for;
+use cloakroom_seam::{Key, MAX_PAYLOAD};
 
-/// The most bytes a payload may have.
-pub const MAX_PAYLOAD: usize = 16 << 20;
 /// The most blocks a chain may have: a payload of the largest size in the smallest fragments.
 pub(crate) const MAX_BLOCKS: u32 = (MAX_PAYLOAD / 232) as u32 + 2;
 
@@ -29,7 +27,7 @@ impl Binding {
     /// Changes the hash of the bytes into one of bytes, session and version.
     #[inline(always)]
     pub(crate) fn bind(self, hash: u64) -> u64 {
-        let Key(a, b) = self.key;
+        let (a, b) = self.key.to_words();
         let mut bytes = [0u8; 40];
         for (to, word) in bytes.chunks_exact_mut(8).zip([hash, a, b, self.incarnation, u64::from(self.version)]) {
             to.copy_from_slice(&word.to_le_bytes());

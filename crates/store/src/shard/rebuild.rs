@@ -189,12 +189,12 @@ impl<'a> ShardGuard<'a> {
             for i in 0..NODES_PER_CHUNK {
                 let node = Node::new(self.map, nth_node(*chunk, i));
                 // Two nodes of one key can only come from pages of different age: the one found first stays.
-                let first = !keys.contains(&node.key().0);
+                let first = !keys.contains(&node.key());
                 let Some(bytes) = first.then(|| self.whole(node, used, trust)).flatten() else {
                     free.push(node);
                     continue;
                 };
-                keys.insert(node.key().0);
+                keys.insert(node.key());
                 newest.fetch_max(node.incarnation().load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
                 newest.fetch_max(node.ended().load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
                 self.shard.add64(shard::PAYLOAD_BYTES, i64::from(bytes));

@@ -6,6 +6,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use cloakroom_seam::End;
+
 use crate::core::stats::{Counter, count};
 use crate::file::layout::{flag, header, node, shard};
 use crate::file::words::{NodeState, Owner};
@@ -146,7 +148,8 @@ impl<'a> ShardGuard<'a> {
     }
 
     /// Makes a live session a tombstone, by way of a retired one where there is a grace.
-    pub(crate) fn end(&mut self, node: Node<'_>, tombstone: Duration, grace: Duration) -> Result<(), Fault> {
+    pub(crate) fn end(&mut self, node: Node<'_>, end: End) -> Result<(), Fault> {
+        let End { tombstone, grace } = end;
         let head = node.head();
         let wall = self.store.clock().wall();
         let retires = !grace.is_zero();

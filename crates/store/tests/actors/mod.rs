@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Acquire, Error, Lease, Over, Store};
+use cloakroom_seam::{Acquire, Over};
+use cloakroom_store::{Error, Lease, Store};
 
 use crate::harness::process::{Stranger, Worker, die_with_parent};
 use crate::harness::{

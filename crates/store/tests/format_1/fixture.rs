@@ -19,10 +19,11 @@ const LAYOUT: u32 = 0x2ee9_5071;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) incarnation: u64,
-    pub(crate) version: u32,
-    pub(crate) created: u32,
-    pub(crate) used: u32,
-    pub(crate) expires: u32,
+    pub(crate) version: u64,
+    pub(crate) created: u64,
+    pub(crate) used: u64,
+    /// The last second in which the session exists.
+    pub(crate) expires: u64,
 }
 
 /// By namespace and id.
@@ -34,7 +35,7 @@ pub(crate) fn told() -> BTreeMap<String, Told> {
             let mut words = line.split(' ');
             let name = words.next().unwrap_or_default().to_owned();
             let incarnation = number(words.next());
-            let [version, created, used, expires] = [(); 4].map(|()| number(words.next()) as u32);
+            let [version, created, used, expires] = [(); 4].map(|()| number(words.next()));
             (name, Told { incarnation, version, created, used, expires })
         })
         .collect()

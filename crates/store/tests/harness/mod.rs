@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Acquire, Options, Outcome, Over, Store};
+use cloakroom_seam::{Acquire, Committed, LockMode, Over};
+use cloakroom_store::{Options, Store};
 
 /// Lifetime of the sessions of these tests; longer than any of them runs.
 pub(crate) const LIFE: Duration = Duration::from_secs(3600);
@@ -204,7 +205,16 @@ pub(crate) fn in_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, S
 
 /// An exclusive acquire that waits at most `wait`.
 pub(crate) fn waiting(wait: Duration) -> Acquire<'static> {
-    Acquire { exclusive: true, wait, max_waiters: 0, lifetime: LIFE, script: b"/srv/app/test.php", since: None }
+    Acquire {
+        mode: LockMode::Exclusive,
+        wait,
+        lock_ttl: Duration::ZERO,
+        max_waiters: 0,
+        lifetime: LIFE,
+        script: b"/srv/app/test.php",
+        since: None,
+        drawn: false,
+    }
 }
 
 /// An exclusive acquire with a bound that only something stuck reaches.
@@ -214,16 +224,16 @@ pub(crate) fn exclusive() -> Acquire<'static> {
 
 /// An acquire without the session lock.
 pub(crate) fn unlocked() -> Acquire<'static> {
-    Acquire { exclusive: false, ..exclusive() }
+    Acquire { mode: LockMode::None, ..exclusive() }
 }
 
 /// Commits `value` to the session `id`.
 pub(crate) fn put(store: &Arc<Store>, id: &str, value: &[u8]) -> Result<(), String> {
     let mut lease = store.acquire(&store.key(b"", id.as_bytes()), &exclusive()).map_err(|e| format!("acquire: {e}"))?;
     match lease.commit(value, LIFE, Over::Anything) {
-        Ok(Outcome::Stored) => Ok(()),
-        Ok(Outcome::VersionChanged) => Err("a write over anything was refused".to_owned()),
-        Ok(Outcome::Ended) => Err("the session had ended before the commit".to_owned()),
+        Ok(Committed::Stored) => Ok(()),
+        Ok(Committed::VersionChanged) => Err("a write over anything was refused".to_owned()),
+        Ok(Committed::Ended) => Err("the session had ended before the commit".to_owned()),
         Err(e) => Err(format!("commit: {e}")),
     }
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{AttachError, Error, Lease, Options, Over, Store};
+use cloakroom_seam::{Effort, End, Over};
+use cloakroom_store::{AttachError, Error, Lease, Options, Store};
 
 use super::byte_lock::{self, Byte};
 use super::edits::{Atlas, Damaged, EDIT, MOST_EDITS, choice, damage};
@@ -67,7 +68,7 @@ fn populate(store: &Arc<Store>, committed: &mut Committed) -> Result<(), String>
         }
         for (i, grace) in [(5, Duration::ZERO), (6, LIFE)] {
             let id = ids.get(i).ok_or("too few ids")?;
-            store.destroy(&store.key(b"", id.as_bytes()), LIFE, grace).map_err(|e| e.to_string())?;
+            store.destroy(&store.key(b"", id.as_bytes()), End { tombstone: LIFE, grace }).map_err(|e| e.to_string())?;
         }
         for id in ids.iter().take(4) {
             store.snapshot(&store.key(b"", id.as_bytes())).map_err(|e| e.to_string())?;
@@ -249,17 +250,17 @@ impl Stage<'_> {
                     written.entry(id.to_owned()).or_default().push(b"touched".to_vec());
                 }
             }
-            7 => _ = bear("destroy", store.destroy(&key, LIFE, Duration::ZERO))?,
-            8 => _ = bear("destroy", store.destroy(&key, LIFE, LIFE))?,
+            7 => _ = bear("destroy", store.destroy(&key, End::at_once(LIFE)))?,
+            8 => _ = bear("destroy", store.destroy(&key, End { tombstone: LIFE, grace: LIFE }))?,
             9 => {
                 if let Some(mut lease) = bear("acquire", store.acquire(&key, &at_once))? {
-                    bear("destroy", lease.destroy(LIFE, Duration::ZERO))?;
+                    bear("destroy", lease.destroy(End::at_once(LIFE)))?;
                 }
             }
-            10 => _ = bear("collect", store.collect(true))?,
+            10 => _ = bear("collect", store.collect(Effort::All))?,
             11 => {
                 store.clock().skew(1_000_000, 1_000_000);
-                bear("collect", store.collect(operation < 128))?;
+                bear("collect", store.collect(if operation < 128 { Effort::All } else { Effort::Step }))?;
                 store.clock().skew(0, 0);
             }
             12 => _ = bear("stats", store.stats())?,

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Error, Outcome, Over};
+use cloakroom_seam::{Committed, Over};
+use cloakroom_store::Error;
 
 use crate::harness::process::{Child, shared_words};
 use crate::harness::{Checked, Finding, LIFE, Random, attach, attach_existing, exclusive, in_thread, read, sound};
@@ -111,12 +112,12 @@ fn work(dir: &Path, ledger: Ledger, stream: u64) -> Result<(), String> {
         let next = number + 1;
         ledger.begun(session).fetch_max(next, Ordering::SeqCst);
         match lease.commit(&payload(session, next), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))? {
-            Outcome::Stored => {
+            Committed::Stored => {
                 ledger.acknowledged(session).fetch_add(1, Ordering::SeqCst);
                 ledger.highest(session).fetch_max(next, Ordering::SeqCst);
             }
             // Nobody ends a session, and the lock keeps others away.
-            Outcome::Ended | Outcome::VersionChanged => ledger.count(Loss::Sessions, 1),
+            Committed::Ended | Committed::VersionChanged => ledger.count(Loss::Sessions, 1),
         }
     }
 }

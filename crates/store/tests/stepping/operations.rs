@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Lease, Over, Store};
+use cloakroom_seam::{Effort, End, Over};
+use cloakroom_store::{Lease, Store};
 
 use super::witness::Scene;
 use super::{Stage, fresh};
@@ -164,7 +165,7 @@ fn full_bucket(dir: &Path) -> Result<Scene, String> {
 fn logged_out(dir: &Path) -> Result<Scene, String> {
     let store = fresh(dir, 16);
     let mut scene = populate(&store, Some(800), 900)?;
-    store.destroy(&store.key(b"", scene.victim.as_bytes()), LIFE, Duration::ZERO).map_err(|e| e.to_string())?;
+    store.destroy(&store.key(b"", scene.victim.as_bytes()), End::at_once(LIFE)).map_err(|e| e.to_string())?;
     scene.allowed = vec![None, Some(Vec::new()), Some(scene.next.clone())];
     Ok(scene)
 }
@@ -208,7 +209,7 @@ fn retired(dir: &Path) -> Result<Scene, String> {
     let store = fresh(dir, 16);
     let scene = populate(&store, Some(6000), 0)?;
     let key = store.key(b"", scene.victim.as_bytes());
-    store.destroy(&key, LIFE, Duration::from_secs(900)).map_err(|e| e.to_string())?;
+    store.destroy(&key, End { tombstone: LIFE, grace: Duration::from_secs(900) }).map_err(|e| e.to_string())?;
     Ok(Scene { allowed: vec![None, Some(value(1, 6000))], retires: true, ..scene })
 }
 
@@ -377,7 +378,7 @@ fn destroy(stage: &Stage<'_>) {
     let store = enter(stage);
     let mut lease = lease(&store, stage);
     (stage.mark)();
-    lease.destroy(LIFE, Duration::ZERO).expect("destroy");
+    lease.destroy(End::at_once(LIFE)).expect("destroy");
     (stage.mark)();
 }
 
@@ -385,7 +386,7 @@ fn retire(stage: &Stage<'_>) {
     let store = enter(stage);
     let mut lease = lease(&store, stage);
     (stage.mark)();
-    lease.destroy(LIFE, LIFE).expect("retire");
+    lease.destroy(End { tombstone: LIFE, grace: LIFE }).expect("retire");
     (stage.mark)();
 }
 
@@ -393,7 +394,7 @@ fn destroy_unlocked(stage: &Stage<'_>) {
     let store = enter(stage);
     let key = store.key(b"", stage.scene.victim.as_bytes());
     (stage.mark)();
-    store.destroy(&key, LIFE, Duration::ZERO).expect("destroy");
+    store.destroy(&key, End::at_once(LIFE)).expect("destroy");
     (stage.mark)();
 }
 
@@ -401,7 +402,7 @@ fn collect(stage: &Stage<'_>) {
     let store = enter(stage);
     store.clock().skew(1800, 1800);
     (stage.mark)();
-    store.collect(true).expect("collect");
+    store.collect(Effort::All).expect("collect");
     (stage.mark)();
 }
 

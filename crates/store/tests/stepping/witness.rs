@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_store::{Acquire, Error, Inheritance, Lease, Options, Outcome, Over, Store};
+use cloakroom_seam::{Acquire, Committed, Effort, End, Over};
+use cloakroom_store::{Error, Inheritance, Lease, Options, Store};
 
 use crate::harness::{LIFE, exclusive, get, put, read, sound, value, waiting};
 
@@ -110,11 +111,11 @@ fn take(store: &Arc<Store>, scene: &Scene, after: Marker, me: Marker) -> Result<
     let found = read(&mut lease)?;
     scene.allows(after, Some(found).filter(|_| !lease.is_new()).as_ref()).map_err(|e| format!("by lease: {e}"))?;
     let outcome = lease.commit(&me.written(), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))?;
-    if outcome == Outcome::Ended && scene.retires {
-        store.destroy(&key, LIFE, Duration::ZERO).map_err(|e| format!("end the grace: {e}"))?;
+    if outcome == Committed::Ended && scene.retires {
+        store.destroy(&key, End::at_once(LIFE)).map_err(|e| format!("end the grace: {e}"))?;
         return put(store, &scene.victim, &me.written());
     }
-    if outcome == Outcome::Stored { Ok(()) } else { Err(format!("commit: {outcome:?}")) }
+    if outcome == Committed::Stored { Ok(()) } else { Err(format!("commit: {outcome:?}")) }
 }
 
 /// Looks at everything, in one of three orders: recovery must not depend on who comes first.
@@ -149,11 +150,11 @@ pub(crate) fn finish(dir: &Path, scene: &Scene, after: Marker, order: u64, limit
     let ids = scene.others.iter().chain(&scene.losable).map(|(id, _)| id).chain([&scene.victim]);
     for id in ids {
         store
-            .destroy(&store.key(b"", id.as_bytes()), Duration::ZERO, Duration::ZERO)
+            .destroy(&store.key(b"", id.as_bytes()), End::at_once(Duration::ZERO))
             .map_err(|e| format!("destroy: {e}"))?;
     }
     store.clock().skew(1_000_000, 1_000_000);
-    store.collect(true).map_err(|e| format!("collect: {e}"))?;
+    store.collect(Effort::All).map_err(|e| format!("collect: {e}"))?;
     store.clock().skew(0, 0);
     sound(&store)?;
     let stats = store.stats().map_err(|e| e.to_string())?;
@@ -231,11 +232,11 @@ fn take_queued(store: &Arc<Store>, scene: &Scene) -> Result<String, String> {
     let found = read(&mut lease)?;
     let content = Some(found).filter(|_| !lease.is_new());
     match lease.commit(&Marker::Waiter.written(), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))? {
-        Outcome::Stored => scene.allows(Marker::None, content.as_ref()).map(|()| "stored".to_owned()),
+        Committed::Stored => scene.allows(Marker::None, content.as_ref()).map(|()| "stored".to_owned()),
         // Ended while it waited: it reads nothing and writes nothing.
-        Outcome::Ended if content.as_ref().is_none_or(|bytes| bytes.is_empty()) => Ok("ended".to_owned()),
-        Outcome::Ended if scene.retires => scene.allows(Marker::None, content.as_ref()).map(|()| "ended".to_owned()),
-        Outcome::Ended => Err("an ended session was read".to_owned()),
-        Outcome::VersionChanged => Err("a write over anything was refused".to_owned()),
+        Committed::Ended if content.as_ref().is_none_or(|bytes| bytes.is_empty()) => Ok("ended".to_owned()),
+        Committed::Ended if scene.retires => scene.allows(Marker::None, content.as_ref()).map(|()| "ended".to_owned()),
+        Committed::Ended => Err("an ended session was read".to_owned()),
+        Committed::VersionChanged => Err("a write over anything was refused".to_owned()),
     }
 }
