@@ -78,7 +78,7 @@ pub enum Problem {
     /// An option without `=`.
     #[error("an option must be written name=value, and options are separated by one &")]
     BareOption,
-    /// An option nobody knows.
+    /// An option that does not exist.
     #[error("there is no such option; there are {}", OPTIONS.join(", "))]
     UnknownOption,
     /// An option twice.

@@ -31,7 +31,7 @@ pub struct Store {
 pub(crate) struct Ending<'a> {
     /// Token of the lease, empty where it has no lock.
     pub(crate) token: &'a [u8],
-    /// The incarnation to end; empty: whichever there is.
+    /// The incarnation to end; empty: whichever is stored.
     pub(crate) incarnation: &'a [u8],
     pub(crate) tombstone: Duration,
     pub(crate) grace: Duration,
@@ -42,7 +42,7 @@ pub(crate) struct Ending<'a> {
 }
 
 impl Ending<'_> {
-    /// The end of whichever session there is, without a lease, which nobody remembers.
+    /// The end of whichever session is stored, without a lease and without a tombstone.
     const WHICHEVER: Self = Self {
         token: b"",
         incarnation: b"",

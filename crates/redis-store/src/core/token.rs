@@ -6,7 +6,7 @@ use rand::rngs::SysRng;
 use crate::format::key::{TAG, base64url};
 use crate::wire::error::Error;
 
-/// Who may unlock: a random text of its own for each lease, empty for one without a lock.
+/// The right to unlock: a random text of its own for each lease, empty for one without a lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token(Option<[u8; TAG]>);
 
@@ -18,7 +18,7 @@ impl Token {
     /// That of a lease without a lock.
     pub(crate) const NONE: Self = Self(None);
 
-    /// A token that nobody else has, and a nonce.
+    /// A token that no other lease has, and a nonce.
     pub(crate) fn draw() -> Result<(Self, Nonce), Error> {
         let mut random = [0; 24];
         fill(&mut random)?;
@@ -36,7 +36,7 @@ impl Nonce {
     /// For a call that changes nothing.
     pub(crate) const NONE: Self = Self(0);
 
-    /// A number that nobody else has.
+    /// A number that no other call has.
     pub(crate) fn draw() -> Result<Self, Error> {
         let mut random = [0; 8];
         fill(&mut random)?;

@@ -1,7 +1,7 @@
 //! Under which names a session is on the server. Ids never get there: a name holds the beginning of a SHA-256 hash.
 //!
-//! The hash has no secret, because all machines must find the same names and share nothing else. Who can read the server
-//! therefore cannot invert it for ids from a good generator, whose at least 88 random bits nobody can try through, but can
+//! The hash has no secret, because all machines must find the same names and share nothing else. A person who can read the
+//! server therefore cannot invert it for ids from a good generator, whose at least 88 random bits are too many to try, but can
 //! confirm an id that he has already.
 
 use sha2::{Digest as _, Sha256};

@@ -41,7 +41,7 @@ pub(crate) struct Header {
     pub(crate) nonce: u64,
 }
 
-/// What a header says of a session, for those who look at many.
+/// What a header says of a session, for walks over many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RecordInfo {
     pub(crate) header: Header,
@@ -64,7 +64,7 @@ impl RecordInfo {
         Some(Self { header, used: half_word(value, 28), size: half_word(value, 36), retired })
     }
 
-    /// Whether the session is only reserved: nobody has written it since it began.
+    /// Whether the session is only reserved: no request has written it since it began.
     pub(crate) fn is_unwritten(&self) -> bool {
         self.header.version == 0 && !self.retired
     }

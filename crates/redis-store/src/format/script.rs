@@ -48,7 +48,7 @@ pub(crate) enum Verdict {
     Done,
     /// In the queue for the lock.
     Waiting,
-    /// Somebody else has the lock.
+    /// Another lease has the lock.
     Busy,
     /// Too many wait.
     Crowded,

@@ -1,7 +1,7 @@
 //! Acquiring: lock and read in one round trip; waiting for the lock; and reading without it.
 //!
 //! A request that does not get the lock is put into the session's queue by the same script. It then sends two commands
-//! at once: a blocking pop on a name of its own, and the next attempt. Whoever unlocks gives the lock to the first of the
+//! at once: a blocking pop on a name of its own, and the next attempt. A request that unlocks gives the lock to the first of the
 //! queue and pushes to its name; the server then goes on with the attempt that it has already. Where nothing is pushed
 //! (the holder died, a waiter before this one died), the pop ends after a second at most, and the attempt finds out.
 
@@ -51,7 +51,7 @@ pub struct Acquire<'a> {
     pub since: Option<Mark>,
     /// Whether a session that does not exist is reserved.
     pub reserve: bool,
-    /// Whether the id was drawn for this very request, so that nobody can have known it before: see [`Lease::destroy`].
+    /// Whether the id was drawn for this very request, so that no other request can have known it before: see [`Lease::destroy`].
     pub drawn: bool,
 }
 
@@ -200,9 +200,9 @@ struct Answer<'a> {
 
 #[derive(Clone, Copy)]
 enum Attempt {
-    /// The only one: whoever does not get the lock leaves.
+    /// The only one: a request that does not get the lock gives up.
     Only,
-    /// The first one: whoever does not get the lock queues.
+    /// The first one: a request that does not get the lock queues.
     First,
     /// From the queue.
     Again,

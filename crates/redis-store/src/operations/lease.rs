@@ -1,4 +1,4 @@
-//! [`Lease`]: one request's hold on one session. Its token decides who may unlock; incarnation and version decide, on the
+//! [`Lease`]: one request's hold on one session. Its token decides whether it may unlock; incarnation and version decide, on the
 //! server, what a commit may replace.
 
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub struct Lease {
     value: Vec<u8>,
     mark: Mark,
     is_new: bool,
-    /// This lease has reserved the session, under an id that nobody can have known before.
+    /// This lease has reserved the session, under an id that no other request can have known before.
     is_first: bool,
     /// The session was ended after this lease's request began: nothing will be written.
     ended: bool,
@@ -136,7 +136,7 @@ impl Lease {
         self.is_first = self.is_new;
     }
 
-    /// Makes a session that nobody has written one that began at `created`, in seconds since 1970; `false` where somebody
+    /// Makes a session that no request has written one that began at `created`, in seconds since 1970; `false` where one
     /// has written it.
     pub(crate) fn begin_at(&mut self, created: u32) -> bool {
         let unwritten = RecordInfo::read(&self.value).filter(RecordInfo::is_unwritten);
@@ -214,7 +214,7 @@ impl Lease {
     }
 
     /// Ends this incarnation of the session and unlocks; `true` where it lived. A session that this lease reserved under a
-    /// drawn id, and that nobody has written or met since, leaves no tombstone.
+    /// drawn id, and that no request has written or met since, leaves no tombstone.
     ///
     /// # Errors
     /// [`Error::Forked`], and failures of the server.

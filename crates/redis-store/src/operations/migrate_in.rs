@@ -76,14 +76,14 @@ impl Store {
         if !lease.begin_at(session.created) {
             return Ok(Restore::Exists);
         }
-        // The server has looked for an end only where nothing was there. Who ends it from here on ends this incarnation.
+        // The server has looked for an end only where nothing was there. An end from here on is one of this incarnation.
         if !lease.is_new() && self.remembers_end(&self.names(key))? {
             return Ok(Restore::Ended);
         }
         match lease.commit(session.payload, session.lifetime, Over::WhatWasRead)? {
             Outcome::Stored => {
                 self.count(Counter::Migrated, 1);
-                // This happens once to a session, and whoever watches wants the number that is left to be right.
+                // This happens once to a session, and operators who watch a migration count what is left.
                 let _told_later = self.send_counts();
                 Ok(Restore::Stored)
             }

@@ -1,4 +1,4 @@
-//! What the servers of a store say of themselves, for whoever judges whether sessions are safe on them.
+//! What the servers of a store say of themselves, for the doctor, who judges whether sessions are safe on them.
 
 use std::time::{Duration, Instant};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::address::SecretError;
 use crate::format::record::MAX_PAYLOAD;
 
-/// Who holds a session's lock.
+/// The request that holds a session's lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
     /// Process id on its machine.
@@ -26,7 +26,7 @@ pub enum Error {
     LockTimeout {
         /// How long this request waited.
         waited: Duration,
-        /// Who holds the lock.
+        /// The request that holds the lock.
         holder: Holder,
     },
     /// More requests wait than allowed.
@@ -34,7 +34,7 @@ pub enum Error {
     TooManyWaiters {
         /// Requests waiting.
         waiting: u32,
-        /// Who holds the lock.
+        /// The request that holds the lock.
         holder: Holder,
     },
     /// The calling thread holds the lock.

@@ -10,8 +10,7 @@ use crate::wire::connection::Dialer;
 use crate::wire::error::Error;
 use crate::wire::resp::{Argument, Commands, bytes, number};
 
-/// Commands that go out together; only the answer of the last one matters. The server has seen them in one round trip
-/// whichever they are.
+/// Commands that go out together, in one round trip; only the answer of the last one matters.
 pub(crate) struct Request<'a> {
     /// The cluster's slot of the keys; `None` where any server will do.
     pub(crate) slot: Option<u16>,

@@ -23,7 +23,7 @@ const LINE_END: &[u8; 2] = b"\r\n";
 pub(crate) enum Argument<'a> {
     /// These bytes.
     Bytes(&'a [u8]),
-    /// Two pieces that follow each other, so that nobody has to put them together before.
+    /// Two pieces that follow each other, and need not be put together before.
     Joined(&'a [u8], &'a [u8]),
     /// A number in decimal digits.
     Number(u64),

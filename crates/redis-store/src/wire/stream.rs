@@ -20,7 +20,7 @@ use rustls::ClientConnection;
 use crate::address::Endpoint;
 
 /// How long a server on the same machine is given to answer before the caller goes to sleep: falling asleep and being
-/// woken takes longer than such a server needs. Meanwhile whoever else wants the processor gets it.
+/// woken takes longer than such a server needs. Meanwhile any other thread that wants the processor gets it.
 const ATTENTION: Duration = Duration::from_micros(50);
 
 /// How long to wait before another attempt at a Unix socket whose queue of connections is full.
@@ -144,7 +144,7 @@ impl Stream {
         Ok(Self { socket: Socket::connect(endpoint, deadline)?, tls: tls.map(Box::new) })
     }
 
-    /// Whether the server closed the connection, or said something that nobody had asked for: it is of no use then.
+    /// Whether the server closed the connection, or said something unasked: it is of no use then.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         let mut poll_for = [PollFd::from_borrowed_fd(self.socket.descriptor(), PollFlags::IN)];

@@ -1,4 +1,4 @@
--- The usual case, in as few calls as it takes: the session is there, the lock is free, and nobody waits for it. In any
+-- The usual case, in as few calls as it takes: the session is there, the lock is free, and no request waits for it. In any
 -- other case nothing is done here. ARGV as in acquire.lua. 56: bytes of a header; one without payload may be the
 -- reservation of this very call.
 do

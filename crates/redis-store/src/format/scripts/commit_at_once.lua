@@ -1,4 +1,4 @@
--- The usual case, in as few calls as it takes: what the lease has read is there, the lock is its own, and nobody waits for
+-- The usual case, in as few calls as it takes: what the lease has read is there, the lock is its own, and no request waits for
 -- it. In any other case nothing is done here. ARGV as in commit.lua.
 do
     local held = ARGV[1] ~= '' and redis.call('GET', KEYS[2])

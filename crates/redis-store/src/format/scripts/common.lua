@@ -57,7 +57,7 @@ local function owns_lock()
     return held and string.sub(held, 1, TOKEN) == token
 end
 
--- Gives the lock to whoever has waited longest and wakes that one; frees it where nobody waits.
+-- Gives the lock to the request that has waited longest and wakes it; frees the lock where none waits.
 local function pass_on()
     local entry = redis.call('LPOP', QUEUE)
     if entry then

@@ -20,8 +20,8 @@ if stored and not mine or retired and grace > 0 then
     unlock()
     return { DONE, 0 }
 end
--- A tombstone is for other leases of the session. Where the id is new, nobody has written the session and no other request
--- has met it or waits for it, there are none, and none can come: nothing needs to be remembered, or read for a while.
+-- A tombstone is for other leases of the session. Where the id is new, no request has written the session and no other one
+-- has met it or waits for it, no other lease exists or can come: nothing needs to be remembered, or to be read for a while.
 if mine and reservation ~= '' and string.sub(stored, 49, HEADER) == reservation and string.byte(stored, MET + 1) == 0
     and is_unwritten(stored) and not remembered and redis.call('EXISTS', QUEUE) == 0 then
     redis.call('DEL', SESSION)

@@ -1,4 +1,4 @@
--- Stores a session from elsewhere where there is none, nobody is making one, and none was destroyed lately.
+-- Stores a session from elsewhere where none is stored, no request is making one, and none was destroyed lately.
 -- ARGV: no token, lifetime in ms, the whole value.
 local value = ARGV[3]
 local stored, foreign = header()

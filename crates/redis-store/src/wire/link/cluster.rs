@@ -1,7 +1,7 @@
 //! Which server of a cluster serves which slot, and a connection to each server that was needed so far.
 //!
 //! The map is asked for when it is first needed, corrected by what servers answer (MOVED), and thrown away when a server
-//! cannot be used: another one that is known, or one that the address names, then says who serves what.
+//! cannot be used: another one that is known, or one that the address names, is then asked for the map.
 
 use redis::Value;
 
@@ -72,7 +72,7 @@ impl Nodes {
     /// Asks one server after the other for the map.
     fn learn(&mut self, dialer: &Dialer, deadline: Deadline) -> Result<(), Error> {
         let mut failure = dialer.unexpected();
-        // Those met last first: the ones that the address names may be long gone.
+        // The servers met last come first: the ones that the address names may be long gone.
         for index in (0..self.nodes.len()).rev() {
             let part = Deadline::after(deadline.left() / u32::try_from(index + 2).unwrap_or(2));
             match self.ask_for_slots(dialer, index, part) {
