@@ -41,6 +41,7 @@ for ($round = 1; $round <= 3; $round++) {
         return file_exists(store_file());
     });
     same("after deletion $round the session is there", 1 << 20, strlen(stored('kept')['x'] ?? ''));
+    put('written', ['round' => $round]);
     same("after deletion $round no more is held", $before, held($directory));
 }
 

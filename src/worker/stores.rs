@@ -24,7 +24,7 @@ impl Stores {
     /// The store at `place`: an absolute directory, where one of at most `size` bytes is created if there is none, or the
     /// address of a server.
     pub(crate) fn attach(&mut self, place: &[u8], size: u64) -> Result<&Arc<dyn Store>, StoreError> {
-        if self.0.first().is_none_or(|attached| *attached.place != *place) {
+        if self.0.first().is_none_or(|attached| *attached.place != *place || attached.store.is_outdated()) {
             self.bring_to_front(place, size)?;
         }
         Ok(&self.0[0].store)
@@ -32,6 +32,8 @@ impl Stores {
 
     #[inline(never)]
     fn bring_to_front(&mut self, place: &[u8], size: u64) -> Result<(), StoreError> {
+        // One that was left for a new file holds the old one.
+        self.0.retain(|attached| !attached.store.is_outdated());
         let known = self.0.iter().position(|attached| *attached.place == *place);
         let at = match known {
             Some(at) => at,

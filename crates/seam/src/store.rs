@@ -140,6 +140,12 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// Whether another handle of the same place should be opened in place of this one, which still works: the file that it was
+    /// opened on was replaced, and is held for as long as this handle is. Costs one load.
+    fn is_outdated(&self) -> bool {
+        false
+    }
+
     /// Whether there is room for a session from elsewhere: none is here, or only one that is reserved and that nobody has
     /// written, and none was destroyed lately. A session that was emptied by its script is one.
     ///

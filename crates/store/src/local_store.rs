@@ -236,6 +236,11 @@ impl seam::Store for LocalStore {
         if nothing_new { None } else { self.look(second) }
     }
 
+    fn is_outdated(&self) -> bool {
+        // Partner: the Release in attach_anew, after which `later` is there.
+        self.replaced.load(Ordering::Acquire)
+    }
+
     fn is_vacant(&self, key: &Key) -> Result<bool, StoreError> {
         self.with(|store| store.is_vacant(key))
     }
