@@ -18,7 +18,7 @@ const LOCAL_KEYS: u32 = 1;
 /// Keys are made as the Redis store makes them.
 const REMOTE_KEYS: u32 = 2;
 const HEADER: usize = 64;
-/// What stands behind the 16 bytes of a key.
+/// The bytes behind the 16 of a key.
 const BEHIND_KEY: [u8; 16] = [0; 16];
 /// Bytes of a record in front of the payload.
 const FIXED: usize = 32 + 3 * 8 + 4;
@@ -26,7 +26,7 @@ const FIXED: usize = 32 + 3 * 8 + 4;
 const RETURNED: u32 = 1;
 /// Seed of the end's checksum: no record has this number.
 const END: u64 = u64::MAX;
-/// Sessions resemble each other, so that little effort takes most of what they share.
+/// Sessions resemble each other, so that little effort removes most of the repetition.
 const LEVEL: i32 = 3;
 
 /// A session as it is in the file.

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use cloakroom_session::StoreError;
 use cloakroom_store::AttachError;
 
-/// What the command itself refuses, besides what stores do.
+/// A refusal of the command itself, beside those of stores.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     /// Something in the arguments that only turns out later.

@@ -32,7 +32,7 @@ impl Attached {
 }
 
 impl Place {
-    /// Attaches the store that is there, or makes one in the directory, of at most `size` bytes.
+    /// Attaches the store of the place, or makes one in the directory, of at most `size` bytes.
     pub(crate) fn attach_or_make(&self, size: Option<u64>) -> Result<Attached> {
         match self.attach() {
             Err(error) if self.address().is_none() && failure::code(&error) == Code::NoStore => {
@@ -53,8 +53,8 @@ impl Place {
         self.user.as_deref().map(user_number).transpose()
     }
 
-    /// Whose session files of PHP's handler `files` are meant: those of the user whose store it is. A store on servers is
-    /// no user's, so there root has to say: everybody's are open to him.
+    /// The user whose session files of PHP's handler `files` are meant: the store's. A store on servers belongs to no user,
+    /// so for one root has to name the user, as root may open the files of every user.
     pub(crate) fn user_of_files(&self, attached: Option<&Attached>) -> Result<Option<u32>> {
         if let Some(local) = attached.and_then(|attached| attached.local.as_ref()) {
             let path = local.path();
@@ -75,7 +75,7 @@ impl Place {
         text.windows(3).any(|window| window == b"://").then_some(text)
     }
 
-    /// Attaches the store that is there.
+    /// Attaches the store of the place.
     pub(crate) fn attach(&self) -> Result<Attached> {
         if let Some(address) = self.address() {
             return Ok(Attached { local: None, store: redis::open(address)? });

@@ -16,7 +16,7 @@ pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const HEADER: Style = Style::new().bold();
 
-/// Prints text, without styles where the output takes none. A reader who has gone away is no failure.
+/// Prints text, without styles where the output takes none. A reader that has gone away is no failure.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = anstream::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

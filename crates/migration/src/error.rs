@@ -1,9 +1,9 @@
-//! What a source can answer instead of a result, and why an address names none. Messages name its location without secrets, say
-//! what failed there and what to do; they never hold a session id or a payload.
+//! The failures of a source, and the reasons why an address names none. Messages name the source's location without
+//! secrets, the failure and the remedy; they never hold a session id or a payload.
 
 use std::time::Duration;
 
-/// What a source answers instead of a result.
+/// A failure of a source.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be reached or read.
@@ -11,7 +11,7 @@ pub enum Error {
     Unavailable {
         /// [`crate::Source::location`].
         location: String,
-        /// What failed, and what to do.
+        /// The failure and its remedy.
         reason: String,
     },
     /// A request of the old handler holds the session's lock.
@@ -25,7 +25,7 @@ pub enum Error {
         /// How long was waited for the lock.
         waited: Duration,
     },
-    /// The session is there, but in a form that cannot be migrated.
+    /// The source has the session, but in a form that cannot be migrated.
     #[error("a session of {location} cannot be migrated: {reason}")]
     Unusable {
         /// [`crate::Source::location`].
@@ -62,7 +62,7 @@ pub enum ParseError {
     /// It is none of `files`, where only such a one will do.
     #[error("write \"files:\" and the directory of the session files, as in \"files:/var/lib/php/sessions\"")]
     Files,
-    /// What follows the kind is not understood.
+    /// The path behind the kind is not understood.
     #[error("{0}")]
     Path(String),
 }

@@ -4,16 +4,16 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`source`] | the [`Source`] and [`Held`] traits: what a storage must be able to do |
+//! | [`source`] | the [`Source`] and [`Held`] traits: the contract of a source |
 //! | [`address`] | [`parse`]: from `KIND:WHERE` to the storage that it names |
-//! | [`error`] | [`Error`]: what a storage can answer instead of a result; [`ParseError`]: why an address names none |
+//! | [`error`] | [`Error`]: the failures of a source; [`ParseError`]: why an address names none |
 //! | [`files`] | PHP's own handler `files` |
 //! | [`redis`] | phpredis |
 //! | [`memcached`] | php-memcached |
 //! | `servers` | what storages on servers have in common |
 //!
 //! A source is only read, locked as its own handler locks it, and told of sessions that have ended. Nothing is ever
-//! written into a session of it. The crate knows nothing of PHP, nor of what becomes of a session that was migrated.
+//! written into a session of it. The crate knows nothing of PHP, nor of the stores that sessions are migrated to.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

@@ -1,5 +1,5 @@
-//! What storages on servers have in common: a session may be on any of several, and a lock carries the token of who took
-//! it.
+//! The common ground of sources on servers: a session may be on any of several, and a lock carries the token of its
+//! holder.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ pub(crate) fn is_id(id: &[u8]) -> bool {
     (1..=256).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b",-".contains(byte))
 }
 
-/// A lock's value that nobody else has, in characters that no protocol minds.
+/// A lock's value that no other holder has, in characters that no protocol minds.
 pub(crate) fn token() -> Option<Vec<u8>> {
     let mut random = [0; 16];
     SysRng.try_fill_bytes(&mut random).ok()?;

@@ -27,7 +27,7 @@ const MAX_GRACE: u64 = 3600;
 /// others from a session whose request vanished.
 const MAX_LOCK_TTL: u64 = 3600;
 
-/// What is wrong with the value of a directive.
+/// The fault of a directive's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidValue {
     /// Not a lock mode.

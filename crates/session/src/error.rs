@@ -45,7 +45,7 @@ pub enum RequestError {
         /// Where it is.
         location: String,
     },
-    /// What the store has to say, though nothing failed.
+    /// News of the store, though nothing failed.
     #[error("{0}")]
     Notice(String),
     /// A read was finished that had not begun, or with room of another size.

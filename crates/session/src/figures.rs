@@ -1,8 +1,8 @@
-//! What each figure of `Cloakroom\status()` means: one table for the metrics, the command line and the documentation.
+//! The meaning of each figure of `Cloakroom\status()`: one table for the metrics, the command line and the documentation.
 
 use prometheus_client::registry::Unit;
 
-/// What a figure does over time.
+/// The behaviour of a figure over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It is as it is now, and may fall.
@@ -18,13 +18,13 @@ pub enum Kind {
 pub struct Figure {
     /// Its name in `Cloakroom\status()`.
     pub name: &'static str,
-    /// What it does over time.
+    /// Its behaviour over time.
     pub kind: Kind,
     /// Its name among the metrics, without the prefix `cloakroom_`, the unit and the `_total` of counters.
     pub metric: &'static str,
     /// Whether it counts bytes, and not things or events.
     pub bytes: bool,
-    /// What it means, in one sentence without a full stop.
+    /// Its meaning, in one sentence without a full stop.
     pub help: &'static str,
 }
 

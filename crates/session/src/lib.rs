@@ -1,4 +1,4 @@
-//! What a PHP session handler is, without PHP.
+//! The PHP session handler, without PHP.
 //!
 //! Floors: serialized, id, name, save_path, directives, local, redis, figures, survey, doctor < merge, error, metrics
 //! < version_changed, drawing, migration < request < standalone
@@ -12,7 +12,7 @@
 //! | [`directives`] | the values of the `cloakroom.*` directives |
 //! | [`merge`](mod@merge) | the three-way merge of encoded payloads |
 //! | [`serialized`] | the tokens of PHP's serialization |
-//! | [`name`] | [`Name`](name::Name): what people and tools call a session by |
+//! | [`name`] | [`Name`](name::Name): the name by which people and tools call a session |
 //! | [`local`] | opening the local store |
 //! | [`redis`] | the adapter of the Redis and Valkey store |
 //! | [`version_changed`] | what a commit does that meets another version than was read |

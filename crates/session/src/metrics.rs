@@ -11,10 +11,10 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::figures::{self, Kind, WAIT_BUCKETS};
 use crate::{Store, StoreError};
 
-/// The media type of what [`of`] answers.
+/// The media type of the answer of [`of`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The figures of `store` as one exposition, which ends with `# EOF`. `version` is that of who asks.
+/// The figures of `store` as one exposition, which ends with `# EOF`. `version` is that of the asking program.
 ///
 /// # Errors
 /// As [`Store::status`].
@@ -70,7 +70,7 @@ impl Collector for Figures {
         let Some(microseconds) = self.of("wait_microseconds").filter(|_| buckets.len() == WAIT_BUCKETS.len()) else {
             return Ok(());
         };
-        // The sum of what the buckets say: while a wait is being counted, the figure `waits` may be ahead of them.
+        // The sum of the buckets: while a wait is being counted, the figure `waits` may be ahead of them.
         let count = buckets.iter().map(|(_, waits)| waits).sum();
         let help = "Waits for the lock of a session";
         let mut of = encoder.encode_descriptor("lock_wait", help, Some(&Unit::Seconds), MetricType::Histogram)?;

@@ -1,4 +1,4 @@
-//! What people and tools call a session by.
+//! The name by which people and tools call a session.
 
 use sha2::{Digest, Sha256};
 
@@ -10,7 +10,7 @@ pub const SHORT: usize = 8;
 /// Hashed behind a key, which had 32 bytes when names were first shown: they stay what they were.
 const PADDING: [u8; 16] = [0; 16];
 
-/// What people and tools call a session by: a hash of its key, which leads neither to its id nor to its key.
+/// The name by which people and tools call a session: a hash of its key, which leads neither to its id nor to its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name([u8; 16]);
 

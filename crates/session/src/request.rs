@@ -14,7 +14,7 @@
 //! a jump over every Rust frame, so between the calls all that must be released lives in [`Request`] itself, where
 //! [`Request::close`] finds it; the interrupted read stays in the stage "reading" and no write follows.
 //!
-//! What PHP may do besides the straight way:
+//! Calls of PHP besides the straight way:
 //! - `session_reset()` opens and reads again without a close: the lease of that id is kept, as waiting for one's own
 //!   lock would never end;
 //! - the id given to a write can differ from the one read, or none was read: the id is then acquired first, and a
@@ -22,8 +22,8 @@
 //! - calls after a close, or without an open, change nothing and say so.
 //!
 //! Where each call of the store is a round trip, the question of strict mode whether an id exists is answered by the
-//! acquire that would follow it ([`Request::may_exist`]): first call after the open, and only of a session that is there.
-//! What that acquire came to waits for the read.
+//! acquire that would follow it ([`Request::may_exist`]): first call after the open, and only of a session that exists.
+//! The outcome of that acquire waits for the read.
 //!
 //! A lease without a lock, or one beside which another request wrote without a lock, can meet another version of the
 //! session at its commit than it has read. The version that was read, the payload that is written and the version that is
@@ -42,7 +42,7 @@ use crate::version_changed::{MAX_READS, Origin, commit_merged, read_whole, touch
 mod migrating;
 mod notice;
 
-/// What [`Request::finish_read`] found.
+/// The outcome of [`Request::finish_read`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
     /// The whole payload is in the room that was given.
@@ -60,7 +60,7 @@ enum Stage {
     Lost,
 }
 
-/// What a lease holds.
+/// The session that a lease holds.
 struct Held {
     key: Key,
     mode: LockMode,
@@ -90,11 +90,11 @@ pub struct Request {
     namespace: Namespace,
     stage: Stage,
     held: Option<Held>,
-    /// The lease of what is held; else one that has come to its end, for the store to use again.
+    /// The lease of the session that is held; else one that has come to its end, for the store to use again.
     lease: Option<Box<dyn Lease>>,
     /// The payload as it was read, where that was to be kept.
     origin: Option<Vec<u8>>,
-    /// What a read without a lock found, until [`Request::finish_read`] takes it.
+    /// The payload that a read without a lock found, until [`Request::finish_read`] takes it.
     found: Option<Vec<u8>>,
     /// Nothing was asked for since the open.
     untouched: bool,
@@ -237,7 +237,7 @@ impl Request {
             let found = match (taken, &mut self.lease) {
                 (Some(taken), _) => taken,
                 (None, Some(lease)) if early && self.migration.is_none() => read_whole(&mut **lease)?,
-                // One call reads, or reserves what is not there.
+                // One call reads a session, or reserves it where it does not exist.
                 _ if store.is_remote() => reserve(store, &self.keyed.key, how)?,
                 _ => match store.snapshot(&self.keyed.key)?.0 {
                     Some(found) => found,
@@ -316,7 +316,7 @@ impl Request {
                 return Ok(committed);
             }
             let Origin { format, read } = origin();
-            // What a new session held when it was read is known without being kept.
+            // A new session is known to have held nothing when it was read.
             let read = read.or(kept).or(lease.is_new().then_some(&[]));
             Ok(commit_merged(lease, format, read, payload, how.lifetime)?)
         })?;
@@ -460,7 +460,7 @@ impl Request {
         self.store.as_ref().filter(|_| self.open).ok_or(RequestError::NotOpen)
     }
 
-    /// Acquires the session of the current key in place of what is held, which is released first.
+    /// Acquires the session of the current key instead of the one that is held, which is released first.
     #[inline(always)]
     fn acquire(&mut self, how: &Acquire<'_>) -> Result<(), RequestError> {
         self.release();
@@ -518,7 +518,7 @@ impl Request {
     }
 }
 
-/// Reserves a session that is not there, and reads one that is: another request may have been faster.
+/// Reserves a session that does not exist, and reads one that does: another request may have been faster.
 fn reserve(store: &Arc<dyn Store>, key: &Key, how: &Acquire<'_>) -> Result<Vec<u8>, StoreError> {
     let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how }, None)?;
     read_whole(&mut *lease)

@@ -1,4 +1,4 @@
-//! What a `session.save_path` says: which kind of store, and where. Pure parsing; nothing is opened.
+//! The store that a `session.save_path` names: its kind and its place. Pure parsing; nothing is opened.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -24,7 +24,7 @@ pub enum InvalidSavePath {
     /// A NUL byte.
     #[error("session.save_path holds a NUL byte")]
     Nul,
-    /// An address with a scheme nobody knows.
+    /// An address with an unknown scheme.
     #[error(
         "session.save_path has a scheme that Cloakroom does not know; set it to a directory, or to an address of a Redis or \
          Valkey server: {}",
@@ -64,7 +64,7 @@ impl<'a> SavePath<'a> {
     }
 }
 
-/// What stands before `://`, where that can be a scheme.
+/// The text before `://`, where that can be a scheme.
 fn scheme(value: &[u8]) -> Option<&[u8]> {
     let end = value.windows(3).position(|window| window == b"://")?;
     let scheme = value.get(..end)?;

@@ -1,7 +1,7 @@
 //! The tokens of PHP's serialization, read one at a time from bytes that may be hostile.
 //!
 //! A stated length is compared with the bytes that are left before it is believed, nothing is copied, and nothing nests:
-//! a container is the token of its beginning, and whoever reads its members counts them.
+//! a container is the token of its beginning, and the code that reads its members counts them.
 
 /// One value, or of a container only its beginning: its members and the closing brace follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

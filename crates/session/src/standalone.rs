@@ -34,23 +34,23 @@ const MOST: usize = 8;
 /// Longer payloads are not kept to be compared with what is written: they are always written.
 const MOST_KEPT: usize = 256 << 10;
 
-/// What an object knows of a session.
+/// The knowledge of an object about a session.
 struct Known {
     key: Key,
     /// `None` after a read that did not come to its end.
     mark: Option<Mark>,
-    /// What the session held then, nothing where there was none; `None` where that is not known, or too long.
+    /// The session's payload then, empty where it did not exist; `None` where that is not known, or too long.
     payload: Option<Vec<u8>>,
 }
 
-/// What one object of a handler class does while it is not open.
+/// One object of a handler class while it is not open.
 #[derive(Default)]
 pub struct Standalone {
     store: Option<Arc<dyn Store>>,
     namespace: Namespace,
     /// The one used last at the end.
     known: Vec<Known>,
-    /// What a read found, until [`Standalone::finish_read`] takes it.
+    /// The outcome of a read, until [`Standalone::finish_read`] takes it.
     found: Option<(Key, Mark, Option<Vec<u8>>)>,
     /// While sessions are migrated from another handler.
     migration: Option<Migration>,
@@ -87,8 +87,8 @@ impl Standalone {
     }
 
     /// Reads the session `id` without a lock; answers how many bytes [`Standalone::finish_read`] will give, 0 where
-    /// there is no session. One that is to be migrated first is waited for at most `wait`: what is written later stands
-    /// on what is read here.
+    /// there is no session. One that is to be migrated first is waited for at most `wait`: later writes stand on the
+    /// payload that this reads.
     ///
     /// # Errors
     /// Only failures of the store, and of a migration. Until another read succeeds, nothing is then written.
@@ -180,7 +180,7 @@ impl Standalone {
         Ok(committed)
     }
 
-    /// Extends the lifetime of the session `id`, which holds `payload`. A session that is not there, and was not
+    /// Extends the lifetime of the session `id`, which holds `payload`. A session that does not exist, and was not
     /// destroyed since the object read it, is written.
     ///
     /// # Errors

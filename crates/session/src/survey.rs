@@ -12,7 +12,7 @@ pub const AGE_BOUNDS: [u64; 8] = [60, 10 * 60, 3600, 6 * 3600, 24 * 3600, 3 * 24
 /// How many sessions are below a bound, and not below the one before; `None` is the end of the last step.
 pub type Histogram = Vec<(Option<u64>, u64)>;
 
-/// What a sample says of the sessions of a store.
+/// Sizes and ages of the sessions of a store, drawn from a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Survey {
     /// Sessions that were looked at.

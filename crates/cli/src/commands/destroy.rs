@@ -34,7 +34,7 @@ pub(super) fn run(place: &Place, which: &Which, yes: bool, tombstone: Duration, 
     let bar = progress(sessions.len() as u64, "sessions");
     let mut destroyed = 0u64;
     for session in bar.wrap_iter(sessions.iter()) {
-        // Somebody may have come back while the question stood.
+        // A visitor may have come back while the question stood.
         if let Which::Idle(idle) = which
             && !inventory.inspect(&session.key)?.is_some_and(|(entry, _)| is_idle(&entry, *idle, now()))
         {
@@ -72,7 +72,7 @@ fn chosen(inventory: &dyn Inventory, which: &Which) -> Result<(Vec<Entry>, Strin
     })
 }
 
-/// Asks on the terminal; without one, nobody can have agreed.
+/// Asks on the terminal; without one, no user can have agreed.
 fn confirmed(what: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(Refusal::Usage("there is no terminal to ask on: give --yes to destroy sessions".to_owned()).into());

@@ -17,7 +17,7 @@ use crate::room::Roomy;
 use crate::selection::now;
 use crate::terminal::{print, print_json, progress};
 
-/// What became of the sessions.
+/// How many sessions had which outcome.
 #[derive(Default)]
 struct Tally {
     exported: u64,
@@ -58,7 +58,7 @@ pub(super) fn run(place: &Place, file: &Path, force: bool, as_json: bool) -> Res
     Ok(if damaged == 0 { Code::Done } else { Code::Damaged })
 }
 
-/// Makes the file, for nobody else to read: with what is in it, sessions can be migrated.
+/// Makes the file, for no other user to read: its contents open every session.
 fn make(file: &Path, force: bool) -> Result<File> {
     if force && file.exists() {
         std::fs::remove_file(file).with_context(|| format!("cannot replace {}", file.display()))?;

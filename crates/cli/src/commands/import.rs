@@ -19,11 +19,11 @@ use crate::place::Attached;
 use crate::selection::now;
 use crate::terminal::{print, print_json, progress};
 
-/// What became of the sessions of the file.
+/// How many sessions of the file had which outcome.
 #[derive(Default)]
 struct Tally {
     imported: u64,
-    /// Were there already.
+    /// Were in the store already.
     present: u64,
     /// Were destroyed at the destination.
     ended: u64,

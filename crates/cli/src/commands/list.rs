@@ -13,7 +13,7 @@ use crate::measures::{duration, size};
 use crate::selection::{digits, now, select};
 use crate::terminal::{columns, is_for_people, print, print_json};
 
-/// What to print first, and how many.
+/// The order in which sessions are printed, and how many.
 pub(super) struct Arrangement {
     pub(super) sort: Order,
     pub(super) reverse: bool,
@@ -50,7 +50,7 @@ fn arrange(entries: &mut Vec<Entry>, arrangement: &Arrangement) {
     entries.truncate(arrangement.limit.unwrap_or(usize::MAX));
 }
 
-/// What a session is besides its figures.
+/// The states of a session, beside its figures.
 pub(super) fn flags(entry: &Entry) -> String {
     let flags = [
         (entry.locked, "locked"),

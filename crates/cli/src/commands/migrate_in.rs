@@ -1,5 +1,5 @@
 //! `cloakroom import --from`: migrating all sessions of another session handler, while both are used. Repeated, it only
-//! migrates what is not here yet.
+//! migrates sessions that the store does not have yet.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ pub(super) struct Manner {
     pub(super) json: bool,
 }
 
-/// What became of the sessions.
+/// How many sessions had which outcome.
 #[derive(Default)]
 struct Tally {
     migrated: u64,
-    /// Were here already, or were destroyed here.
+    /// Were in the store already, or were destroyed in it.
     present: u64,
-    /// Have expired there, or hold nothing.
+    /// Have expired in the source, or hold nothing.
     expired: u64,
     refused: u64,
     /// Why the first one was refused.

@@ -4,7 +4,7 @@
 //! ids come from elsewhere: from the files that lie in the directory, also empty ones that `cloakroom.migrate_to` left, and
 //! from a list.
 //!
-//! A file that still holds a session which was emptied or ended here is emptied: its visitor was logged out.
+//! A file that still holds a session which was emptied or ended in the store is emptied: its visitor was logged out.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -25,15 +25,15 @@ use crate::failure::{Code, Refusal};
 use crate::place::Attached;
 use crate::terminal::{print, print_json, progress};
 
-/// What became of the sessions.
+/// How many sessions had which outcome.
 #[derive(Default)]
 struct Tally {
     written: u64,
     /// The files held them already.
     unchanged: u64,
-    /// Files of sessions that were emptied or ended here.
+    /// Files of sessions that were emptied or ended in the store.
     emptied: u64,
-    /// Ids without a session here.
+    /// Ids without a session in the store.
     absent: u64,
     refused: u64,
     /// Why the first one was refused.
@@ -61,7 +61,7 @@ pub(super) fn run(place: &Place, to: &str, ids: Option<&Path>, side: &OtherSide,
     let (namespace, wait, tally) = (namespace(side)?, side.wait, Tally::default());
     let mut work = Work { attached: &attached, inventory, namespace, files, wait, tally };
     if let Some(list) = ids {
-        // First: the files that are made for these need not be gone through before they are there.
+        // First: the files that are made for these need not be gone through before they exist.
         let lines = lines(list).with_context(|| format!("cannot read {}", list.display()))?;
         work.fill(lines.iter().map(Vec::as_slice), true)?;
     }
@@ -131,7 +131,7 @@ impl Work<'_> {
             Some((entry, payload)) if !entry.retired && !payload.is_empty() => {
                 Ok(Some((payload, UNIX_EPOCH + Duration::from_secs(entry.used))))
             }
-            // What was ended here must not come back from the copy there; what was never here is none of ours.
+            // A session that ended in the store must not come back from its file; one that the store never had is not ours.
             _ => Ok((!self.attached.store.is_vacant(&key)?).then(|| (Vec::new(), SystemTime::now()))),
         });
         let (payload, used) = match found {
@@ -168,7 +168,7 @@ impl Work<'_> {
         self.tally.reason.get_or_insert_with(|| reason.to_owned());
     }
 
-    /// Sessions with a payload whose ids nobody named.
+    /// Sessions with a payload whose ids neither a file nor the list named.
     fn count_unnamed(&self) -> Result<u64> {
         let mut unnamed = 0;
         let walked = self.inventory.walk(&mut |entry| {

@@ -33,7 +33,7 @@ struct Bare<'a>(&'a Value, &'a [u32]);
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Shown(node, referred) = *self;
-        // An R: has the number of what follows it.
+        // An R: has the number of the value that follows it.
         let named = !matches!(node.value, Value::Reference(_)) && referred.binary_search(&node.slot).is_ok();
         if !named {
             return Bare(&node.value, referred).serialize(serializer);

@@ -27,7 +27,7 @@ pub(crate) struct Node {
     pub(crate) value: Value,
 }
 
-/// What PHP would have there.
+/// The value as PHP would have it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Null,

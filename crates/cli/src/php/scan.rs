@@ -44,7 +44,7 @@ pub(crate) enum Unshown {
     Igbinary,
     /// It looks like the format of the msgpack extension, which only that reads.
     Msgpack,
-    /// It is in no format that is known here.
+    /// It is in no format that this command knows.
     Unknown,
 }
 
@@ -61,7 +61,7 @@ impl std::fmt::Display for Unshown {
     }
 }
 
-/// What kind of value stands where, for telling apart what `serde_php` shows alike.
+/// The kind of a value, for telling apart two that `serde_php` shows alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Scalar,
@@ -76,7 +76,7 @@ pub(super) struct Span {
     pub(super) value: Range<usize>,
 }
 
-/// What the pass found.
+/// The findings of the pass.
 #[derive(Debug)]
 pub(crate) struct Scanned {
     /// The variables; for `php_serialize` one span for the array that holds them.

@@ -105,7 +105,7 @@ fn is_word(key: &str) -> bool {
         && key.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
 }
 
-/// The name of a property with who may see it.
+/// The name of a property with its visibility.
 fn property(key: &Key) -> String {
     let name = match key {
         Key::Int(key) => return key.to_string(),

@@ -57,7 +57,7 @@ impl Files {
     pub(super) fn lock(&self, id: &[u8], wait: Duration, lifetime: Duration) -> Result<Option<Locked>, Error> {
         let Some((file, _)) = self.open(id, lifetime)? else { return Ok(None) };
         self.take(&file, wait)?;
-        // What was true before the wait need not be now: the session may have been written, or ended.
+        // During the wait the session may have been written, or ended.
         let stat = self.stat(&file)?;
         if stat.st_nlink == 0 || !lives(&stat, lifetime) {
             return Ok(None);
@@ -67,11 +67,11 @@ impl Files {
         Ok(Some(Locked { _file: file, payload, used: modified(&stat), created }))
     }
 
-    /// Reads the file of `id` under its lock where that is free, and otherwise once nobody has just written it.
+    /// Reads the file of `id` under its lock where that is free, and otherwise once it has not been written for a while.
     /// [`Error::Busy`] where it goes on being written.
     pub(super) fn read_unlocked(&self, id: &[u8], lifetime: Duration) -> Result<Option<Vec<u8>>, Error> {
         let began = Instant::now();
-        // What it was first found to be, and when: the file's time alone says nothing where a clock was set back.
+        // Its time and payload as first found, and when: the file's time alone says nothing where a clock was set back.
         let mut first: Option<(Instant, SystemTime, Vec<u8>)> = None;
         let mut nap = FIRST_NAP;
         loop {
@@ -198,7 +198,7 @@ impl Files {
         self.unusable("under its name or on the way to it there is a link, or no directory; remove that")
     }
 
-    /// Where the file of `id` is, or would be; `None` where it cannot be there.
+    /// The path of the file of `id`, whether it exists or not; `None` where it cannot exist.
     fn reach(&self, id: &[u8]) -> Result<Option<Spot>, Error> {
         self.spot(id).or_else(|error| self.absent(error).map(|()| None))
     }
@@ -212,7 +212,7 @@ impl Files {
     fn absent(&self, error: Errno) -> Result<(), Error> {
         match error {
             Errno::NOENT | Errno::NAMETOOLONG => {
-                // Where not even the directory is there, it is the wrong one or not mounted.
+                // Where not even the directory exists, it is the wrong one or not mounted.
                 match fs::stat(&self.directory) {
                     Ok(_) => Ok(()),
                     Err(error) => Err(self.unavailable("the directory cannot be looked at", error)),

@@ -11,14 +11,14 @@ use rustix::process::{Resource, getrlimit};
 use super::Files;
 use crate::Error;
 
-/// What became of a file that was to be filled.
+/// The outcome of filling a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filled {
     /// It holds the session now.
     Written,
     /// It held it already.
     Unchanged,
-    /// There is none any more.
+    /// It does not exist any more.
     Absent,
 }
 
@@ -35,7 +35,7 @@ impl Files {
         let Some(spot) = self.spot(id).map_err(failed)? else { return Ok(()) };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match (fs::openat(spot.directory(), spot.name(), flags, Mode::RUSR | Mode::WUSR), self.user) {
-            // Made for somebody else, it is of no use to that one before it is its own.
+            // Made by root for another user, the file is of no use to that user before it belongs to that user.
             (Ok(file), Some(user)) => fs::fchown(&file, Some(fs::Uid::from_raw(user)), None).map_err(failed),
             (Ok(_), None) | (Err(Errno::EXIST | Errno::NAMETOOLONG), _) => Ok(()),
             (Err(error), _) => Err(failed(error)),
@@ -55,7 +55,7 @@ impl Files {
         if stat.st_nlink == 0 {
             return Ok(Filled::Absent);
         }
-        // Whoever writes for somebody else writes to nothing but that one's files, whatever names lead to others.
+        // Root, who writes for another user, writes to nothing but that user's files, whatever names lead to others.
         if self.user.is_some_and(|user| stat.st_uid != user) {
             return Err(self.unusable("its file belongs to another user"));
         }
@@ -64,7 +64,7 @@ impl Files {
         }
         let same = self.payload(&file)? == payload;
         let failed = |error| match error {
-            // What is only readable could be opened and locked.
+            // A file that is only readable could be opened and locked.
             Errno::BADF | Errno::ACCESS | Errno::PERM => self.closed("written", Errno::ACCESS),
             error => self.unavailable("a session cannot be written", error),
         };

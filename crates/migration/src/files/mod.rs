@@ -2,7 +2,7 @@
 //! under `flock` for as long as a request uses it. What the handler does is what PHP's `ext/session/mod_files.c` does.
 //!
 //! A session counts for what `files` itself would accept: a regular file, not reached through a link as its last step, that
-//! belongs to the user or to root (or to anybody, where the process is root's). Anything else under such a name is an error
+//! belongs to the user or to root (or to any user, where the process is root's). Anything else under such a name is an error
 //! and not an absent session, as it is for `files`. Unlike `files`, no link among the one-letter directories is followed.
 
 mod entry;
@@ -33,7 +33,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// What a `session.save_path` of `files` says: `DIR`, `N;DIR` or `N;MODE;DIR`. `user` is whose sessions are meant;
+    /// The directory that a `session.save_path` of `files` names: `DIR`, `N;DIR` or `N;MODE;DIR`. `user` is whose sessions are meant;
     /// without one, those of the process.
     ///
     /// # Errors

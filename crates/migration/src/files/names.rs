@@ -1,5 +1,5 @@
-//! Where the file of an id is, and which ids the files of a directory name. Below the directory no link is followed: whoever
-//! may write there would otherwise lead root, who works for him, to files elsewhere.
+//! The path of an id's file, and the ids that the files of a directory name. Below the directory no link is followed: a
+//! user who may write in it would otherwise lead root, who works for that user, to files elsewhere.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::{Files, MAX_DEPTH};
 use crate::Error;
 
-/// What the names of session files begin with.
+/// The beginning of all names of session files.
 const PREFIX: &[u8] = b"sess_";
 
 /// Whether a directory on the way to a file can have this byte as its name.
@@ -79,7 +79,7 @@ impl Files {
             self.unavailable("a directory of it cannot be listed", errno)
         };
         let entries = match std::fs::read_dir(directory) {
-            // Whoever tidies up may take an empty directory away meanwhile.
+            // A job that tidies up may remove an empty directory meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound && !letters.is_empty() => {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -96,7 +96,7 @@ impl Files {
                 }
                 letters.push(letter);
                 let flow = if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-                    // What is behind it is not looked at. The caller learns so from an id that would be there.
+                    // The directory behind it is not looked at. The caller learns so from an id that would be in it.
                     Ok(found(&[letters.as_slice(), &[b'-'; MAX_DEPTH]].concat()))
                 } else {
                     self.walk_below(&entry.path(), letters, found)

@@ -42,7 +42,7 @@ impl Client {
         self.timeout
     }
 
-    /// The items of these names that are there, with the numbers of their versions.
+    /// The items of these names that exist, with the numbers of their versions.
     pub(super) fn get(&self, names: &[&[u8]]) -> Result<Vec<Item>, Fault> {
         let mut request = b"gets".to_vec();
         for name in names {
@@ -54,7 +54,7 @@ impl Client {
         if found.iter().all(|item| names.contains(&item.name.as_slice())) { Ok(found) } else { Err(Fault::Unexpected) }
     }
 
-    /// For how long an item is still there; `None` where it is not, never expires, or the server cannot tell (before 1.6).
+    /// For how long an item still exists; `None` where it does not, never expires, or the server cannot tell (before 1.6).
     pub(super) fn left(&self, name: &[u8]) -> Result<Option<Duration>, Fault> {
         let request = [b"mg ", name, b" t\r\n"].concat();
         let answer = match self.command(&request) {

@@ -5,12 +5,12 @@
 //! | `prefix` id | the session as PHP encoded it, with the flags 0 | `session.gc_maxlifetime` after the last use |
 //! | `prefix` `lock.` id | the lock, `1` | `memcached.sess_lock_expire`, or as long as a script may run |
 //!
-//! php-memcached adds the lock and deletes it when it is done, whoever holds it by then. It chooses a server for each
+//! php-memcached adds the lock and deletes it when it is done, whichever request holds it by then. It chooses a server for each
 //! of the two names by a hash of the name, the weights and settings of its own. Here each server is asked for the
 //! session, and the lock is taken on all of them, in their order: so it is taken wherever php-memcached looks for it.
 //!
-//! The text protocol is spoken, which any server understands that was not told otherwise (`-B binary`, or SASL, which
-//! there is in the other one only).
+//! The text protocol is spoken, which any server understands that was not started otherwise (`-B binary`, or SASL, which
+//! only the binary protocol has).
 
 mod client;
 mod reply;
@@ -27,7 +27,7 @@ use crate::servers::{LOCK_EXPIRY, Patience, every, first, is_id, token};
 use crate::source::MAX_PAYLOAD;
 use crate::{Error, Held, ParseError, Source};
 
-/// What php-memcached puts between prefix and id for the name of a lock.
+/// The part of a lock's name between prefix and id.
 const LOCK: &[u8] = b"lock.";
 
 /// The sessions of php-memcached on the servers of one path.
@@ -49,7 +49,7 @@ struct Names {
 }
 
 impl PhpMemcached {
-    /// What `save_path` of php-memcached names.
+    /// The servers that `save_path` of php-memcached names.
     ///
     /// # Errors
     /// [`ParseError`] says what is wrong with which server.
@@ -77,7 +77,7 @@ impl Source for PhpMemcached {
 
     fn hold(&self, id: &[u8], wait: Duration, lifetime: Duration) -> Result<Option<Box<dyn Held>>, Error> {
         let Some(names) = self.names(id) else { return Ok(None) };
-        // Where only the lock is there, a request of php-memcached is about to write the session.
+        // Where only the lock exists, a request of php-memcached is about to write the session.
         let either: [&[u8]; 2] = [&names.session, &names.lock];
         if first(&self.nodes, |node| Ok((node.count(&either)? > 0).then_some(())))?.is_none() {
             return Ok(None);
@@ -116,7 +116,7 @@ impl Node {
     fn count(&self, names: &[&[u8]]) -> Result<usize, Error> {
         match self.client.get(names) {
             Ok(found) => Ok(found.len()),
-            // It is there, whatever becomes of it.
+            // It exists, whatever becomes of it.
             Err(Fault::TooLarge(_)) => Ok(1),
             Err(fault) => Err(self.error(fault)),
         }
@@ -134,7 +134,7 @@ impl Node {
         Ok(Some(item.value))
     }
 
-    /// When a session was used last: each use sets its expiry to the lifetime. Another lifetime there tells nothing.
+    /// When a session was used last: each use sets its expiry to the lifetime. Where the old handler has another lifetime, nothing is known.
     fn used(&self, name: &[u8], lifetime: Duration) -> Result<Option<SystemTime>, Error> {
         let left = self.client.left(name).map_err(|fault| self.error(fault))?;
         Ok(left.and_then(|left| SystemTime::now().checked_sub(lifetime.checked_sub(left)?)))

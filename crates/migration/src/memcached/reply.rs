@@ -43,7 +43,7 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Reads the answer to `get` or `gets`: the items that are there, of at most `most` that were asked for.
+/// Reads the answer to `get` or `gets`: the items that exist, of at most `most` that were asked for.
 pub(super) fn items(from: &mut impl BufRead, most: usize) -> Result<Vec<Item>, Fault> {
     let mut items = Vec::new();
     loop {

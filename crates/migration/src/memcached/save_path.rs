@@ -15,16 +15,16 @@ use cloakroom_redis_store::address::{DEFAULT_TIMEOUT, Endpoint};
 
 use crate::ParseError;
 
-/// The value of `memcached.sess_prefix` where nobody sets it.
+/// The value of `memcached.sess_prefix` where no configuration sets it.
 const DEFAULT_PREFIX: &[u8] = b"memc.sess.key.";
 /// The port of a host without one.
 const DEFAULT_PORT: u16 = 11211;
 /// The longest that a command may take.
 const LONGEST: f64 = 30.0;
-/// What a name may have at most, in memcached.
+/// The most bytes that a name may have in memcached.
 pub(super) const LONGEST_NAME: usize = 250;
 
-/// What a path says.
+/// The contents of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SavePath {
     pub(super) servers: Vec<Endpoint>,
@@ -62,7 +62,7 @@ pub(super) fn parse(path: &[u8]) -> Result<SavePath, ParseError> {
     Ok(SavePath { servers, prefix, timeout })
 }
 
-/// What is wrong with a part of a path.
+/// The fault of a part of a path.
 type Problem = &'static str;
 
 fn server(part: &str) -> Result<Endpoint, Problem> {

@@ -3,11 +3,11 @@
 //! | name | value | lives |
 //! |---|---|---|
 //! | `prefix` id | the session as PHP encoded it, perhaps compressed | `session.gc_maxlifetime` after the last use |
-//! | `prefix` id `_LOCK` | the lock: a token of who holds it | `redis.session.lock_expire`, or as long as a script may run |
+//! | `prefix` id `_LOCK` | the lock: a token of its holder | `redis.session.lock_expire`, or as long as a script may run |
 //!
-//! The lock is there where `redis.session.locking_enabled` is on; it is taken here in any case, as phpredis takes it: set
+//! The lock exists where `redis.session.locking_enabled` is on; this crate takes it in any case, as phpredis takes it: set
 //! where there is none, and deleted by a script that compares the token. Of several servers phpredis chooses by the id and
-//! their weights; here each is asked in turn, which finds sessions from before a change of weights too.
+//! their weights; this crate asks each in turn, which finds sessions from before a change of weights too.
 
 mod compressed;
 mod refusal;
@@ -28,7 +28,7 @@ use crate::{Error, Held, ParseError, Source};
 
 /// Deletes a lock if it carries the token.
 const UNLOCK: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('DEL', KEYS[1])";
-/// What the name of a lock ends with. No id has such a character.
+/// The end of a lock's name. No id has such a character.
 const LOCK_SUFFIX: &[u8] = b"_LOCK";
 /// Names that a server goes through in one step of a walk.
 const STEP: u32 = 1000;
@@ -52,7 +52,7 @@ struct Found {
 }
 
 impl PhpRedis {
-    /// What `save_path` of phpredis names.
+    /// The servers that `save_path` of phpredis names.
     ///
     /// # Errors
     /// [`ParseError`] says what is wrong with which server, and quotes nothing.
@@ -88,7 +88,7 @@ impl Source for PhpRedis {
         }
         let mut patience = Patience::new(wait);
         first(&self.nodes, |node| {
-            // Where only the lock is there, a request of phpredis is about to write the session.
+            // Where only the lock exists, a request of phpredis is about to write the session.
             if node.count(&[node.session(id), node.lock(id)])? == 0 {
                 return Ok(None);
             }
@@ -194,7 +194,7 @@ impl Node {
             );
             return Err(Error::Unusable { location: self.location.clone(), reason });
         }
-        // Each use sets the expiry to the lifetime; another lifetime there tells nothing.
+        // Each use sets the expiry to the lifetime; where the old handler has another lifetime, nothing is known.
         let left = u64::try_from(left).ok().map(Duration::from_millis);
         let used = left.and_then(|left| SystemTime::now().checked_sub(lifetime.checked_sub(left)?));
         Ok(Some(Found { payload, used }))
@@ -261,7 +261,7 @@ impl Lock {
             let expiry = u64::try_from(LOCK_EXPIRY.as_millis()).unwrap_or(u64::MAX);
             set.arg(&lock.name).arg(&lock.token).arg("NX").arg("PX").arg(expiry);
             get.arg(&lock.name);
-            // Who holds it decides, not whether it was set just now: a repetition finds what the first attempt set.
+            // The token of the holder decides, not whether it was set just now: a repetition finds what the first attempt set.
             if let Some(Value::BulkString(holder)) = node.ask(&[set, get])?.next_back()
                 && holder == lock.token
             {

@@ -1,4 +1,4 @@
-//! Failures of a server in words for who migrates sessions from phpredis.
+//! Failures of a server in words for an administrator who migrates sessions from phpredis.
 
 use cloakroom_redis_store::{Error as Failure, Refusal};
 

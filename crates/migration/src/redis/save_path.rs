@@ -32,7 +32,7 @@ const LONGEST: f64 = 30.0;
 pub(super) struct NamedServer {
     /// How to reach it. Its own prefix means nothing, as that of phpredis may be any bytes.
     pub(super) address: Address,
-    /// What the names of its sessions begin with.
+    /// The beginning of its sessions' names.
     pub(super) prefix: Vec<u8>,
 }
 
@@ -63,7 +63,7 @@ fn refused(text: &str) -> ParseError {
     ParseError::Path(text.to_owned())
 }
 
-/// What is wrong with one server.
+/// The fault of one server.
 type Problem = &'static str;
 
 fn named_server(text: &[u8]) -> Result<NamedServer, Problem> {
@@ -73,7 +73,7 @@ fn named_server(text: &[u8]) -> Result<NamedServer, Problem> {
     let (user, password) = parameters.credentials()?;
     let database = match parameters.of("database") {
         None => 0,
-        // What is no number is 0 for phpredis, and below 0 its default.
+        // Text that is no number is 0 for phpredis, and below 0 its default.
         Some(text) => u32::try_from(leading_integer(text).max(0)).map_err(|_| "database is too large")?,
     };
     if parameters.of("weight").is_some_and(|weight| leading_integer(weight) <= 0) {
@@ -102,7 +102,7 @@ fn named_server(text: &[u8]) -> Result<NamedServer, Problem> {
 fn endpoint(server: &[u8]) -> Result<(Endpoint, bool), Problem> {
     for scheme in [&b"unix:"[..], b"file:"] {
         if let Some(path) = server.strip_prefix(scheme) {
-            // As in any URL, what stands between two slashes and a third would be a host.
+            // As in any URL, the text between two slashes and a third would be a host.
             return socket(path.strip_prefix(b"//").unwrap_or(path)).map(|socket| (socket, false));
         }
     }
@@ -208,7 +208,7 @@ impl Parameters {
         }
     }
 
-    /// What `stream[…]` says about TLS.
+    /// The settings of `stream[…]` for TLS.
     fn tls(&self) -> Result<Tls, Problem> {
         let is_off = |name: &str| self.of(name).is_some_and(|value| value.is_empty() || value == b"0");
         if is_off("stream[verify_peer]") || is_off("stream[verify_peer_name]") {

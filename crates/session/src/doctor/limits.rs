@@ -1,4 +1,4 @@
-//! What the system allows the process that looks: it should be one that PHP runs in.
+//! The limits that the system sets for the process that looks: it should be one that PHP runs in.
 
 use cloakroom_store::{FileSystem, Fitness};
 use rustix::process::{Resource, getrlimit};
@@ -25,7 +25,7 @@ pub fn examine(place: &Place<'_>) -> Vec<Finding> {
     findings
 }
 
-/// What is too low for a store of `limit` bytes of what is `allowed`; `None` is no limit.
+/// The findings about limits that are too low for a store of `limit` bytes; `allowed` answers a limit, `None` where there is none.
 fn judge(limit: u64, allowed: impl Fn(Resource) -> Option<u64>) -> Vec<Finding> {
     let limits = [
         (

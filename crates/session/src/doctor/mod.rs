@@ -3,7 +3,7 @@
 //!
 //! | module | what it examines |
 //! |---|---|
-//! | [`place`] | the directory of a local store: who owns it, what it lies on, how much room there is |
+//! | [`place`] | the directory of a local store: its owner, its file system, its room |
 //! | [`store`] | a store that could be opened, and what its figures say; why one could not be |
 //! | [`servers`] | those that keep sessions for several machines |
 //! | [`limits`] | what the system allows this process |
@@ -51,11 +51,11 @@ impl Level {
 pub struct Finding {
     /// How it is to be taken.
     pub level: Level,
-    /// What was looked at, in a few words.
+    /// The subject that was examined, in a few words.
     pub subject: &'static str,
-    /// What was found.
+    /// The finding.
     pub found: String,
-    /// What to do; empty where nothing is to be done.
+    /// The remedy; empty where nothing is to be done.
     pub advice: String,
 }
 

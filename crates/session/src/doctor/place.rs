@@ -40,8 +40,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Examines the directory. Where the answer holds nothing bad, a store can be opened or created there, as far as can be
-/// told without trying.
+/// Examines the directory. Where the answer holds nothing bad, a store can be opened or created in it, as far as is
+/// known without trying.
 #[must_use]
 pub fn examine(place: &Place<'_>) -> Vec<Finding> {
     let shown = place.directory.display();

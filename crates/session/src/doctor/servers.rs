@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    /// What is not as it should be.
+    /// The faults that were found.
     fn complaints(server: ServerInfo) -> Vec<(Level, &'static str)> {
         let findings = examine(&[server]).into_iter().filter(|finding| finding.level != Level::Ok);
         findings.map(|finding| (finding.level, finding.subject)).collect()

@@ -9,7 +9,7 @@ const LEAST_BITS: u64 = 128;
 /// How settings are looked up: `None` where PHP has none of that name.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What is asked of the settings, in the words of the rules below.
+/// A question to the settings, in the words of the rules below.
 struct Settings<'a>(Lookup<'a>);
 
 impl Settings<'_> {

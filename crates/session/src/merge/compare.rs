@@ -89,7 +89,7 @@ pub(super) fn changes(base: &Document<'_>, document: &Document<'_>) -> Changes {
         };
         changes.note(at, unchanged);
         note_in_array(&mut changes, &around, unchanged);
-        // What is in an array that has no partner has none either.
+        // The elements of an array that has no partner have none either.
         at = entry.after;
     }
     while let Some((array, _)) = around.pop() {

@@ -101,7 +101,7 @@ impl<'a> Document<'a> {
 
     /// The innermost entry that holds the value with this slot.
     pub(super) fn holder(&self, slot: u32) -> Index {
-        // An R: has the slot of what follows it; the last of equals is the one that takes it.
+        // An R: has the slot of the value that follows it; the last of equals is the one that takes it.
         let behind = self.entries.partition_point(|entry| entry.slot <= slot);
         Index::try_from(behind.saturating_sub(1)).unwrap_or(ROOT)
     }

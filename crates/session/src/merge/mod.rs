@@ -1,5 +1,5 @@
-//! The three-way merge of encoded session payloads: what one request read, what it writes, and what another request
-//! has stored meanwhile.
+//! The three-way merge of encoded session payloads: the one that a request read, the one that it writes, and the one that
+//! another request has stored meanwhile.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -24,7 +24,7 @@
 //! | changed or added | changed, added or removed | mine | counted |
 //! | removed | changed | mine: the key is gone | counted |
 //!
-//! - Two requests that add an array under one key are merged as if an empty array had been there.
+//! - Two requests that add an array under one key are merged as if the key had held an empty array.
 //! - Lists are arrays: two requests that append to one list both add the same index, which is a conflict, and mine wins.
 //! - Where one side alone has touched an array it is kept as that side wrote it, order included. Where both have, the
 //!   order is theirs, followed by the keys that only mine has. Keys that only changed their order are no change.
@@ -63,7 +63,7 @@ pub enum Format {
     PhpSerialize,
     /// A length byte, the name, the value.
     PhpBinary,
-    /// Any other: the bytes mean nothing here.
+    /// Any other: the merge cannot read its bytes.
     Opaque,
 }
 
@@ -80,12 +80,12 @@ impl Format {
     }
 }
 
-/// What came of a merge.
+/// The outcome of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merged {
     /// The changes of both are kept.
     Merged {
-        /// What is to be stored.
+        /// The payload to store.
         payload: Vec<u8>,
         /// Leaves and keys that both changed, to different values: mine won.
         conflicts: u32,

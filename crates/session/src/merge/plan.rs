@@ -14,7 +14,7 @@ pub(super) struct Plan<'a> {
     pub(super) conflicts: u32,
 }
 
-/// What is written, keys included.
+/// One step of writing the result, keys included.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step<'a> {
     /// Neighbouring elements of mine.

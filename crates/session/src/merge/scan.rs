@@ -1,6 +1,6 @@
 //! Finds the elements and back-references of a payload in one pass over its bytes.
 //!
-//! What nests is kept on a stack of our own, at most one frame for each container that has begun. A stated count is never
+//! Containers that nest are kept on a stack of our own, at most one frame for each container that has begun. A stated count is never
 //! believed: it is compared with the bytes that are left, and counted down as elements are found.
 
 use super::document::{Document, Entry, Index, ROOT, Reference};
@@ -156,7 +156,7 @@ impl<'a> Scanner<'a> {
         Some(())
     }
 
-    /// Notes that an entry ends here.
+    /// Notes that an entry ends at the last byte read.
     fn finish(&mut self, owner: Index) -> Option<()> {
         let (end, after) = (position(self.reader.at())?, self.next_index()?);
         let entry = self.document.entries.get_mut(owner as usize)?;
@@ -185,7 +185,7 @@ impl<'a> Scanner<'a> {
         keys.all(|key| seen.insert(key))
     }
 
-    /// Notes an object that encodes itself, by what it wrote.
+    /// Notes an object that encodes itself, by the bytes that it wrote.
     fn custom_object(&mut self, data: &[u8]) {
         self.document.custom = true;
         let is_reference = |window: &[u8]| matches!(window, [b'R' | b'r', b':', b'0'..=b'9']);

@@ -30,7 +30,7 @@ pub(super) fn write(
 /// One side, and where its values are in the result.
 struct Side<'a> {
     document: &'a Document<'a>,
-    /// For each slot of the document, its slot in the result; 0 for a value that is not there. Empty where no
+    /// For each slot of the document, its slot in the result; 0 for a value that the result does not have. Empty where no
     /// back-reference asks.
     slots: Vec<u32>,
 }
