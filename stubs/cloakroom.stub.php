@@ -116,7 +116,7 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
  * - file_bytes, free_bytes, capacity: size of the file, room in it, and how far it may grow (cloakroom.size)
  * - reads, writes, touches: sessions read, written, and kept alive without a write
  * - creates, destroys, expired: sessions made, destroyed, and removed after their lifetime
- * - evictions: sessions that never came back, removed because the store was full
+ * - evictions: sessions that came back once at most, removed because the store was full
  * - recoveries: repairs after the death of a process
  * - refused_writes: writes refused because the session had been destroyed meanwhile
  * - merges: writes that kept what another request had written meanwhile, too

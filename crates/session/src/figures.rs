@@ -78,7 +78,7 @@ pub const FIGURES: &[Figure] = &[
     counter("creates", "creates", "Sessions begun"),
     counter("destroys", "destroys", "Sessions destroyed"),
     counter("expired", "expired", "Sessions removed after their lifetime"),
-    counter("evictions", "evictions", "Sessions that never came back, removed because the store was full"),
+    counter("evictions", "evictions", "Sessions that came back once at most, removed because the store was full"),
     counter("recoveries", "recoveries", "Repairs after the death of a process or of the machine"),
     counter("refused_writes", "refused_writes", "Writes refused because the session had been destroyed meanwhile"),
     counter("merges", "merges", "Writes that kept what another request had written meanwhile"),

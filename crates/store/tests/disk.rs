@@ -63,11 +63,12 @@ fn try_attach(dir: &Path) -> Result<std::sync::Arc<Store>, AttachError> {
     Store::attach(dir, Options { capacity: Some(64 << 20), user: None })
 }
 
-/// Commits and comes back, so that the session may not be evicted.
+/// Commits and comes back twice, so that the session may not be evicted.
 fn keep(store: &std::sync::Arc<Store>, id: &str, content: &[u8]) -> Result<(), Error> {
     let key = store.key(b"", id.as_bytes());
     store.acquire(&key, &exclusive())?.commit(content, LIFE, Over::Anything)?;
-    store.snapshot(&key).map(|found| found.0)?;
+    store.snapshot(&key)?;
+    store.snapshot(&key)?;
     Ok(())
 }
 

@@ -25,6 +25,7 @@ mod stage;
 #[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
 mod words;
 
+use cloakroom_seam::{Acquire, Committed, Over};
 use harness::image::Image;
 use layout::{SLOT_SIZE, SLOTS_AT, TABLE_AT, header, node, offset, shard, shard_at, slot};
 use stage::{Base, play};
@@ -247,6 +248,47 @@ fn a_search_for_space_that_begins_beyond_the_end() {
         }
         let after = store.stats().expect("stats").file_bytes;
         assert!(after - before < 2 << 20, "{before} bytes grew to {after} for 400 KB");
+    })
+    .expect("no panic");
+}
+
+#[test]
+fn the_number_of_a_forgotten_end_that_nobody_drew() {
+    staged("the number of a forgotten end that nobody drew", 0, &everything(), |_, image| {
+        image.set(header::FORGOTTEN, &[0xff; 8]);
+    });
+    let dir = harness::temporary();
+    let mut image = Base::build(dir.path()).image;
+    image.set(header::FORGOTTEN, &u64::MAX.to_le_bytes());
+    image.write(dir.path());
+    harness::in_thread(|| {
+        let store = harness::attach(dir.path(), 8);
+        for id in ["first", "second"] {
+            let key = store.key(b"", id.as_bytes());
+            let since = Some(store.snapshot(&key).expect("snapshot").1);
+            let how = Acquire { since, ..harness::exclusive() };
+            let mut lease = store.acquire(&key, &how).expect("acquire");
+            let written = lease.commit(b"payload", harness::LIFE, Over::Anything).expect("commit");
+            assert_eq!(written, Committed::Stored, "a stray word is no reason to refuse");
+        }
+    })
+    .expect("no panic");
+}
+
+/// Lists that an earlier version of this format did not keep are made by whoever attaches alone.
+#[test]
+fn shards_without_the_lists_of_today() {
+    let dir = harness::temporary();
+    let mut image = Base::build(dir.path()).image;
+    image.set(header::DERIVED, &[0; 4]);
+    for id in 0..4 {
+        image.set(shard_at(id) + shard::TOMBSTONE_LIST, &[0; 64]);
+    }
+    image.write(dir.path());
+    harness::in_thread(|| {
+        let store = harness::attach(dir.path(), 8);
+        let report = store.check().expect("check");
+        assert!(report.problems.is_empty() && report.tombstones > 0, "{:?}", report.problems);
     })
     .expect("no panic");
 }

@@ -89,28 +89,74 @@ fn a_full_store_evicts_what_never_came_back_and_then_refuses() {
         assert_eq!(get(&store, format!("used{i}").as_bytes()).as_ref(), Some(&payload), "session {i} was in use");
     }
     assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
-    let mut refused = false;
-    for i in 0..3000u32 {
-        for _ in 0..2 {
-            let mut lease = match store.acquire(&store.key(b"", format!("loyal{i}").as_bytes()), &how(true)) {
-                Ok(lease) => lease,
-                Err(Error::Full { .. }) => {
-                    refused = true;
-                    break;
-                }
-                Err(e) => panic!("{e}"),
-            };
-            match lease.commit(&payload, LIFE, Over::Anything) {
-                Ok(_) => {}
+    assert!(fill(&store, "loyal", 3000, 3, &payload).is_err());
+    assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
+}
+
+/// Uses so many new sessions so many `times` each, until one is refused.
+fn fill(store: &Arc<Store>, name: &str, sessions: u32, times: u32, payload: &[u8]) -> Result<(), ()> {
+    for i in 0..sessions {
+        for _ in 0..times {
+            let lease = store.acquire(&store.key(b"", format!("{name}{i}").as_bytes()), &how(true));
+            match lease.and_then(|mut lease| lease.commit(payload, LIFE, Over::Anything)) {
+                Ok(outcome) => assert_eq!(outcome, Committed::Stored),
                 Err(Error::Full { used, capacity }) => {
                     assert!(used <= capacity, "{used} of {capacity}");
-                    refused = true;
+                    return Err(());
                 }
                 Err(e) => panic!("{e}"),
             }
         }
     }
-    assert!(refused);
+    Ok(())
+}
+
+#[test]
+fn before_it_refuses_a_full_store_evicts_what_was_used_twice_and_not_for_the_longest_time() {
+    let dir = dir();
+    let store = store(&dir, 8);
+    let payload = vec![7u8; 10_000];
+    let key = |id: String| store.key(b"", id.as_bytes());
+    for i in 0..100u32 {
+        // Each used again in its own way, all of them last in the same order.
+        put(&store, format!("thrice{i}").as_bytes(), &payload);
+        put(&store, format!("twice{i}").as_bytes(), &payload);
+        assert!(get(&store, format!("thrice{i}").as_bytes()).is_some());
+    }
+    for i in (0..100u32).rev() {
+        store.clock().skew(i64::from(200 - i), i64::from(200 - i));
+        put(&store, format!("thrice{i}").as_bytes(), &payload);
+        let mut lease = store.acquire(&key(format!("twice{i}")), &how(true)).expect("acquire");
+        let outcome =
+            if i % 2 == 0 { lease.touch(&payload, LIFE) } else { lease.commit(&payload, LIFE, Over::Anything) };
+        assert_eq!(outcome.expect("no failure"), Committed::Stored);
+    }
+    let held =
+        store.acquire(&key("held".to_owned()), &how(true)).expect("acquire").commit(&payload, LIFE, Over::Anything);
+    assert_eq!(held.expect("commit"), Committed::Stored);
+    let mut held = store.acquire(&key("held".to_owned()), &how(true)).expect("acquire");
+    let there = |i: &u32| store.inspect(&key(format!("twice{i}"))).expect("no failure").is_some();
+    // The flood comes back once, too, and it is newer.
+    store.clock().skew(300, 300);
+    let mut rounds = 0;
+    while (0..100).filter(there).count() > 50 {
+        assert_eq!(fill(&store, &format!("flood{rounds}-"), 20, 2, &payload), Ok(()), "nothing is refused");
+        rounds += 1;
+        assert!(rounds < 500, "what was used twice before is not evicted");
+    }
+    let (stay, gone): (Vec<u32>, Vec<u32>) = (0..100).partition(there);
+    let mean = |all: &[u32]| all.iter().sum::<u32>() / all.len() as u32;
+    assert!(mean(&stay) + 25 < mean(&gone), "{stay:?} stay, which were used later than {gone:?}");
+    assert!(store.stats().expect("stats").evicted >= gone.len() as u64, "evictions are counted");
+    assert_eq!(fill(&store, "more", 3000, 2, &payload), Ok(()), "nothing is refused");
+    for i in 0..100u32 {
+        assert_eq!(
+            get(&store, format!("thrice{i}").as_bytes()).as_ref(),
+            Some(&payload),
+            "session {i} is used again and again"
+        );
+    }
+    assert_eq!(held.commit(b"still there", LIFE, Over::WhatWasRead).expect("commit"), Committed::Stored);
     assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
 }
 

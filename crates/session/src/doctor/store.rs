@@ -44,7 +44,7 @@ fn judge(location: &str, status: &[(&'static str, u64)], limit: Option<u64>) -> 
     let past = [
         (
             "evictions",
-            "sessions that never came back were removed because the store was full",
+            "sessions that came back once at most were removed because the store was full",
             "raise cloakroom.size, or lower session.gc_maxlifetime",
         ),
         (

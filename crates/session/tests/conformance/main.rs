@@ -11,6 +11,7 @@ mod redis_server;
 
 mod collecting;
 mod expiry;
+mod forgetting;
 mod grace;
 mod incarnations;
 mod inventory;
@@ -29,8 +30,8 @@ use cloakroom_session::Store;
 type Open<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
 
 /// Runs every case on the store that `$with` opens, each on a fresh one. What is past its lifetime is removed by
-/// collecting, or by the storage itself. The cases of [`inventory`], which are for stores that tools can go through, are
-/// a list of their own.
+/// collecting, or by the storage itself. The cases of [`inventory`], which are for stores that tools can go through, and of
+/// [`forgetting`], which are for stores of a bounded size, are lists of their own.
 macro_rules! suite {
     ($store:ident, $with:path, collected) => {
         suite! { $store, $with, {
@@ -145,6 +146,11 @@ macro_rules! suite {
             }
         }
     };
+    (bounded $store:ident, $with:path) => {
+        suite! { @ $store, $with,
+            forgetting::{ an_end_that_was_forgotten_early_still_stops_a_slower_request, }
+        }
+    };
     (@ $store:ident, $with:path, $($module:ident :: { $($case:ident,)* })*) => {
         mod $store {
             $(mod $module {
@@ -175,8 +181,17 @@ mod in_directory {
     use super::Open;
 
     pub(crate) fn with(case: fn(Open<'_>)) {
+        of_size(256 << 20, case);
+    }
+
+    /// The smallest store that there is.
+    pub(crate) fn with_little_room(case: fn(Open<'_>)) {
+        of_size(8 << 20, case);
+    }
+
+    fn of_size(size: u64, case: fn(Open<'_>)) {
         let directory = tempfile::tempdir().expect("there is room for temporary files");
-        let options = Options { size: 256 << 20, create: true };
+        let options = Options { size, create: true };
         case(&|| local::open(directory.path(), &options).unwrap_or_else(|error| panic!("{error}")));
     }
 }
@@ -198,6 +213,8 @@ mod on_a_server {
 suite!(memory, crate::in_memory::with, collected);
 suite!(local, crate::in_directory::with, collected);
 suite!(redis, crate::on_a_server::with, removed_by_the_storage);
+
+suite!(bounded local_bounded, crate::in_directory::with_little_room);
 
 suite!(inventory of memory_inventory, crate::in_memory::with);
 suite!(inventory of local_inventory, crate::in_directory::with);

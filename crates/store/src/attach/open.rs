@@ -24,8 +24,8 @@ use crate::core::store::Store;
 use crate::file::byte_lock::{self, Byte};
 use crate::file::error::{AttachError, Error};
 use crate::file::layout::{
-    CHUNK, DIRS_AT, HEADER_SIZE, MAX_CAPACITY, MAX_CHUNKS, MAX_SLOTS, MIN_CAPACITY, SHARD_SIZE, SHARDS_AT, SLOT_SIZE,
-    SLOTS_AT, TABLE_AT, directory_page, file_len, header, shard,
+    CHUNK, DERIVED, DIRS_AT, HEADER_SIZE, MAX_CAPACITY, MAX_CHUNKS, MAX_SLOTS, MIN_CAPACITY, SHARD_SIZE, SHARDS_AT,
+    SLOT_SIZE, SLOTS_AT, TABLE_AT, directory_page, file_len, header, shard,
 };
 use crate::file::region::Region;
 use crate::file::store_file::{self, Constants, StoreFile};
@@ -303,8 +303,13 @@ fn begin_alone(store: &Arc<Store>, made: bool, cut: bool) -> Result<(), Error> {
         let headers = u64::from(store.shards) * SHARD_SIZE;
         store.file.allocate(SHARDS_AT, headers).map_err(|source| Error::Io { what: "allocate it again", source })?;
     }
+    // Shards as another version of this format kept them are rebuilt when somebody comes to them.
+    let foreign = map.u32(header::DERIVED).swap(DERIVED, Ordering::Relaxed) != DERIVED;
     for id in 0..store.shards {
         let view = Shard::new(map, id);
+        if foreign {
+            view.word(shard::DIRTY).store(1, Ordering::Release);
+        }
         if view.word(shard::LOCK).swap(0, Ordering::AcqRel) != 0 {
             view.word(shard::DIRTY).store(1, Ordering::Release);
             map.u64(header::RECOVERIES).fetch_add(1, Ordering::Relaxed);

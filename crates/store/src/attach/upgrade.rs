@@ -24,10 +24,12 @@ use crate::core::clock::boot_id;
 use crate::core::owner_slot::Slot;
 use crate::core::store::Store;
 use crate::file::error::{AttachError, Error};
-use crate::file::layout::{MAX_CAPACITY, flag, header, shard};
+use crate::file::layout::{MAX_CAPACITY, header, shard};
 use crate::file::store_file::StoreFile;
 use crate::file::words::NodeState;
+use crate::shard::evict::retired_bytes;
 use crate::shard::guard::{Fault, Reach, ShardGuard};
+use crate::shard::lists::list_for;
 use crate::shard::nodes::newest_use;
 use crate::shard::payload::{self, Binding};
 
@@ -218,16 +220,18 @@ impl ShardGuard<'_> {
         node.check().store(node.identity(self.store.check_seed), Ordering::Relaxed);
         node.head_word().store(record.head(block).0, Ordering::Release);
         self.shard.add64(shard::PAYLOAD_BYTES, i64::from(length));
-        if record.state != NodeState::Live {
-            self.shard.add(shard::TOMBSTONES, 1);
+        if record.state == NodeState::Live {
+            self.shard.add(shard::LIVE, 1);
+            if let Some(list) = list_for(node) {
+                self.link(node, list);
+            }
             return Ok(true);
         }
-        self.shard.add(shard::LIVE, 1);
-        if block == 0 {
-            self.link(node, shard::RESERVED);
-        } else if record.flags & flag::RETURNED == 0 {
-            self.link(node, shard::PROBATION);
+        self.shard.add(shard::TOMBSTONES, 1);
+        if block != 0 {
+            self.shard.add64(shard::RETIRED_BYTES, retired_bytes(length));
         }
+        self.link(node, shard::TOMBSTONE_LIST);
         Ok(true)
     }
 }

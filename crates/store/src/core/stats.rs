@@ -81,7 +81,7 @@ pub struct Stats {
     pub destroys: u64,
     /// Sessions removed after their lifetime.
     pub expired: u64,
-    /// Sessions that never came back, removed for lack of room.
+    /// Sessions that came back once at most, removed for lack of room.
     pub evicted: u64,
     /// Leases and shards recovered from dead processes, and full recoveries.
     pub recoveries: u64,

@@ -9,6 +9,10 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"CLOAKRM\n");
 /// Version of the file format; files of another version are never written to.
 pub const FORMAT: u32 = 2;
 
+/// Which lists and counts a shard has, all of which a rebuild makes anew. 0 (before there was this number): neither a list
+/// of tombstones nor one of sessions that were used twice. Shards of another number are rebuilt by whoever attaches alone.
+pub(crate) const DERIVED: u32 = 1;
+
 /// The unit of allocation and of [`Ref`]s, in bytes.
 pub(crate) const UNIT: u64 = 64;
 /// The unit in which the file grows and shards own space, in bytes.
@@ -34,7 +38,7 @@ pub(crate) const SHARDS_AT: u64 = SLOTS_AT + SLOT_SIZE * MAX_SLOTS as u64;
 /// Bytes from one shard header to the next, each of which has a page to itself.
 pub(crate) const SHARD_SIZE: u64 = 4096;
 /// Bytes of a shard header, which begins somewhere in its page: see [`shard_at`].
-pub(crate) const SHARD_BYTES: u64 = 640;
+pub(crate) const SHARD_BYTES: u64 = 704;
 /// Most shards a store can have.
 pub(crate) const MAX_SHARDS: u32 = 64;
 /// The chunk table: one `u32` for each chunk, see [`ChunkState`](crate::file::words::ChunkState).
@@ -106,7 +110,8 @@ const fn is_staggered() -> bool {
     true
 }
 const _: () = assert!(is_staggered());
-const _: () = assert!(shard::BINS + 4 * 104 <= SHARD_BYTES);
+const _: () = assert!(shard::BINS + 4 * 104 <= shard::TOMBSTONE_LIST);
+const _: () = assert!(shard::TWICE + 12 <= SHARD_BYTES);
 
 /// Offsets within the header page.
 pub(crate) mod header {
@@ -122,6 +127,10 @@ pub(crate) mod header {
     pub(crate) const CHECK: u64 = 24;
     /// Next incarnation number, on a cache line of its own.
     pub(crate) const INCARNATION: u64 = 64;
+    /// Highest number of an end that was forgotten before its time: see [`crate::shard::evict`]. 0 = none was.
+    pub(crate) const FORGOTTEN: u64 = 72;
+    /// [`super::DERIVED`] of whoever last saw to it that the shards are as that says.
+    pub(crate) const DERIVED: u64 = 80;
     /// 32 random bytes: the key of the store's keyed hash.
     pub(crate) const SECRET: u64 = 128;
     /// Boot id of the kernel under which every shard was last known to be coherent.
@@ -232,7 +241,7 @@ pub(crate) mod shard {
     pub(crate) const FREE_UNITS: u64 = 168;
     /// Data chunks without any block in use.
     pub(crate) const EMPTY_CHUNKS: u64 = 172;
-    /// Lists by age: reserved (no payload yet), then fresh (a payload, never came back). Head, tail, count each.
+    /// Lists by age: reserved (no payload yet), then on probation (a payload, never came back). Head, tail, count each.
     pub(crate) const RESERVED: u64 = 176;
     /// See [`RESERVED`].
     pub(crate) const PROBATION: u64 = 188;
@@ -240,6 +249,14 @@ pub(crate) mod shard {
     pub(crate) const BIN_MAP: u64 = 208;
     /// First free block of each bin.
     pub(crate) const BINS: u64 = 224;
+    /// Another list by age: the tombstones and retired sessions, in the order in which they ended.
+    pub(crate) const TOMBSTONE_LIST: u64 = 640;
+    /// First node on that list that may have a payload; 0 where none has one.
+    pub(crate) const FIRST_RETIRED: u64 = 652;
+    /// Bytes that the payloads of retired sessions take.
+    pub(crate) const RETIRED_BYTES: u64 = 656;
+    /// Another list by age: sessions that were used twice, about in the order of their last use.
+    pub(crate) const TWICE: u64 = 664;
     const _: () = assert!(SPARES + 8 * SPARE_COUNT as u64 <= INDEX_SEQ);
 }
 
@@ -286,10 +303,16 @@ pub(crate) mod flag {
     pub(crate) const RETURNED: u32 = 1;
     /// On the shard's list of reserved sessions.
     pub(crate) const ON_RESERVED: u32 = 2;
-    /// On the shard's list of fresh sessions.
+    /// On the shard's list of sessions on probation.
     pub(crate) const ON_PROBATION: u32 = 4;
     /// The session was written, and what it held was taken away again: without a payload it is not merely reserved.
     pub(crate) const EMPTIED: u32 = 8;
+    /// The session was asked for once more after it had [`RETURNED`].
+    pub(crate) const RETURNED_AGAIN: u32 = 16;
+    /// On the shard's list of sessions that were used twice.
+    pub(crate) const ON_TWICE: u32 = 32;
+    /// On the shard's list of tombstones.
+    pub(crate) const ON_TOMBSTONES: u32 = 64;
 }
 
 /// Offsets within a payload block; a payload is a chain of blocks.

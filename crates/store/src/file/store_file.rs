@@ -18,8 +18,8 @@ use twox_hash::XxHash3_64;
 use crate::file::error::AttachError;
 use crate::file::file_system::{FileSystem, Fitness};
 use crate::file::layout::{
-    CHUNKS_AT, FORMAT, HEADER_SIZE, MAGIC, MAX_SHARDS, SHARD_SIZE, SHARDS_AT, SLOTS_AT, directory_page, fingerprint,
-    header,
+    CHUNKS_AT, DERIVED, FORMAT, HEADER_SIZE, MAGIC, MAX_SHARDS, SHARD_SIZE, SHARDS_AT, SLOTS_AT, directory_page,
+    fingerprint, header,
 };
 use crate::file::limits;
 use crate::file::process::ProcessFile;
@@ -228,6 +228,7 @@ impl StoreFile {
 
         let constants = Constants { shards, secret };
         put(&mut page, header::INCARNATION, &1u64.to_le_bytes());
+        put(&mut page, header::DERIVED, &DERIVED.to_le_bytes());
         put(&mut page, header::CAPACITY, &capacity.to_le_bytes());
         put(&mut page, header::SLOTS, &8u32.to_le_bytes());
         put_constants(&mut page, &constants);

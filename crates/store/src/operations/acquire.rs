@@ -14,10 +14,10 @@ use crate::core::owner_slot::{Slot, SlotView};
 use crate::core::stats::{Counter, count};
 use crate::core::store::Store;
 use crate::file::error::Error;
-use crate::file::layout::{Ref, flag, header, shard, slot};
+use crate::file::layout::{Ref, header, shard, slot};
 use crate::file::region::Map;
 use crate::file::words::{Head, NodeState, Owner};
-use crate::operations::lease::{Lease, Point};
+use crate::operations::lease::{Begun, Lease, Point};
 use crate::operations::wait::Waited;
 use crate::shard::guard::{Fault, ShardGuard};
 use crate::shard::node::Node;
@@ -30,6 +30,8 @@ enum First {
     Queued,
     HeldHere,
     Crowded(u32),
+    /// The session is not there, and that it was ended may have been forgotten.
+    Forgotten,
 }
 
 impl Store {
@@ -54,7 +56,8 @@ impl Store {
             base: 0,
             len: 0,
             ended: false,
-            new: false,
+            begun: Begun::ByOthers,
+            began: 0,
             thread: PhantomData,
         };
         self.acquire_into(&mut lease, me, *key, how)?;
@@ -79,7 +82,7 @@ impl Store {
         lease.shard = self.shard_of(&key);
         lease.key = key;
         lease.ended = false;
-        lease.new = false;
+        lease.begun = Begun::ByOthers;
         lease.len = 0;
         lease.head = Head(0);
         lease.open = true;
@@ -88,9 +91,10 @@ impl Store {
             self.prefault(map, lease.shard, &key);
         }
         let since = how.since.map(Point::of);
+        lease.began = map.u64(header::INCARNATION).load(Ordering::Relaxed);
         let began = match &since {
             Some(since) => since.began,
-            None => map.u64(header::INCARNATION).load(Ordering::Relaxed),
+            None => lease.began,
         };
         if let Err(error) = self.acquire_from(lease, map, key, began, how) {
             lease.release();
@@ -115,7 +119,7 @@ impl Store {
         let (me, shard) = (lease.me, lease.shard);
         let (wall, nanos) = self.clock().wall_precise();
         if how.mode != LockMode::Exclusive {
-            return self.open_unlocked(lease, map, wall, began, how.lifetime);
+            return self.open_unlocked(lease, map, wall, began, how);
         }
         let view = SlotView::new(map, me.index);
         let entry = view.lease_on(0).ok_or(Error::TooManyLeases(slot::LEASE_COUNT))?;
@@ -177,40 +181,47 @@ impl Store {
         map: Map<'_>,
         wall: u32,
         began: u64,
-        lifetime: Duration,
+        how: &Acquire<'_>,
     ) -> Result<(), Error> {
         if let Ok(Some(node)) = self.lookup(map, lease.shard, &lease.key) {
             let head = node.head();
             let incarnation = node.incarnation().load(Ordering::Relaxed);
             let present = node.is_present(wall) && node.key() == lease.key;
+            if present {
+                node.mark_returned();
+            }
             fence(Ordering::Acquire);
             if present && node.head() == head {
                 lease.place.set(node.place);
                 lease.incarnation.set(incarnation);
-                mark_returned(node);
-                return lease.see(head);
+                return lease.take(node, head);
             }
         }
-        let key = lease.key;
+        let (key, lifetime) = (lease.key, seconds(how.lifetime));
+        let stood = how.since.map(Point::of).and_then(Point::stood);
         let found = self.with_shard(lease.me, lease.shard, |guard| {
-            let (node, new) = match guard.find_session(&key)? {
-                None => (guard.create(&key, wall, seconds(lifetime))?, true),
+            let (node, begun) = match guard.find_session(&key)? {
+                None if stood.is_some_and(|stood| guard.store.has_forgotten(guard.map, stood)) => return Ok((0, None)),
+                None => (guard.create(&key, wall, lifetime)?, Begun::by_this(how.drawn)),
                 Some(node) if !node.is_present(wall) && node.ended().load(Ordering::Relaxed) >= began => {
                     return Ok((node.place, None));
                 }
-                Some(node) => (node, guard.revive(node, wall, seconds(lifetime))?),
+                Some(node) if guard.revive(node, wall, lifetime)? => (node, Begun::Again),
+                Some(node) => (node, Begun::ByOthers),
             };
-            Ok((node.place, Some((node.incarnation().load(Ordering::Relaxed), node.head(), new))))
+            if begun == Begun::ByOthers {
+                node.mark_returned();
+            }
+            Ok((node.place, Some((node.incarnation().load(Ordering::Relaxed), node.head(), begun))))
         })?;
         lease.place.set(found.0);
-        let Some((incarnation, head, new)) = found.1 else {
-            lease.ended = true;
-            lease.incarnation.set(0);
+        let Some((incarnation, head, begun)) = found.1 else {
+            lease.end_before_it_began();
             return Ok(());
         };
         lease.incarnation.set(incarnation);
-        lease.new = new;
-        lease.see(head)
+        lease.begun = begun;
+        lease.take(Node::new(self.map()?, found.0), head)
     }
 
     /// Takes the lock under the shard lock, or queues for it and waits.
@@ -227,6 +238,8 @@ impl Store {
         let view = SlotView::new(map, me.index);
         let start = Instant::now();
         let mut created = false;
+        // A lease that begins now has nothing to write back. One that has waited began with the session that it waited for.
+        let mut stood = how.since.map(Point::of).and_then(Point::stood);
         loop {
             let mut place: Ref = 0;
             let mut dead = None;
@@ -234,6 +247,9 @@ impl Store {
                 let first = self.with_shard(me, shard, |guard| {
                     let node = match guard.find_session(&key)? {
                         Some(node) => node,
+                        None if stood.is_some_and(|stood| guard.store.has_forgotten(guard.map, stood)) => {
+                            return Ok(First::Forgotten);
+                        }
                         None => {
                             let node = guard.create(&key, guard.store.clock().wall(), seconds(how.lifetime))?;
                             created = true;
@@ -273,6 +289,11 @@ impl Store {
                     });
                 }
                 First::Locked => {}
+                First::Forgotten => {
+                    lease.place.set(0);
+                    lease.end_before_it_began();
+                    return Ok(());
+                }
                 First::Queued => match self.wait_for_session(me, shard, place, start, how.wait)? {
                     Waited::Locked => {}
                     Waited::TimedOut(holder) => return Err(Error::LockTimeout { waited: start.elapsed(), holder }),
@@ -280,11 +301,12 @@ impl Store {
             }
             lease.place.set(place);
             lease.entry = Some(entry);
-            lease.new = created;
+            lease.begun = if created { Begun::by_this(how.drawn) } else { Begun::ByOthers };
             if self.settle(lease, node, began, how.lifetime)? {
                 return Ok(());
             }
-            // The node was rebuilt away while this thread waited for it.
+            // The node was rebuilt away, or freed, while this thread waited for it or took its lock.
+            stood = stood.or(Some(began));
             self.unlock_session(map, me, shard, node);
             lease.entry = None;
             view.lease_node(entry).store(0, Ordering::Relaxed);
@@ -307,15 +329,16 @@ impl Store {
         let present = node.is_present(wall);
         let retired = node.head().state() == NodeState::Retired;
         if node.ended().load(Ordering::Relaxed) >= began && !(present && retired) {
-            lease.ended = true;
-            lease.incarnation.set(0);
+            lease.end_before_it_began();
             return Ok(true);
         }
         if !present {
             let place = node.place;
             let new = self
                 .with_shard(lease.me, lease.shard, |guard| guard.revive(guard.node(place)?, wall, seconds(lifetime)))?;
-            lease.new |= new;
+            if new {
+                lease.begun = Begun::Again;
+            }
         }
         lease.take_up(node)?;
         Ok(true)
@@ -323,21 +346,30 @@ impl Store {
 }
 
 impl Lease {
+    /// Makes this a lease on a session that ended before it could be acquired.
+    fn end_before_it_began(&mut self) {
+        self.ended = true;
+        self.incarnation.set(0);
+    }
+
+    /// Makes `head`, the present one of `node`, what this lease reads.
+    #[inline(always)]
+    fn take(&mut self, node: Node<'_>, head: Head) -> Result<(), Error> {
+        if head.state() == NodeState::Retired {
+            // It has ended already: once that is forgotten, this lease is one from before.
+            self.began = node.ended().load(Ordering::Relaxed);
+        }
+        self.see(head)
+    }
+
     /// Takes up the present session in `node`, whose lock this lease holds.
     #[inline(always)]
     fn take_up(&mut self, node: Node<'_>) -> Result<(), Error> {
         self.incarnation.set(node.incarnation().load(Ordering::Relaxed));
-        if !self.new {
-            mark_returned(node);
+        if self.begun == Begun::ByOthers {
+            node.mark_returned();
         }
-        self.see(node.head())
-    }
-}
-
-/// Remembers that the session was asked for again: from now on it is not evicted.
-pub(crate) fn mark_returned(node: Node<'_>) {
-    if node.flags().load(Ordering::Relaxed) & flag::RETURNED == 0 {
-        node.flags().fetch_or(flag::RETURNED, Ordering::Relaxed);
+        self.take(node, node.head())
     }
 }
 
@@ -386,7 +418,7 @@ impl ShardGuard<'_> {
             count(self.map, self.me, Counter::Expired, 1);
         }
         self.end_grace(node)?;
-        self.begin(node, wall, lifetime);
+        self.begin(node, wall, lifetime)?;
         Ok(true)
     }
 }

@@ -8,13 +8,15 @@ use std::sync::atomic::Ordering;
 use crate::core::owner_slot::SlotView;
 use crate::core::store::Store;
 use crate::file::error::Error;
-use crate::file::layout::{CHUNK_UNITS, Ref, UNIT, chunk_ref, flag, offset, shard, slot};
+use crate::file::layout::{CHUNK_UNITS, Ref, UNIT, chunk_ref, offset, shard, slot};
 use crate::file::words::{ChunkState, NodeState, Owner};
+use crate::shard::evict::retired_bytes;
 use crate::shard::free_space::{BITMAP_UNITS, LARGEST};
 use crate::shard::guard::ShardGuard;
+use crate::shard::lists::LISTS;
 use crate::shard::node::Node;
 use crate::shard::nodes::NODES_PER_CHUNK;
-use crate::shard::payload::{Binding, walk_chain};
+use crate::shard::payload::{self, Binding, walk_chain};
 
 /// What a verification found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -223,30 +225,37 @@ fn check_lock(guard: &ShardGuard<'_>, problems: &mut Problems<'_>, node: Node<'_
 }
 
 fn check_lists(guard: &ShardGuard<'_>, problems: &mut Problems<'_>) {
-    for (name, list, bit) in
-        [("reserved", shard::RESERVED, flag::ON_RESERVED), ("fresh", shard::PROBATION, flag::ON_PROBATION)]
-    {
+    for (list, _) in LISTS {
+        let name = match list {
+            shard::RESERVED => "reserved sessions",
+            shard::PROBATION => "sessions on probation",
+            shard::TWICE => "sessions that were used twice",
+            _ => "tombstones",
+        };
         let (mut place, mut last, mut count) = (guard.shard.get(list), 0, 0u64);
         while place != 0 && count <= u64::from(guard.shard.get(list + 8)) {
             let Ok(node) = guard.node(place) else {
-                problems.add(format_args!("the list of {name} sessions leads to no node"));
+                problems.add(format_args!("the list of {name} leads to no node"));
                 break;
             };
-            if node.prev().load(Ordering::Relaxed) != last
-                || node.flags().load(Ordering::Relaxed) & bit == 0
-                || !node.is_live()
-            {
-                problems.add(format_args!("the list of {name} sessions is not linked both ways"));
+            if node.prev().load(Ordering::Relaxed) != last || guard.listed(place, list).is_err() {
+                problems.add(format_args!("the list of {name} is not linked both ways"));
             }
             last = place;
             place = node.next().load(Ordering::Relaxed);
             count += 1;
         }
-        problems.equal(&format!("{name} sessions"), count, guard.shard.get(list + 8));
+        problems.equal(name, count, guard.shard.get(list + 8));
         if guard.shard.get(list + 4) != last {
-            problems.add(format_args!("the list of {name} sessions ends elsewhere"));
+            problems.add(format_args!("the list of {name} ends elsewhere"));
         }
     }
+    problems.equal(
+        "tombstones on their list",
+        u64::from(guard.shard.get(shard::TOMBSTONE_LIST + 8)),
+        guard.shard.get(shard::TOMBSTONES),
+    );
+    check_retired(guard, problems);
     let (mut place, mut count) = (guard.shard.get(shard::FREE_NODES), 0u64);
     while place != 0 && count <= u64::from(guard.shard.get(shard::FREE_NODE_COUNT)) {
         let Ok(node) = guard.node(place) else {
@@ -260,6 +269,33 @@ fn check_lists(guard: &ShardGuard<'_>, problems: &mut Problems<'_>) {
         count += 1;
     }
     problems.equal("nodes on the free list", count, guard.shard.get(shard::FREE_NODE_COUNT));
+}
+
+/// The payloads of retired sessions: as many bytes as the shard header says, and none before the first that it names.
+fn check_retired(guard: &ShardGuard<'_>, problems: &mut Problems<'_>) {
+    let first = guard.shard.get(shard::FIRST_RETIRED);
+    let (mut place, mut count, mut bytes, mut passed) = (guard.shard.get(shard::TOMBSTONE_LIST), 0, 0, false);
+    while let Ok(node) = guard.listed(place, shard::TOMBSTONE_LIST)
+        && count < guard.shard.get(shard::TOMBSTONES)
+    {
+        passed |= place == first;
+        let head = node.head();
+        if head.state() == NodeState::Retired && guard.is_data(head.block(), 1) {
+            bytes += retired_bytes(payload::total(guard.map, head.block()));
+            if !passed {
+                problems.add("a retired session lies before the first one");
+            }
+        }
+        place = node.next().load(Ordering::Relaxed);
+        count += 1;
+    }
+    if first != 0 && !passed {
+        problems.add("the first retired session is not on the list of tombstones");
+    }
+    let said = guard.shard.word64(shard::RETIRED_BYTES).load(Ordering::Relaxed);
+    if bytes as u64 != said {
+        problems.add(format_args!("payloads of retired sessions take {bytes} bytes, the shard header says {said}"));
+    }
 }
 
 fn check_pending(guard: &ShardGuard<'_>, problems: &mut Problems<'_>, units: &mut Units) {

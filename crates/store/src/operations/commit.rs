@@ -28,7 +28,7 @@ pub(crate) enum Target<'a> {
     Node(Node<'a>),
     Ended,
     VersionChanged(Head),
-    /// Gone without having been ended: it is made again.
+    /// Gone without having been ended, or without that being known any more after its time: it is made again.
     Vanished,
 }
 
@@ -201,7 +201,8 @@ impl Lease {
             let unmoved = over == Over::Anything || head.version() == self.base;
             return Ok(if unmoved { Target::Node(node) } else { Target::VersionChanged(head) });
         }
-        Ok(if guard.find(&self.key).is_some() { Target::Ended } else { Target::Vanished })
+        let ended = guard.find(&self.key).is_some() || guard.store.has_forgotten(guard.map, self.began);
+        Ok(if ended { Target::Ended } else { Target::Vanished })
     }
 
     /// Makes `block`, with `length` payload bytes, the session's payload by one store, unlocks, frees the old one.
@@ -238,13 +239,8 @@ impl Lease {
         // The payload is published: from here on damage is for the next rebuild, not a reason to do this again.
         let freed = guard.drop_payload(old.block());
         guard.put_off(freed);
-        let flags = node.flags().load(Ordering::Relaxed);
-        if block != 0 && flags & flag::ON_RESERVED != 0 {
-            let unlinked = guard.unlink(node);
-            if guard.put_off(unlinked).is_some() && flags & flag::RETURNED == 0 {
-                guard.link(node, shard::PROBATION);
-            }
-        }
+        let listed = guard.list_anew(node);
+        guard.put_off(listed);
         count(map, self.me, Counter::Writes, 1);
         let swept = guard.sweep_in_passing(wall);
         guard.put_off(swept);

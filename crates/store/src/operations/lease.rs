@@ -16,7 +16,7 @@ use crate::core::owner_slot::{Slot, SlotView};
 use crate::core::stats::{Counter, count};
 use crate::core::store::{Handle, Store};
 use crate::file::error::{AttachError, Error};
-use crate::file::layout::{Ref, flag, header, shard};
+use crate::file::layout::{Ref, flag, shard};
 use crate::file::words::{ChunkState, Head, NodeState};
 use crate::operations::commit::Target;
 use crate::shard::guard::Shard;
@@ -26,7 +26,7 @@ use crate::shard::reclaim::seconds;
 use cloakroom_seam::{Committed, End, Key, MAX_PAYLOAD, Mark, Over};
 
 /// What a [`Mark`] of this store says.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Point {
     /// 0 where there was no session.
     pub(crate) incarnation: u64,
@@ -36,6 +36,15 @@ pub(crate) struct Point {
 }
 
 impl Point {
+    /// Where somebody stood who began with the store: whatever is remembered as ended was ended since. Nobody takes such a mark.
+    pub(crate) const BEGINNING: Point = Point { incarnation: 0, version: NO_VERSION, began: 1 };
+
+    /// The store's number at that point, if a reader took the mark. It matters for a session that is missing: that it was ended
+    /// since may have been forgotten.
+    pub(crate) fn stood(self) -> Option<u64> {
+        (self != Point::BEGINNING).then_some(self.began)
+    }
+
     pub(crate) fn to_mark(self) -> Mark {
         Mark::from_words([self.incarnation, u64::from(self.version), self.began])
     }
@@ -48,6 +57,24 @@ impl Point {
 
 /// No version, as a version has 30 bits.
 const NO_VERSION: u32 = u32::MAX;
+
+/// Who began the incarnation of the session that a lease is on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// Not this lease.
+    ByOthers,
+    /// This lease, and others may know the key from before.
+    Again,
+    /// This lease, under an id that was drawn for it: whoever else has seen the session since has left a trace in the node.
+    Afresh,
+}
+
+impl Begun {
+    /// Begun by this lease, in a node that was free.
+    pub(crate) const fn by_this(drawn: bool) -> Begun {
+        if drawn { Begun::Afresh } else { Begun::Again }
+    }
+}
 
 /// A hold on one session, from acquire to the write or release that finishes it. A finished lease does nothing any more.
 /// Dropping a lease releases it. Stays on its thread.
@@ -70,7 +97,10 @@ pub struct Lease {
     pub(crate) len: u32,
     /// The session was ended while this lease waited for it: reads nothing, writes nothing.
     pub(crate) ended: bool,
-    pub(crate) new: bool,
+    pub(crate) begun: Begun,
+    /// The store's number when it began, or the number of the session's end where it began later: what was ended since, and
+    /// forgotten, is not to be written back.
+    pub(crate) began: u64,
     pub(crate) thread: PhantomData<*const ()>,
 }
 
@@ -96,15 +126,18 @@ impl Lease {
     /// The session as this lease read or wrote it last.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        let began = self.store.map().map_or(0, |map| map.u64(header::INCARNATION).load(Ordering::Relaxed));
-        Point { incarnation: self.incarnation.get(), version: self.base, began }.to_mark()
+        Point { incarnation: self.incarnation.get(), version: self.base, began: self.began }.to_mark()
     }
 
     /// Makes a lease that was just acquired stand where `since` was taken.
     pub(crate) fn stand_at(&mut self, since: Point) {
-        if self.ended || self.new {
+        if self.ended || self.is_new() {
             // Ended since then; or gone without having been ended, and then nothing contradicts a write.
         } else if since.incarnation == 0 {
+            // What is there began since then, and what ended in between may be forgotten.
+            self.ended = since
+                .stood()
+                .is_some_and(|stood| self.store.map().map_or(true, |map| self.store.has_forgotten(map, stood)));
             self.base = NO_VERSION;
         } else if since.incarnation == self.incarnation.get() {
             self.base = since.version;
@@ -116,7 +149,7 @@ impl Lease {
     /// Whether the session did not exist before.
     #[must_use]
     pub fn is_new(&self) -> bool {
-        self.new
+        self.begun != Begun::ByOthers
     }
 
     /// Copies the payload into `out`, which has [`Lease::len`] bytes: one memcpy and one checksum.
@@ -231,6 +264,8 @@ impl Lease {
                 guard.keep = node.place;
                 node.see(wall, guard.store.now(guard.map), seconds(lifetime));
                 count(guard.map, self.me, Counter::Touches, 1);
+                let listed = guard.list_anew(node);
+                guard.put_off(listed);
                 let swept = guard.sweep_in_passing(wall);
                 guard.put_off(swept);
                 Ok(Some(Committed::Stored))
@@ -244,7 +279,8 @@ impl Lease {
     }
 
     /// Ends this incarnation and unlocks; `false` where it had ended before. That it ended is remembered for
-    /// `tombstone`; its last payload can be read for `grace`.
+    /// `tombstone`; its last payload can be read for `grace`. Of a session that this lease began under an id drawn for it, and
+    /// that nobody has written or seen since, nothing is remembered.
     ///
     /// # Errors
     /// [`Error::Stuck`], [`Error::Damaged`].
@@ -265,7 +301,11 @@ impl Lease {
         }
         self.store.with_shard(self.me, self.shard, |guard| match self.locate(guard, Over::Anything)? {
             Target::Node(node) => {
-                guard.end(node, end)?;
+                if self.begun == Begun::Afresh && node.is_unwritten() {
+                    guard.end_unwritten(node, end, self.entry.is_some())?;
+                } else {
+                    guard.end(node, end)?;
+                }
                 Ok(true)
             }
             Target::Ended | Target::VersionChanged(_) => {
@@ -355,6 +395,10 @@ impl Lease {
             return Ok(false);
         }
         self.leave_entry();
+        // Others may have seen the session in the old file since it was copied.
+        if self.begun == Begun::Afresh {
+            self.begun = Begun::Again;
+        }
         self.me = fresh.slot()?;
         self.store.count_lease(-1);
         fresh.count_lease(1);

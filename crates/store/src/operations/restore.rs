@@ -23,7 +23,6 @@ use crate::file::byte_lock::{self, Byte};
 use crate::file::error::{AttachError, Error};
 use crate::file::store_file;
 use crate::file::words::NodeState;
-use crate::operations::acquire::mark_returned;
 use crate::operations::lease::{Lease, Point};
 use crate::shard::index::Contended;
 use crate::shard::node::Node;
@@ -83,7 +82,7 @@ impl Store {
 
     fn bring_in(self: &Arc<Store>, key: &Key, session: &Restored<'_>, over_reserved: bool) -> Result<Restore, Error> {
         // Who has been waiting since the store was made may not write what was destroyed since.
-        let since = Some(Point { incarnation: 0, version: 0, began: 1 }.to_mark());
+        let since = Some(Point::BEGINNING.to_mark());
         let (wait, lock_ttl, lifetime) = (Duration::ZERO, Duration::ZERO, session.lifetime);
         let mode = LockMode::Exclusive;
         let how = Acquire { mode, wait, lock_ttl, max_waiters: 0, lifetime, script: b"import", since, drawn: false };
@@ -104,7 +103,9 @@ impl Store {
             }
         }
         let created = u32::try_from(session.created).unwrap_or(u32::MAX);
-        lease.backdate(created, session.returned)?;
+        // Of one that comes with its visitor it is known that it is used again and again; of others no more than that they came
+        // back.
+        lease.backdate(created, u32::from(session.returned) << u32::from(over_reserved))?;
         let over = if lease.is_new() { Over::Anything } else { Over::WhatWasRead };
         match lease.commit(session.payload, session.lifetime, over)? {
             Committed::Stored => Ok(Restore::Stored),
@@ -197,8 +198,8 @@ impl Lease {
         Ok(Node::new(self.store.map()?, self.place.get()).was_ended())
     }
 
-    /// Makes the session that this lease has just begun one that began at `created`.
-    fn backdate(&self, created: u32, returned: bool) -> Result<(), Error> {
+    /// Makes the session that this lease has just begun one that began at `created` and came back `times` times.
+    fn backdate(&self, created: u32, times: u32) -> Result<(), Error> {
         self.store.with_shard(self.me, self.shard, |guard| {
             let node = guard.node(self.place.get())?;
             let is_it = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
@@ -206,9 +207,7 @@ impl Lease {
             if is_it && node.is_unwritten() {
                 node.created().store(created, Ordering::Relaxed);
                 node.check().store(node.identity(guard.store.check_seed), Ordering::Relaxed);
-                if returned {
-                    mark_returned(node);
-                }
+                (0..times).for_each(|_| node.mark_returned());
             }
             Ok(())
         })

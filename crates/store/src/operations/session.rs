@@ -7,8 +7,7 @@ use crate::core::stats::{Counter, count};
 use crate::core::store::Store;
 use crate::file::error::Error;
 use crate::file::layout::header;
-use crate::file::words::ChunkState;
-use crate::operations::acquire::mark_returned;
+use crate::file::words::{ChunkState, NodeState};
 use crate::operations::lease::Point;
 use crate::shard::nodes::NODES_PER_CHUNK;
 use crate::shard::payload::{self, Binding};
@@ -60,6 +59,13 @@ impl Store {
                 out.resize(if total <= MAX_PAYLOAD { total } else { 0 }, 0);
                 result = payload::read_chain(self, map, shard, block, binding, &mut out);
             }
+            // The number of its end is the mark's where a retired session is read: its end is past, and what stands here may not
+            // write it back once that is forgotten.
+            let ended = node.ended().load(Ordering::Relaxed);
+            let began = if head.state() == NodeState::Retired { ended } else { began };
+            if present && binding.key == *key {
+                node.mark_returned();
+            }
             fence(Ordering::Acquire);
             if node.head() != head || binding.key != *key {
                 continue;
@@ -67,7 +73,6 @@ impl Store {
             if !present {
                 return Ok((None, absent));
             }
-            mark_returned(node);
             count(map, me, Counter::Reads, 1);
             return match result {
                 Ok(()) => {

@@ -3,9 +3,11 @@
 
 pub(crate) mod alloc;
 pub(crate) mod claim;
+pub(crate) mod evict;
 pub(crate) mod free_space;
 pub(crate) mod guard;
 pub(crate) mod index;
+pub(crate) mod lists;
 pub(crate) mod node;
 pub(crate) mod nodes;
 pub(crate) mod payload;

@@ -146,6 +146,24 @@ impl<'a> Node<'a> {
         self.ended().load(Ordering::Relaxed) != 0
     }
 
+    /// Remembers that the session is asked for again. A reader without a lock calls this before it makes sure, by the head,
+    /// that the session was still there: then whoever ends it knows of the reader, or the reader finds it ended.
+    #[inline(always)]
+    pub(crate) fn mark_returned(self) {
+        // Acquire, as the flag may be another reader's. Pairs with [`crate::shard::guard::ShardGuard::end_unwritten`].
+        let flags = self.flags().load(Ordering::Acquire);
+        if flags & flag::RETURNED_AGAIN == 0 {
+            self.mark_more(flags);
+        }
+    }
+
+    /// [`Node::mark_returned`] of a session that has not come back twice, which happens to each twice.
+    #[cold]
+    fn mark_more(self, flags: u32) {
+        let more = if flags & flag::RETURNED == 0 { flag::RETURNED } else { flag::RETURNED_AGAIN };
+        self.flags().fetch_or(more, Ordering::AcqRel);
+    }
+
     pub(crate) fn is_live(self) -> bool {
         self.head().state() == NodeState::Live
     }

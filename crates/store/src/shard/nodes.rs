@@ -1,11 +1,10 @@
-//! Creating and freeing session nodes: the free list, the lists by age that eviction takes from, and the sweep that
-//! reclaims what has expired. All of it under the shard lock; all lists are derived.
+//! Creating and freeing session nodes, and the list of free ones. All of it under the shard lock; the list is derived.
 
 use std::sync::atomic::Ordering;
 
 use crate::core::stats::{Counter, count};
 use crate::file::error::Error;
-use crate::file::layout::{CHUNK, CHUNK_UNITS, Ref, chunk_ref, flag, header, node, offset, shard};
+use crate::file::layout::{CHUNK, CHUNK_UNITS, Ref, chunk_ref, header, node, offset, shard};
 use crate::file::words::{ChunkState, NodeState};
 use crate::shard::guard::{Fault, Reach, ShardGuard};
 use crate::shard::node::Node;
@@ -41,7 +40,7 @@ impl<'a> ShardGuard<'a> {
     pub(crate) fn create(&mut self, key: &Key, wall: u32, lifetime: u32) -> Result<Node<'a>, Fault> {
         self.limit_reserved()?;
         let node = self.settle(key)?;
-        self.begin(node, wall, lifetime);
+        self.begin(node, wall, lifetime)?;
         Ok(node)
     }
 
@@ -61,9 +60,10 @@ impl<'a> ShardGuard<'a> {
     }
 
     /// Begins a new incarnation in a node that is free or a tombstone, in the index under its key.
-    pub(crate) fn begin(&mut self, node: Node<'_>, wall: u32, lifetime: u32) {
+    pub(crate) fn begin(&mut self, node: Node<'_>, wall: u32, lifetime: u32) -> Result<(), Fault> {
         let head = node.head();
         if head.state() == NodeState::Tombstone {
+            self.unlink(node)?;
             self.shard.add(shard::TOMBSTONES, -1);
         }
         node.incarnation().store(self.next_number(), Ordering::Relaxed);
@@ -75,6 +75,7 @@ impl<'a> ShardGuard<'a> {
         self.shard.add(shard::LIVE, 1);
         self.link(node, shard::RESERVED);
         count(self.map, self.me, Counter::Creates, 1);
+        Ok(())
     }
 
     /// Takes a node off the free list, from a new chunk or an evicted session where it is empty.
@@ -171,57 +172,24 @@ impl<'a> ShardGuard<'a> {
         self.unlink(node)?;
         node.head_word().store(head.next(0, NodeState::Free).0, Ordering::Release);
         self.shard.add(if head.state() == NodeState::Live { shard::LIVE } else { shard::TOMBSTONES }, -1);
-        self.drop_payload(head.block())?;
+        if head.state() == NodeState::Retired {
+            self.drop_retired(head.block())?;
+        } else {
+            self.drop_payload(head.block())?;
+        }
         self.put_back(node);
         Ok(())
     }
 
-    /// Frees a payload that no node refers to any more.
+    /// Frees a payload that no node refers to any more; its length.
     #[inline(always)]
-    pub(crate) fn drop_payload(&mut self, block: Ref) -> Result<(), Fault> {
-        if block != 0 {
-            let total = self.free_chain(block)?;
-            self.shard.add64(shard::PAYLOAD_BYTES, -i64::from(total));
+    pub(crate) fn drop_payload(&mut self, block: Ref) -> Result<u32, Fault> {
+        if block == 0 {
+            return Ok(0);
         }
-        Ok(())
-    }
-
-    /// Appends `node` to a list by age.
-    pub(crate) fn link(&self, node: Node<'_>, list: u64) {
-        let tail = self.shard.get(list + 4);
-        node.prev().store(tail, Ordering::Relaxed);
-        node.next().store(0, Ordering::Relaxed);
-        match self.store.node(self.map, self.shard.id, tail) {
-            Some(last) => last.next().store(node.place, Ordering::Relaxed),
-            None => self.shard.set(list, node.place),
-        }
-        self.shard.set(list + 4, node.place);
-        self.shard.add(list + 8, 1);
-        node.flags()
-            .fetch_or(if list == shard::PROBATION { flag::ON_PROBATION } else { flag::ON_RESERVED }, Ordering::Relaxed);
-    }
-
-    /// Takes `node` off the list by age it is on, if any.
-    pub(crate) fn unlink(&self, node: Node<'_>) -> Result<(), Fault> {
-        let flags = node.flags().load(Ordering::Relaxed);
-        let list = match flags & (flag::ON_PROBATION | flag::ON_RESERVED) {
-            0 => return Ok(()),
-            flag::ON_PROBATION => shard::PROBATION,
-            _ => shard::RESERVED,
-        };
-        let (next, prev) = (node.next().load(Ordering::Relaxed), node.prev().load(Ordering::Relaxed));
-        match prev {
-            0 if self.shard.get(list) == node.place => self.shard.set(list, next),
-            0 => return Err(Fault::Damaged("a session is not the first of its list as it says")),
-            prev => self.node(prev)?.next().store(next, Ordering::Relaxed),
-        }
-        match next {
-            0 => self.shard.set(list + 4, prev),
-            next => self.node(next)?.prev().store(prev, Ordering::Relaxed),
-        }
-        self.shard.add(list + 8, -1);
-        node.flags().fetch_and(!(flag::ON_PROBATION | flag::ON_RESERVED), Ordering::Relaxed);
-        Ok(())
+        let total = self.free_chain(block)?;
+        self.shard.add64(shard::PAYLOAD_BYTES, -i64::from(total));
+        Ok(total)
     }
 
     /// Calls `visit` with every node of the shard.

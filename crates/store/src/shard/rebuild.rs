@@ -12,7 +12,9 @@ use crate::core::owner_slot::SlotView;
 use crate::file::error::Error;
 use crate::file::layout::{CHUNK_UNITS, Ref, chunk_of, chunk_ref, flag, shard, slot};
 use crate::file::words::{ChunkState, NodeState, Owner};
+use crate::shard::evict::retired_bytes;
 use crate::shard::guard::{Fault, Reach, ShardGuard};
+use crate::shard::lists::list_for;
 use crate::shard::node::Node;
 use crate::shard::nodes::{NODES_PER_CHUNK, nth_node};
 use crate::shard::payload::{Binding, walk_chain};
@@ -132,6 +134,13 @@ impl<'a> ShardGuard<'a> {
             shard::PROBATION,
             shard::PROBATION + 4,
             shard::PROBATION + 8,
+            shard::TWICE,
+            shard::TWICE + 4,
+            shard::TWICE + 8,
+            shard::TOMBSTONE_LIST,
+            shard::TOMBSTONE_LIST + 4,
+            shard::TOMBSTONE_LIST + 8,
+            shard::FIRST_RETIRED,
             shard::SWEEP_CHUNK,
             shard::SWEEP_NODE,
         ] {
@@ -140,7 +149,7 @@ impl<'a> ShardGuard<'a> {
         for i in 0..2 * u64::from(shard::SPARE_COUNT) {
             self.shard.set(shard::SPARES + 4 * i, 0);
         }
-        for field in [shard::PAYLOAD_BYTES, shard::BIN_MAP, shard::BIN_MAP + 8] {
+        for field in [shard::PAYLOAD_BYTES, shard::RETIRED_BYTES, shard::BIN_MAP, shard::BIN_MAP + 8] {
             self.shard.word64(field).store(0, Ordering::Relaxed);
         }
         for bin in 0..crate::shard::free_space::BINS {
@@ -198,6 +207,9 @@ impl<'a> ShardGuard<'a> {
                 newest.fetch_max(node.incarnation().load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
                 newest.fetch_max(node.ended().load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
                 self.shard.add64(shard::PAYLOAD_BYTES, i64::from(bytes));
+                if node.head().state() == NodeState::Retired && node.head().block() != 0 {
+                    self.shard.add64(shard::RETIRED_BYTES, retired_bytes(bytes));
+                }
                 live.push(node);
             }
         }
@@ -271,7 +283,11 @@ impl<'a> ShardGuard<'a> {
             used.clear(place, units);
             true
         });
-        self.shard.add64(shard::PAYLOAD_BYTES, -i64::from(walked.unwrap_or(0)));
+        let Ok(total) = walked else { return };
+        self.shard.add64(shard::PAYLOAD_BYTES, -i64::from(total));
+        if node.head().state() == NodeState::Retired {
+            self.shard.add64(shard::RETIRED_BYTES, -retired_bytes(total));
+        }
     }
 
     /// Makes bitmaps and free lists.
@@ -310,20 +326,25 @@ impl<'a> ShardGuard<'a> {
     /// could not be kept.
     fn make_lists(&self, live: &[Node<'a>], free: &[Node<'a>]) {
         let lost: HashSet<Ref> = free.iter().map(|node| node.place).collect();
+        let (mut used_twice, mut ended) = (Vec::new(), Vec::new());
         for node in live.iter().filter(|node| !lost.contains(&node.place)) {
-            let head = node.head();
-            let flags = node.flags().fetch_and(flag::RETURNED | flag::EMPTIED, Ordering::Relaxed);
-            if head.state() != NodeState::Live {
+            node.flags().fetch_and(flag::RETURNED | flag::RETURNED_AGAIN | flag::EMPTIED, Ordering::Relaxed);
+            if !node.is_live() {
                 self.shard.add(shard::TOMBSTONES, 1);
+                ended.push(*node);
                 continue;
             }
             self.shard.add(shard::LIVE, 1);
-            if head.block() == 0 {
-                self.link(*node, shard::RESERVED);
-            } else if flags & flag::RETURNED == 0 {
-                self.link(*node, shard::PROBATION);
+            match list_for(*node) {
+                Some(shard::TWICE) => used_twice.push(*node),
+                Some(list) => self.link(*node, list),
+                None => {}
             }
         }
+        used_twice.sort_by_key(|node| node.last_use());
+        used_twice.iter().for_each(|node| self.link(*node, shard::TWICE));
+        ended.sort_by_key(|node| node.ended().load(Ordering::Relaxed));
+        ended.iter().for_each(|node| self.link(*node, shard::TOMBSTONE_LIST));
         for node in free.iter().rev() {
             let head = node.head();
             if head.state() != NodeState::Free || head.block() != 0 {

@@ -1,4 +1,4 @@
-//! Ending sessions and taking back what they held: destruction, retirement and its end, expiry, eviction.
+//! Ending sessions and taking back what they held: destruction, retirement, expiry.
 //!
 //! All of it happens under the shard lock. A session whose lock somebody holds is neither evicted nor freed; destruction
 //! needs no session lock, because a lease finds the incarnation over when it commits.
@@ -9,14 +9,14 @@ use std::time::Duration;
 use cloakroom_seam::End;
 
 use crate::core::stats::{Counter, count};
-use crate::file::layout::{flag, header, node, shard};
+use crate::file::layout::{flag, shard};
 use crate::file::words::{NodeState, Owner};
+use crate::shard::evict::retired_bytes;
 use crate::shard::guard::{Fault, ShardGuard};
 use crate::shard::node::Node;
 use crate::shard::nodes::{NODES_PER_CHUNK, nth_node};
+use crate::shard::payload;
 
-/// Locked nodes that one eviction passes over before it gives up on a list.
-const EVICTION_STEPS: u32 = 64;
 /// Seconds after which a process that prefaults sweeps what nobody else has swept: it would meet pages that it has no other use of.
 const PREFAULTING_SWEEP: u32 = 4;
 
@@ -42,52 +42,6 @@ impl<'a> ShardGuard<'a> {
 
     pub(crate) fn unseize(&self, node: Node<'_>) {
         node.lock().store(0, Ordering::Release);
-    }
-
-    /// Removes the oldest session that never came back: first those without payload, then the others. `false` where
-    /// there is none.
-    pub(crate) fn evict(&mut self) -> Result<bool, Fault> {
-        Ok(self.evict_from(shard::RESERVED)? || self.evict_from(shard::PROBATION)?)
-    }
-
-    fn evict_from(&mut self, list: u64) -> Result<bool, Fault> {
-        let mut in_use = 0;
-        while in_use < EVICTION_STEPS {
-            let head = self.shard.get(list);
-            if head == 0 {
-                break;
-            }
-            let node = self.node(head)?;
-            if node.flags().load(Ordering::Relaxed) & flag::RETURNED != 0 {
-                // Off the list for good, so this happens once to a session. It does not count as a step: behind a
-                // thousand sessions that came back there may be one that did not.
-                self.unlink(node)?;
-                continue;
-            }
-            if !self.seize(node)? {
-                // In use: to the end of the list.
-                self.unlink(node)?;
-                self.link(node, list);
-                in_use += 1;
-                continue;
-            }
-            let freed = self.free(node);
-            self.unseize(node);
-            freed?;
-            count(self.map, self.me, Counter::Evicted, 1);
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    /// Keeps reserved sessions to a tenth of the store: a flood of requests without cookies must not fill it.
-    pub(crate) fn limit_reserved(&mut self) -> Result<(), Fault> {
-        let capacity = self.map.u64(header::CAPACITY).load(Ordering::Relaxed);
-        let most = capacity / 10 / node::SIZE / u64::from(self.store.shards);
-        if u64::from(self.shard.get(shard::RESERVED + 8)) >= most {
-            self.evict_from(shard::RESERVED)?;
-        }
-        Ok(())
     }
 
     /// Looks at the next `steps` nodes and reclaims those that have expired; how many sessions that were. Bounded
@@ -147,8 +101,44 @@ impl<'a> ShardGuard<'a> {
         Ok(())
     }
 
-    /// Makes a live session a tombstone, by way of a retired one where there is a grace.
+    /// Ends a live session and remembers that it ended.
     pub(crate) fn end(&mut self, node: Node<'_>, end: End) -> Result<(), Fault> {
+        self.end_node(node, end)?;
+        self.remember(node);
+        Ok(())
+    }
+
+    /// Ends a session that a lease of this thread began and nobody has written. `locked`: that lease has the session lock. Where
+    /// nobody else has seen the session nothing of it is remembered, as nobody is there to be kept out.
+    pub(crate) fn end_unwritten(&mut self, node: Node<'_>, end: End, locked: bool) -> Result<(), Fault> {
+        // A lease or a queue of somebody else's is seen by the lock word, which names its owner alone.
+        let seen = node.was_ended()
+            || node.flags().load(Ordering::Relaxed) & flag::RETURNED != 0
+            || locked && Owner(node.lock().load(Ordering::Relaxed)) != self.me.owner;
+        if seen || (!locked && !self.seize(node)?) {
+            return self.end(node, end);
+        }
+        if let Err(fault) = self.end_node(node, End::at_once(end.tombstone)) {
+            if !locked {
+                self.unseize(node);
+            }
+            return Err(fault);
+        }
+        // A reader without a lock first says that it was here and then looks whether the head is still the same; here it is
+        // the other way round. Both use atomic read-modify-writes of the flags, of which one comes first: either the reader finds
+        // the session ended, or its flag is found here. Pairs with [`Node::mark_returned`].
+        if node.flags().fetch_or(0, Ordering::AcqRel) & flag::RETURNED == 0 {
+            let freed = self.free(node);
+            self.put_off(freed);
+        } else {
+            self.remember(node);
+        }
+        self.unseize(node);
+        Ok(())
+    }
+
+    /// Makes a live session a tombstone, or a retired one where there is a grace.
+    fn end_node(&mut self, node: Node<'_>, end: End) -> Result<(), Fault> {
         let End { tombstone, grace } = end;
         let head = node.head();
         let wall = self.store.clock().wall();
@@ -162,21 +152,22 @@ impl<'a> ShardGuard<'a> {
         self.shard.add(shard::LIVE, -1);
         self.shard.add(shard::TOMBSTONES, 1);
         count(self.map, self.me, Counter::Destroys, 1);
-        if !retires {
+        if retires {
+            if self.is_data(head.block(), 1) {
+                self.shard.add64(shard::RETIRED_BYTES, retired_bytes(payload::total(self.map, head.block())));
+            }
+        } else {
             let freed = self.drop_payload(head.block());
             self.put_off(freed);
         }
         Ok(())
     }
 
-    /// Makes a retired session a mere tombstone.
-    pub(crate) fn end_grace(&mut self, node: Node<'_>) -> Result<(), Fault> {
-        let head = node.head();
-        if head.state() == NodeState::Retired {
-            node.head_word().store(head.next(0, NodeState::Tombstone).0, Ordering::Release);
-            self.drop_payload(head.block())?;
-        }
-        Ok(())
+    /// Puts an ended session on the list of those that are remembered, and keeps that to its share of the store.
+    fn remember(&mut self, node: Node<'_>) {
+        self.link(node, shard::TOMBSTONE_LIST);
+        let limited = self.limit_tombstones(node.place);
+        self.put_off(limited);
     }
 
     /// Leaves damage that was found after the work was done to the next rebuild.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_seam::{Effort, End, Over};
+use cloakroom_seam::{Acquire, Effort, End, Over};
 use cloakroom_store::{Lease, Store};
 
 use super::witness::Scene;
@@ -77,10 +77,13 @@ pub(crate) fn all() -> Vec<Case> {
         Case::new("release", |dir| scene(dir, Some(1000), 0), release),
         Case::new("destroy", destroyable, destroy),
         Case::new("destroy: without a lease", destroyable, destroy_unlocked),
+        Case::new("destroy: what nobody has written", |dir| scene(dir, None, 0), begin_and_destroy),
+        Case::new("destroy: and forget the oldest end", many_ended, destroy),
         Case::new("retire", retirable, retire),
         Case::new("collect: an expired session", expiring, collect),
         Case::new("collect: a retired session", retired, collect),
-        Case::new("create: in a full store, by eviction", full_store, acquire_and_commit),
+        Case::new("create: in a full store, by eviction", |dir| full_store(dir, 1), acquire_and_commit),
+        Case::new("create: by eviction of what was used twice", |dir| full_store(dir, 2), acquire_and_commit),
         Case::new("grow", full_chunks, commit_unlocked),
         Case {
             rebalances: true,
@@ -213,19 +216,32 @@ fn retired(dir: &Path) -> Result<Scene, String> {
     Ok(Scene { allowed: vec![None, Some(value(1, 6000))], retires: true, ..scene })
 }
 
-/// Full of sessions that never came back, save for the others.
-fn full_store(dir: &Path) -> Result<Scene, String> {
+/// As many ends are remembered in the victim's shard as may be.
+fn many_ended(dir: &Path) -> Result<Scene, String> {
+    const MOST: usize = (8 << 20) / 10 / 128 / 4;
+    let store = fresh(dir, 8);
+    let mut scene = populate(&store, Some(1000), 0)?;
+    for id in ids_in_shard(&store, "ended", SHARD, MOST) {
+        put(&store, &id, b"x")?;
+        store.destroy(&store.key(b"", id.as_bytes()), End::at_once(LIFE)).map_err(|e| e.to_string())?;
+    }
+    scene.allowed = vec![None, Some(value(1, 1000))];
+    Ok(scene)
+}
+
+/// Full of sessions that were used once or twice, save for the others.
+fn full_store(dir: &Path, times: u32) -> Result<Scene, String> {
     let store = fresh(dir, 8);
     let mut scene = populate(&store, None, 3900)?;
     for (id, content) in &scene.others {
-        put(&store, id, content)?;
+        (0..2).try_for_each(|_| put(&store, id, content))?;
     }
     let mut round = 0;
     loop {
         round += 1;
         let before = store.stats().map_err(|e| e.to_string())?.evicted;
         for id in ids_in_shard(&store, &format!("flood{round}-"), SHARD, 20) {
-            put(&store, &id, &value(round, 30_000))?;
+            (0..times).try_for_each(|_| put(&store, &id, &value(round, 30_000)))?;
             scene.losable.push((id, value(round, 30_000)));
         }
         let after = store.stats().map_err(|e| e.to_string())?.evicted;
@@ -242,9 +258,8 @@ fn full_but_for_a_neighbour(dir: &Path) -> Result<Scene, String> {
     let store = fresh(dir, 8);
     let mut scene = populate(&store, Some(1000), 20_000)?;
     let keep = |scene: &mut Scene, id: &str, content: Vec<u8>| {
-        // Twice: who came back is not evicted.
-        put(&store, id, &content)?;
-        put(&store, id, &content)?;
+        // Three times: who comes back again and again is not evicted.
+        (0..3).try_for_each(|_| put(&store, id, &content))?;
         scene.others.push((id.to_owned(), content));
         Ok::<(), String>(())
     };
@@ -378,6 +393,16 @@ fn destroy(stage: &Stage<'_>) {
     let store = enter(stage);
     let mut lease = lease(&store, stage);
     (stage.mark)();
+    lease.destroy(End::at_once(LIFE)).expect("destroy");
+    (stage.mark)();
+}
+
+/// The reservation is part of it: in a store that holds it already nobody knows that its id was drawn.
+fn begin_and_destroy(stage: &Stage<'_>) {
+    let store = enter(stage);
+    let how = Acquire { drawn: true, ..exclusive() };
+    (stage.mark)();
+    let mut lease = store.acquire(&store.key(b"", stage.scene.victim.as_bytes()), &how).expect("acquire");
     lease.destroy(End::at_once(LIFE)).expect("destroy");
     (stage.mark)();
 }
