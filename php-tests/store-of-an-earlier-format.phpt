@@ -6,7 +6,7 @@ require __DIR__ . '/process.inc';
 $directory = own_directory();
 use_cloakroom($directory);
 
-/** Writes the file that a text describes, see crates/store/tests/former/make.rs. */
+/** Writes the file that a text describes, see crates/store/tests/format_1/make.rs. */
 function lay_out(string $text, string $path): void
 {
     touch($path);

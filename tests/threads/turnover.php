@@ -1,7 +1,7 @@
 <?php
 /*
- * One thread stays while more come and go than a store has seats: an ended thread leaves neither its seat nor a
- * descriptor behind.
+ * One thread stays while more come and go than a store has owner slots: an ended thread leaves neither its owner slot
+ * nor a descriptor behind.
  */
 require __DIR__ . '/thread.inc';
 

@@ -78,7 +78,7 @@ pub enum StoreError {
         /// What was found and where.
         what: String,
     },
-    /// The lock was lost and the session has moved on.
+    /// The lock was lost and the session's version has changed.
     #[error(
         "the session's lock was lost, as the server heard nothing of this request for {} s or forgot the lock itself, and what \
          is stored is no longer what this request has read; its changes were not stored; if requests stand still for so \

@@ -17,7 +17,8 @@
 //! | | `byte_lock` | locks on bytes of the file: the proof of life |
 //! | | `process` | telling a process from its forked children |
 //! | | `error` | what can go wrong |
-//! | `core`, what all operations share | `store` | [`Store`]: an attached store; growth |
+//! | `core`, what all operations share | `store` | [`Store`]: an attached store |
+//! | | `growth` | how much the store may take; growing the file; the right to change it as a whole |
 //! | | `owner_slot` | how a thread shows that it lives, and what it holds |
 //! | | `stats` | counters |
 //! | | `clock` | wall clock, store clock, monotonic clock |
@@ -33,7 +34,8 @@
 //! | | `rebalance` | emptying a chunk of one shard for another |
 //! | `attach`, a process and its store | `open` | one store a process and file; recovery by whoever attaches alone |
 //! | | `content` | what an opened file is |
-//! | | `relocate` | moving to a new file when the present one was deleted |
+//! | | `beside` | files beside the store: the one to take its place, the names of those set aside |
+//! | | `relocate` | relocating the store to a new file when the present one was deleted |
 //! | | `quarantine` | setting a file with a damaged header aside, saving its sessions |
 //! | | `format_1`, `upgrade` | reading a file of format 1; bringing its sessions over to a new file |
 //! | | `prefault` | what a young process does while most pages are new to it |
@@ -43,7 +45,7 @@
 //! | | `walk`, `sample` | going through all sessions without leaving a trace; sizes and ages of some |
 //! | | `restore` | sessions from elsewhere, and a store with the secret of another |
 //! | | `check` | verifying every invariant |
-//! | | `local_store` | [`LocalStore`]: the store behind the traits of the seam, over relocations and forks |
+//! | `local_store` | | [`LocalStore`]: the store behind the traits of the seam, over relocations and forks |
 //!
 //! Lock order: session lock, then shard lock, one at a time. The attach byte and the `claim` mutex come before both.
 

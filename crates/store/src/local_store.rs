@@ -78,7 +78,7 @@ impl LocalStore {
     }
 
     /// Does `work` on the attached store, once more after attaching anew where this process is a forked child or the
-    /// sessions have moved to a new file.
+    /// store was relocated.
     fn with<T>(&self, work: impl Fn(&Arc<Store>) -> Result<T, Error>) -> Result<T, StoreError> {
         let first = self.attached(|attached| match work(attached) {
             Err(Error::Relocated | Error::Forked) => Err(Arc::clone(attached)),
@@ -256,7 +256,7 @@ impl seam::Store for LocalStore {
 
 impl Inventory for LocalStore {
     fn walk(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
-        // Only before the first session is met can it turn out that they have moved, so none is met twice.
+        // Only before the first session is met can it turn out that the store was relocated, so none is met twice.
         let visit = RefCell::new(visit);
         self.with(|store| store.walk(|entry| (visit.borrow_mut())(entry)))
     }

@@ -34,7 +34,7 @@ pub enum Counter {
     RefusedWrites,
     /// Sessions that had vanished (expired, evicted, lost with a server) while a request had them, and were written again.
     Rewritten,
-    /// Writes that were refused because the lock was lost and the session had moved on.
+    /// Writes that were refused because the lock was lost and the session's version had changed.
     LocksLost,
     /// Sessions whose bytes did not match, and foreign values.
     Corrupt,
@@ -44,7 +44,7 @@ pub enum Counter {
     MergeConflicts,
     /// Writes that could not be merged.
     MergeFallbacks,
-    /// Sessions taken over from the storage of another handler.
+    /// Sessions migrated in from the storage of another handler.
     Migrated,
     /// Locks that were waited for.
     Waits,

@@ -16,7 +16,7 @@ use crate::wire::error::Error;
 use crate::wire::request::Request;
 use crate::wire::resp::{Argument, bytes};
 
-/// How long the lock of a session that is taken over outlives a process that vanished in the middle of it.
+/// How long the lock of a session that is migrated in outlives a process that vanished in the middle of it.
 const LOCK_TTL: Duration = Duration::from_secs(10);
 
 impl Store {

@@ -1,8 +1,8 @@
-//! Moving a store to a new file after its own was deleted while in use, as age-based clean-up jobs do: writes through
+//! Relocating a store: to a new file, after its own was deleted while in use, as age-based clean-up jobs do: writes through
 //! a mapping do not move a file's times, so a busy store looks old.
 //!
 //! The deleted file lives on in the processes that have it attached. The first one that notices takes its attach
-//! byte, marks it as being moved, passes through every shard lock once (from then on every operation on it answers
+//! byte, marks it as being relocated, passes through every shard lock once (from then on every operation on it answers
 //! [`Error::Relocated`]), and copies it, secret included, to the old path. Whoever still holds a lease on the old file
 //! commits to the new one: node and incarnation are the same there.
 //!
@@ -32,7 +32,7 @@ use crate::shard::guard::Shard;
 /// States of [`header::RELOCATION`].
 const RELOCATING: u32 = 1;
 const RELOCATED: u32 = 2;
-/// How long to wait for another process that moves the store.
+/// How long to wait for another process that relocates the store.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What became of the sessions of a deleted file.
@@ -45,7 +45,7 @@ pub enum Inheritance {
 }
 
 impl Store {
-    /// Attaches the store that has taken this one's place at its path, moving the sessions there if nobody did.
+    /// Attaches the store that has taken this one's place at its path, copying the sessions there if nobody did.
     ///
     /// # Errors
     /// [`AttachError`] where no store can be attached at the path; the deleted file is then still in use.
@@ -93,7 +93,7 @@ impl Store {
         if rustix::fs::lstat(&self.file.path).is_ok() || state.load(Ordering::Acquire) >= RELOCATED {
             return Ok(());
         }
-        // The mark of a predecessor that died in this work: begin again.
+        // The mark of a process that died in this work: begin again.
         state.store(0, Ordering::Release);
         let me = self.slot().map_err(|e| std::io::Error::other(e.to_string()))?;
         state.store(RELOCATING, Ordering::Release);

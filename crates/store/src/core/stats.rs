@@ -38,7 +38,7 @@ pub(crate) enum Counter {
     Conflicts,
     /// Writes that could not be merged and replaced what was there.
     MergeFallbacks,
-    /// Sessions taken over from the storage of another handler.
+    /// Sessions migrated in from the storage of another handler.
     Migrated,
 }
 
@@ -103,7 +103,7 @@ pub struct Stats {
     pub conflicts: u64,
     /// Writes that could not be merged and replaced what was there.
     pub merge_fallbacks: u64,
-    /// Sessions taken over from the storage of another handler.
+    /// Sessions migrated in from the storage of another handler.
     pub migrated: u64,
     /// Threads that have the store attached.
     pub attached: u64,

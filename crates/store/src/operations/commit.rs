@@ -68,7 +68,7 @@ impl Lease {
     }
 
     /// What comes of a commit that stored nothing; `None` where it is to be tried again. The lease goes on only where the
-    /// session has moved on.
+    /// session has another version by now.
     #[cold]
     fn not_stored(&mut self, written: Result<Written, Error>) -> Result<Option<Committed>, Error> {
         let outcome = match written {

@@ -379,8 +379,8 @@ impl Lease {
 }
 
 impl Lease {
-    /// Turns a lease on a moved store into one, without a lock, on its successor. `false` where the sessions were
-    /// not moved.
+    /// Turns a lease on a relocated store into one, without a lock, on its successor. `false` where the sessions are
+    /// not in that one.
     pub(crate) fn follow(&mut self) -> Result<bool, Error> {
         let failed = |e: AttachError| Error::Io {
             what: "attach the store's new file",

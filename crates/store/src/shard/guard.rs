@@ -321,7 +321,7 @@ impl Store {
 }
 
 impl<'a> ShardGuard<'a> {
-    /// Whether [`ShardGuard::make_usable`] comes before any work. Looked at under the lock: who moves the store passes
+    /// Whether [`ShardGuard::make_usable`] comes before any work. Looked at under the lock: who relocates the store passes
     /// through every shard lock after it has said so, and only under the lock does the shard get no more chunks, which may
     /// lie beyond the mapping.
     #[inline(always)]
@@ -329,7 +329,7 @@ impl<'a> ShardGuard<'a> {
         !self.store.is_covered(self.map) || self.store.is_relocated(self.map) || self.shard.get(shard::DIRTY) != 0
     }
 
-    /// Looks at all of the file, if it has not been moved, and rebuilds the shard where that is due.
+    /// Looks at all of the file, if it has not been relocated, and rebuilds the shard where that is due.
     #[cold]
     fn make_usable(&mut self) -> Result<(), Error> {
         self.map = self.store.map()?;

@@ -1,5 +1,5 @@
 //! The session lock: taking it, queueing for it, handing it over, giving up, and recovering it from the dead, as
-//! `queue.rs`, `acquire.rs`, `rebuild.rs` (`make_queues`) and `owner slots.rs` (`take_slot`) do it.
+//! `operations/acquire.rs` and, in `shard/`, `queue.rs`, `rebuild.rs` (`make_queues`) and `claim.rs` (`take_slot`) do it.
 //!
 //! One session, one shard, three owner slots. Each step is one load or store that others can see; what is looked at under
 //! the shard lock and changed by its owner only is one step. A process may die before each of its steps, and its owner slot
