@@ -29,7 +29,9 @@
 //! | | `free_space`, `alloc` | free blocks; space for payloads |
 //! | | `payload` | a payload's blocks and its checksum |
 //! | | `queue`, `claim` | the session lock, its wait queue and its recovery; claiming and leaving owner slots |
-//! | | `reclaim` | ending, expiry and eviction |
+//! | | `lists` | lists of nodes by age |
+//! | | `reclaim` | ending sessions, expiry |
+//! | | `evict` | what is given up when space is short |
 //! | | `rebuild` | making a shard anew from its nodes |
 //! | | `rebalance` | emptying a chunk of one shard for another |
 //! | `attach`, a process and its store | `open` | one store a process and file; recovery by whoever attaches alone |
