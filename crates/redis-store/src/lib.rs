@@ -10,7 +10,7 @@
 //! | [`address`] | | what a `session.save_path` URL says |
 //! | `format` | `key`, `record`, `script`, `scripts/*.lua` | what is on the server, under which names, and the steps that change it |
 //! | `wire` | `error` | [`Error`]: what can go wrong, in words for operators |
-//! | | `request`, `link`, `connection`, [`stream`], `tls` | how a round trip is made: within its time, repeated where that is safe |
+//! | | `request`, `resp`, `link`, `connection`, [`stream`], `tls` | how a round trip is made: within its time, repeated where that is safe |
 //! | `core` | `store` | [`Store`]: one address and this process's connections to it |
 //! | | `token`, `counters`, [`forks`] | random numbers; what is counted; what a forked child must not share |
 //! | | `server` | [`Server`]: a server that is no store, for programs that speak to it in its own commands |
