@@ -1,7 +1,7 @@
 //! The Redis and Valkey store: sessions that several machines share. It knows nothing of PHP and nothing of session
 //! rules. `docs/redis.md` says what is stored and why.
 //!
-//! Floors: address < format < wire < core < operations
+//! Floors: address < format < wire < core < operations < redis_store
 //!
 //! Each folder is a floor and imports from itself and from those before it only.
 //!
@@ -18,6 +18,7 @@
 //! | | `heartbeat`, `signals` | the thread that renews locks |
 //! | | `walk`, `migrate_in` | going through all sessions; sessions from elsewhere |
 //! | | `status`, `server_info` | the figures, and what the servers say of themselves |
+//! | `redis_store` | | [`RedisStore`]: the store behind the traits of the seam; the table of open stores |
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
@@ -26,6 +27,7 @@ pub mod address;
 mod core;
 mod format;
 mod operations;
+mod redis_store;
 mod wire;
 
 pub use self::address::Address;
@@ -33,11 +35,7 @@ pub use self::core::counters::Counter;
 pub use self::core::forks;
 pub use self::core::server::Server;
 pub use self::core::store::Store;
-pub use self::format::key::Key;
-pub use self::format::record::MAX_PAYLOAD;
-pub use self::operations::acquire::Acquire;
-pub use self::operations::lease::{Lease, Mark, Outcome, Over};
-pub use self::operations::server_info::ServerInfo;
-pub use self::operations::walk::{Entry, Restore, Restored};
-pub use self::wire::error::{Error, Holder, Refusal};
+pub use self::operations::lease::Lease;
+pub use self::redis_store::RedisStore;
+pub use self::wire::error::{Error, Refusal};
 pub use self::wire::stream;

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_redis_store::{Acquire, Over, Store};
+use cloakroom_redis_store::Store;
+use cloakroom_seam::{Acquire, End, Over};
 use servers::cluster::Cluster;
 use servers::players::{self, Player};
 use servers::process::Server;
@@ -217,7 +218,7 @@ fn master_dies(engine: Engine) -> Checked {
         cluster.members[successor].ask::<u64>(&["DEL", &format!("{}:l", name_of(id))])?;
     }
     write(&store, overtaken, b"newer")?;
-    if !store.destroy(&key(ended), LIFE, Duration::ZERO).map_err(text)? {
+    if !store.destroy(&key(ended), End::at_once(LIFE)).map_err(text)? {
         return Err("what was to be ended was not there".to_owned());
     }
     cluster.members[successor].ask::<u64>(&["DEL", &name_of(lost)])?;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use cloakroom_redis_store::{Acquire, Lease, Outcome, Over, Store};
+use cloakroom_redis_store::{Lease, Store};
+use cloakroom_seam::{Acquire, Committed, End, Over};
 use servers::process::{Server, Settings};
 use servers::proxy::{Proxy, Weather};
 use servers::sessions::{LIFE, acquire, exclusive, holds, key, name_of, open, unlocked, write};
@@ -57,7 +58,7 @@ fn begin(store: &Arc<Store>, id: &str, how: &Acquire<'_>) -> Result<Lease, Strin
 
 /// Ends the session of a lease, which must have lived.
 fn end(lease: &mut Lease, grace: Duration) -> Result<(), String> {
-    match lease.destroy(LIFE, grace) {
+    match lease.destroy(End { tombstone: LIFE, grace }) {
         Ok(true) => Ok(()),
         other => Err(format!("an end was answered {other:?}")),
     }
@@ -76,7 +77,7 @@ fn left(server: &Server, id: &str, endings: &[&str]) -> Result<(), String> {
 /// An error unless the lease finds that its session was ended, and writes nothing.
 fn writes_nothing(store: &Store, id: &str, lease: &mut Lease) -> Result<(), String> {
     match lease.commit(b"back again", LIFE, Over::Anything) {
-        Ok(Outcome::Ended) => holds(store, id, None),
+        Ok(Committed::Ended) => holds(store, id, None),
         other => Err(format!("a commit after the end was answered {other:?}")),
     }
 }
@@ -119,7 +120,7 @@ fn a_tombstone_is_left(engine: Engine) -> Checked {
     // An end without a lease, of what is there or not.
     drop(begin(&store, "reserved", &exclusive())?);
     for id in ["reserved", "absent"] {
-        store.destroy(&key(id), LIFE, Duration::ZERO).map_err(text)?;
+        store.destroy(&key(id), End::at_once(LIFE)).map_err(text)?;
         left(&server, id, &[":t"])?;
     }
     Ok(format!("the one before had {before} ms to live, the next one {after}"))
@@ -149,7 +150,7 @@ fn met(engine: Engine) -> Checked {
     end(&mut lease, LIFE)?;
     left(&server, "grace", &["", ":t"])?;
     match reader.commit(b"back again", LIFE, Over::Anything) {
-        Ok(Outcome::Ended) => holds(&store, "grace", Some(b""))?,
+        Ok(Committed::Ended) => holds(&store, "grace", Some(b""))?,
         other => return Err(format!("a commit in the grace was answered {other:?}")),
     }
     Ok("by a lease and by a snapshot".to_owned())
@@ -208,7 +209,7 @@ fn vanished(engine: Engine) -> Checked {
     let mut lease = begin(&store, "s", &unlocked())?;
     let mut reader = acquire(&other, "s", &unlocked()).map_err(text)?;
     server.ask::<u64>(&["DEL", &name_of("s")])?;
-    lease.destroy(LIFE, Duration::ZERO).map_err(text)?;
+    lease.destroy(End::at_once(LIFE)).map_err(text)?;
     left(&server, "s", &[":t"])?;
     writes_nothing(&store, "s", &mut reader)?;
     Ok("whoever had met it writes nothing".to_owned())

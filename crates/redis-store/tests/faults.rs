@@ -6,7 +6,8 @@ mod servers;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloakroom_redis_store::{Acquire, Counter, Outcome, Over};
+use cloakroom_redis_store::Counter;
+use cloakroom_seam::{Acquire, Committed, End, Over};
 use servers::process::{Server, Settings};
 use servers::proxy::{Proxy, Weather};
 use servers::sessions::{
@@ -68,7 +69,7 @@ fn down_at_start(engine: Engine) -> Checked {
         says(&text, &[&place])?;
         refused("exists", within("exists", LIMIT, || store.exists(&key("s")))?)?;
         refused("snapshot", within("snapshot", LIMIT, || store.snapshot(&key("s")))?)?;
-        let ended = within("destroy", LIMIT, || store.destroy(&key("s"), LIFE, Duration::ZERO))?;
+        let ended = within("destroy", LIMIT, || store.destroy(&key("s"), End::at_once(LIFE)))?;
         refused("destroy", ended)?;
         refused("status", within("status", LIMIT, || store.status())?)?;
     }
@@ -131,7 +132,7 @@ fn gone_back(engine: Engine) -> Checked {
     let text = refused("commit", exclusive_lease.commit(b"three", LIFE, Over::Anything))?;
     says(&text, &["lock was lost"])?;
     match merging_lease.commit(b"three", LIFE, Over::WhatWasRead) {
-        Ok(Outcome::VersionChanged) if merging_lease.payload() == b"two, of another request" => {}
+        Ok(Committed::VersionChanged) if merging_lease.payload() == b"two, of another request" => {}
         other => return Err(format!("without a lock the commit was answered {other:?}")),
     }
     stored(merging_lease.commit(b"merged", LIFE, Over::WhatWasRead))?;
@@ -152,7 +153,7 @@ fn scripts_flushed(engine: Engine) -> Checked {
         holds(&store, "s", Some(round.as_bytes()))?;
     }
     flush()?;
-    store.destroy(&key("s"), LIFE, Duration::ZERO).map_err(|error| error.to_string())?;
+    store.destroy(&key("s"), End::at_once(LIFE)).map_err(|error| error.to_string())?;
     holds(&store, "s", None)?;
     Ok("before each step".to_owned())
 }
@@ -190,8 +191,10 @@ fn out_of_memory(engine: Engine) -> Checked {
     limit("0")?;
     write(&store, "retired", b"readable")?;
     limit("1")?;
-    store.destroy(&key("s"), LIFE, Duration::ZERO).map_err(|error| format!("destroy: {error}"))?;
-    store.destroy(&key("retired"), LIFE, LIFE).map_err(|error| format!("destroy with a grace: {error}"))?;
+    store.destroy(&key("s"), End::at_once(LIFE)).map_err(|error| format!("destroy: {error}"))?;
+    store
+        .destroy(&key("retired"), End { tombstone: LIFE, grace: LIFE })
+        .map_err(|error| format!("destroy with a grace: {error}"))?;
     holds(&store, "s", None)?;
     holds(&store, "retired", Some(b"readable"))?;
     limit("0")?;
@@ -326,7 +329,7 @@ fn cut_answers(engine: Engine) -> Checked {
         strike();
         holds(&through, &id, Some(b"one")).map_err(|error| failed("snapshot", error))?;
         strike();
-        through.destroy(&key(&id), LIFE, Duration::ZERO).map_err(|error| failed("destroy", error.to_string()))?;
+        through.destroy(&key(&id), End::at_once(LIFE)).map_err(|error| failed("destroy", error.to_string()))?;
         holds(&through, &id, None)?;
         strike();
         drop(acquire(&through, &id, &exclusive()).map_err(|error| failed("acquire", error.to_string()))?);
@@ -377,7 +380,7 @@ fn foreign(engine: Engine) -> Checked {
         says(&text, &wanted)?;
         says(&refused("without a lock", acquire(&store, "s", &unlocked()))?, &wanted)?;
         says(&refused("snapshot", store.snapshot(&key("s")))?, &wanted)?;
-        says(&refused("destroy", store.destroy(&key("s"), LIFE, Duration::ZERO))?, &wanted)?;
+        says(&refused("destroy", store.destroy(&key("s"), End::at_once(LIFE)))?, &wanted)?;
         if dump(&name)? != before {
             return Err(format!("{} was changed", stranger[0]));
         }

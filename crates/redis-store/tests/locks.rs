@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cloakroom_redis_store::{Acquire, Error, Outcome, Over, Store};
+use cloakroom_redis_store::{Error, Store};
+use cloakroom_seam::{Acquire, Committed, End, Over};
 use servers::players::Player;
 use servers::process::{Server, Settings};
 use servers::proxy::{Proxy, Weather};
@@ -202,7 +203,7 @@ fn lost_is_not_passed_on(engine: Engine) -> Checked {
         match end {
             "commit" => stored(slow.commit(b"mine", LIFE, Over::WhatWasRead))?,
             "touch" => stored(slow.touch(b"before", LIFE))?,
-            "destroy" => drop(slow.destroy(LIFE, Duration::ZERO).map_err(|error| error.to_string())?),
+            "destroy" => drop(slow.destroy(End::at_once(LIFE)).map_err(|error| error.to_string())?),
             _ => slow.release(),
         }
         is_locked(&store, "s").map_err(|error| format!("after a {end} of who lost it: {error}"))?;
@@ -288,7 +289,7 @@ fn round_trips(engine: Engine) -> Checked {
     };
     let ends = || {
         let mut lease = acquire(&store, "s", &exclusive()).map_err(|error| error.to_string())?;
-        lease.destroy(LIFE, Duration::ZERO).map(drop).map_err(|error| error.to_string())
+        lease.destroy(End::at_once(LIFE)).map(drop).map_err(|error| error.to_string())
     };
     let cases: [(&str, u64, Work<'_>); 5] =
         [("read", 1, &reads), ("write", 2, &writes), ("merge", 2, &merges), ("touch", 2, &touches), ("end", 2, &ends)];
@@ -387,14 +388,14 @@ fn repetitions(engine: Engine) -> Checked {
     }
     let mut lease = acquire(&store, "s", &unlocked()).map_err(|error| error.to_string())?;
     lose_the_answer();
-    match lease.destroy(LIFE, Duration::ZERO) {
+    match lease.destroy(End::at_once(LIFE)) {
         Ok(true) => {}
         other => return Err(format!("an end that was repeated answers {other:?}")),
     }
     let mut late = acquire(&store, "s", &unlocked()).map_err(|error| error.to_string())?;
     lose_the_answer();
     match late.touch(b"", LIFE) {
-        Ok(Outcome::Stored) => Ok("acquire, commit, end and touch".to_owned()),
+        Ok(Committed::Stored) => Ok("acquire, commit, end and touch".to_owned()),
         other => Err(format!("a touch that was repeated answers {other:?}")),
     }
 }

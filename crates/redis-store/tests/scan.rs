@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cloakroom_redis_store::{Restore, Restored, Store};
+use cloakroom_redis_store::Store;
+use cloakroom_seam::{End, Restore, Restored};
 use servers::cluster::Cluster;
 use servers::sessions::{key, name_of, open, write};
 use servers::suite::{Case, Checked, case, run};
@@ -24,8 +25,8 @@ fn main() -> ExitCode {
 }
 
 /// How often each session was met, and with how many bytes.
-fn met(store: &Store) -> Result<HashMap<[u8; 16], (u32, u32)>, String> {
-    let mut met: HashMap<[u8; 16], (u32, u32)> = HashMap::new();
+fn met(store: &Store) -> Result<HashMap<[u8; 16], (u32, u64)>, String> {
+    let mut met: HashMap<[u8; 16], (u32, u64)> = HashMap::new();
     let walked = store.walk(|entry| {
         let (times, size) = met.entry(entry.key.to_bytes()).or_default();
         *times += 1;
@@ -37,14 +38,14 @@ fn met(store: &Store) -> Result<HashMap<[u8; 16], (u32, u32)>, String> {
 }
 
 /// Whether the sessions `s0` up to `s{count}` were met once, each with as many bytes as its number says, and no others.
-fn are_all(met: &HashMap<[u8; 16], (u32, u32)>, count: u32) -> Result<(), String> {
+fn are_all(met: &HashMap<[u8; 16], (u32, u64)>, count: u64) -> Result<(), String> {
     for number in 0..count {
         let found = met.get(&key(&format!("s{number}")).to_bytes());
         if found != Some(&(1, number + 1)) {
             return Err(format!("session {number} was met {found:?} times with bytes"));
         }
     }
-    if met.len() == count as usize { Ok(()) } else { Err(format!("{} sessions were met of {count}", met.len())) }
+    if met.len() as u64 == count { Ok(()) } else { Err(format!("{} sessions were met of {count}", met.len())) }
 }
 
 fn all_masters(engine: Engine) -> Checked {
@@ -54,7 +55,7 @@ fn all_masters(engine: Engine) -> Checked {
     for number in 0..400 {
         write(&store, &format!("s{number}"), &vec![b'x'; number + 1])?;
     }
-    store.destroy(&key("s400"), Duration::from_secs(60), Duration::ZERO).map_err(|error| error.to_string())?;
+    store.destroy(&key("s400"), End::at_once(Duration::from_secs(60))).map_err(|error| error.to_string())?;
     are_all(&met(&store)?, 400)?;
     let (entry, payload) = store.inspect(&key("s99")).map_err(|error| error.to_string())?.ok_or("s99 is not there")?;
     if entry.size != 100 || payload != [b'x'; 100] || entry.locked {
@@ -90,7 +91,8 @@ fn restored(engine: Engine) -> Checked {
     let store = open(&cluster.url())?;
     for number in 0..40 {
         let payload = vec![b'x'; number + 1];
-        let session = Restored { payload: &payload, created: 1_000_000_000, lifetime: Duration::from_secs(600) };
+        let session =
+            Restored { payload: &payload, created: 1_000_000_000, lifetime: Duration::from_secs(600), returned: true };
         let became = store.restore(&key(&format!("s{number}")), &session).map_err(|error| error.to_string())?;
         if became != Restore::Stored {
             return Err(format!("session {number}: {became:?}"));

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cloakroom_redis_store::{Acquire, Over};
+use cloakroom_seam::{Acquire, End, Over};
 use servers::players::{self, Player};
 use servers::sentinel::{Guards, SERVICE, Watched};
 use servers::sessions::{
@@ -172,7 +172,7 @@ fn master_dies(engine: Engine) -> Checked {
         watched.servers[successor].ask::<u64>(&["DEL", &format!("{}:l", name_of(id))])?;
     }
     write(&fresh, "overtaken", b"newer")?;
-    fresh.destroy(&key("ended"), LIFE, Duration::ZERO).map_err(text)?;
+    fresh.destroy(&key("ended"), End::at_once(LIFE)).map_err(text)?;
     let took = start.elapsed();
     watched.servers[master].resume();
     wait_for("the old master follows the new one", Duration::from_secs(60), || {

@@ -3,7 +3,6 @@
 //!
 //! Each case runs in a child process, so that a signal is a failed case and not the end of the test.
 
-#[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod harness;
 
 use std::fs;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloakroom_seam::{End, Key};
 use parking_lot::{Mutex, MutexGuard};
 use redis::Value;
 
@@ -10,7 +11,7 @@ use crate::address::{Address, Servers};
 use crate::core::counters::{self, Counter, Counters};
 use crate::core::forks;
 use crate::core::token::Nonce;
-use crate::format::key::{self, Key, Names};
+use crate::format::key::{self, Names};
 use crate::format::record::{Header, Unsound};
 use crate::format::script::{DESTROY, Verdict};
 use crate::wire::connection::Dialer;
@@ -33,8 +34,7 @@ pub(crate) struct Ending<'a> {
     pub(crate) token: &'a [u8],
     /// The incarnation to end; empty: whichever is stored.
     pub(crate) incarnation: &'a [u8],
-    pub(crate) tombstone: Duration,
-    pub(crate) grace: Duration,
+    pub(crate) end: End,
     pub(crate) nonce: Nonce,
     /// The number under which the lease has reserved the session; empty where it has not, or where the session's id may be
     /// known from before.
@@ -43,14 +43,8 @@ pub(crate) struct Ending<'a> {
 
 impl Ending<'_> {
     /// The end of whichever session is stored, without a lease and without a tombstone.
-    const WHICHEVER: Self = Self {
-        token: b"",
-        incarnation: b"",
-        tombstone: Duration::ZERO,
-        grace: Duration::ZERO,
-        nonce: Nonce::NONE,
-        reservation: b"",
-    };
+    const WHICHEVER: Self =
+        Self { token: b"", incarnation: b"", end: End::at_once(Duration::ZERO), nonce: Nonce::NONE, reservation: b"" };
 }
 
 /// What belongs to one process.
@@ -92,6 +86,12 @@ impl Store {
         *self.notice.lock() = Some(notice);
     }
 
+    /// The key of the session `id` in `namespace`, the same in every store.
+    #[must_use]
+    pub fn key(namespace: &[u8], id: &[u8]) -> Key {
+        key::make(namespace, id)
+    }
+
     /// Whether the session exists.
     ///
     /// # Errors
@@ -109,8 +109,8 @@ impl Store {
     ///
     /// # Errors
     /// Failures of the server.
-    pub fn destroy(&self, key: &Key, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
-        self.end(&self.names(key), &Ending { tombstone, grace, nonce: Nonce::draw()?, ..Ending::WHICHEVER })
+    pub fn destroy(&self, key: &Key, end: End) -> Result<bool, Error> {
+        self.end(&self.names(key), &Ending { end, nonce: Nonce::draw()?, ..Ending::WHICHEVER })
     }
 
     /// Ends a session and unlocks it; `true` where there was one.
@@ -119,8 +119,8 @@ impl Store {
         let arguments = [
             bytes(ending.token),
             bytes(ending.incarnation),
-            milliseconds(ending.tombstone),
-            milliseconds(ending.grace),
+            milliseconds(ending.end.tombstone),
+            milliseconds(ending.end.grace),
             bytes(&nonce),
             bytes(ending.reservation),
         ];

@@ -4,6 +4,7 @@
 //! server therefore cannot invert it for ids from a good generator, whose at least 88 random bits are too many to try, but can
 //! confirm an id that he has already.
 
+use cloakroom_seam::Key;
 use sha2::{Digest as _, Sha256};
 
 /// Keeps these hashes apart from those of anything else.
@@ -14,41 +15,17 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// Characters of 16 bytes in base64url.
 pub(crate) const TAG: usize = 22;
 
-/// Where a session is in a store.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Key([u8; 16]);
-
-impl Key {
-    /// The key of the session `id` in `namespace`.
-    #[must_use]
-    pub fn new(namespace: &[u8], id: &[u8]) -> Self {
-        let hash = Sha256::new()
-            .chain_update(DOMAIN)
-            .chain_update((namespace.len() as u64).to_le_bytes())
-            .chain_update(namespace)
-            .chain_update(id)
-            .finalize();
-        let mut key = [0; 16];
-        key.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
-        Self(key)
-    }
-
-    /// The key whose bytes these are.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The key as bytes.
-    #[must_use]
-    pub const fn to_bytes(self) -> [u8; 16] {
-        self.0
-    }
-
-    /// What binds a checksum to this key.
-    pub(crate) fn seed(&self) -> u64 {
-        u64::from_le_bytes(self.0.first_chunk().copied().unwrap_or_default())
-    }
+/// The key of the session `id` in `namespace`.
+pub(crate) fn make(namespace: &[u8], id: &[u8]) -> Key {
+    let hash = Sha256::new()
+        .chain_update(DOMAIN)
+        .chain_update((namespace.len() as u64).to_le_bytes())
+        .chain_update(namespace)
+        .chain_update(id)
+        .finalize();
+    let mut key = [0; 16];
+    key.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
+    Key::from_bytes(key)
 }
 
 /// What the name of a session's lock ends in.
@@ -70,7 +47,7 @@ pub(crate) struct Names {
 impl Names {
     /// The names of the session of `key`, which begin with `prefix`.
     pub(crate) fn new(prefix: &str, key: &Key) -> Self {
-        let tag = base64url(&key.0);
+        let tag = base64url(&key.to_bytes());
         let mut session = Vec::with_capacity(prefix.len() + TAG + 2);
         session.extend_from_slice(prefix.as_bytes());
         session.push(b'{');
@@ -145,7 +122,7 @@ mod tests {
 
     #[test]
     fn names_share_one_tag_and_hold_no_id() {
-        let key = Key::new(b"shop", b"very-secret-id");
+        let key = make(b"shop", b"very-secret-id");
         let names = Names::new("app:", &key);
         let text = |name: &[u8]| String::from_utf8(name.to_vec()).expect("text");
         let session = text(&names.session);
@@ -156,9 +133,9 @@ mod tests {
 
     #[test]
     fn namespaces_never_meet() {
-        let keys = [Key::new(b"", b"abc"), Key::new(b"a", b"bc"), Key::new(b"ab", b"c"), Key::new(b"abc", b"")];
+        let keys = [make(b"", b"abc"), make(b"a", b"bc"), make(b"ab", b"c"), make(b"abc", b"")];
         for (at, key) in keys.iter().enumerate() {
-            assert!(keys.iter().skip(at + 1).all(|other| other.0 != key.0));
+            assert!(keys.iter().skip(at + 1).all(|other| *other != *key));
         }
     }
 }

@@ -15,15 +15,11 @@
 //! | 40 | 8 | XXH3 of the payload, seeded with key and incarnation; 0 for an empty one |
 //! | 48 | 8 | random number of the commit that wrote this, which tells its repetition |
 
+use cloakroom_seam::Key;
 use twox_hash::XxHash3_64;
-
-use crate::format::key::Key;
 
 /// Bytes of the header.
 pub(crate) const HEADER: usize = 56;
-
-/// The most bytes one payload may have: 16 MiB.
-pub const MAX_PAYLOAD: usize = 16 << 20;
 
 const MAGIC: [u8; 4] = *b"CLK\x01";
 
@@ -136,7 +132,9 @@ impl Commit {
 }
 
 fn checksum(key: &Key, incarnation: u64, payload: &[u8]) -> u64 {
-    if payload.is_empty() { 0 } else { XxHash3_64::oneshot_with_seed(key.seed() ^ incarnation, payload) }
+    // The key binds the checksum to its session.
+    let (seed, _) = key.to_words();
+    if payload.is_empty() { 0 } else { XxHash3_64::oneshot_with_seed(seed ^ incarnation, payload) }
 }
 
 fn word(bytes: &[u8], at: usize) -> u64 {
@@ -152,9 +150,10 @@ fn half_word(bytes: &[u8], at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::key;
 
     fn value(payload: &[u8]) -> (Key, Vec<u8>) {
-        let key = Key::new(b"", b"id");
+        let key = key::make(b"", b"id");
         let header = Header { incarnation: 1_700_000_000_000_001, version: 7, created: 1_700_000_000, nonce: 99 };
         let commit = Commit { header, used: 1_700_000_001, lifetime: 1440 };
         (key, [&commit.header(&key, payload)[..], payload].concat())
@@ -184,7 +183,7 @@ mod tests {
         for length in 0..HEADER {
             assert_eq!(Header::read(&key, &value[..length]), Err(Unsound::Foreign));
         }
-        assert_eq!(Header::read(&Key::new(b"", b"other"), &value), Err(Unsound::Damaged), "bytes of another session");
+        assert_eq!(Header::read(&key::make(b"", b"other"), &value), Err(Unsound::Damaged), "bytes of another session");
         let mut foreign = value.clone();
         foreign[3] = 2;
         assert_eq!(Header::read(&key, &foreign), Err(Unsound::Foreign));

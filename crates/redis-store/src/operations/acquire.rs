@@ -8,15 +8,17 @@
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use cloakroom_seam::{Acquire, Holder, Key, LockMode, Mark};
+
 use crate::core::counters::Counter;
 use crate::core::store::Store;
 use crate::core::token::{Nonce, Token};
-use crate::format::key::{Key, Names, TAG};
+use crate::format::key::{Names, TAG};
 use crate::format::record::{HEADER, Header};
 use crate::format::script::{ACQUIRE, Verdict};
 use crate::operations::heartbeat::Process;
-use crate::operations::lease::{Lease, Mark};
-use crate::wire::error::{Error, Holder};
+use crate::operations::lease::{Lease, Point};
+use crate::wire::error::Error;
 use crate::wire::request::{Reply, Request};
 use crate::wire::resp::{Argument, MILLISECOND, bytes, milliseconds, number};
 
@@ -32,45 +34,34 @@ const SCRIPT: usize = 95;
 /// The most bytes of a host's name that are kept.
 const HOST: usize = 64;
 
-/// What [`Store::acquire`] is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Acquire<'a> {
-    /// Take the session's lock.
-    pub exclusive: bool,
-    /// How long the lock outlives a holder that vanished.
-    pub lock_ttl: Duration,
-    /// How long to wait for the lock.
-    pub wait: Duration,
-    /// Fail at once when this many wait; 0 = no limit.
-    pub max_waiters: u32,
-    /// Lifetime of the reservation.
-    pub lifetime: Duration,
-    /// The script that acquires.
-    pub script: &'a [u8],
-    /// Where the lease shall stand.
-    pub since: Option<Mark>,
-    /// Whether a session that does not exist is reserved.
-    pub reserve: bool,
-    /// Whether the id was drawn for this very request, so that no other request can have known it before: see [`Lease::destroy`].
-    pub drawn: bool,
-}
-
 impl Store {
-    /// Locks and reads the session. `None` only where there is none and `how` does not ask to reserve it; it is not
-    /// locked then.
+    /// Locks and reads the session, which is reserved where there is none.
     ///
     /// # Errors
     /// [`Error::LockTimeout`], [`Error::TooManyWaiters`], [`Error::HeldHere`], what was found instead of a session, and
     /// failures of the server.
-    pub fn acquire(self: &Arc<Self>, key: &Key, how: &Acquire<'_>) -> Result<Option<Lease>, Error> {
+    pub fn acquire(self: &Arc<Self>, key: &Key, how: &Acquire<'_>) -> Result<Lease, Error> {
+        self.take_up(key, how, true)?.ok_or_else(|| self.unexpected())
+    }
+
+    /// [`Store::acquire`] of a session that exists; `None` where it does not. Nothing is reserved or locked then.
+    ///
+    /// # Errors
+    /// As [`Store::acquire`].
+    pub fn acquire_existing(self: &Arc<Self>, key: &Key, how: &Acquire<'_>) -> Result<Option<Lease>, Error> {
+        self.take_up(key, how, false)
+    }
+
+    fn take_up(self: &Arc<Self>, key: &Key, how: &Acquire<'_>, reserve: bool) -> Result<Option<Lease>, Error> {
         let names = self.names(key);
         let process = Process::current();
         process.stand_in();
-        if how.exclusive && process.holds(self, &names) {
+        if is_exclusive(how) && process.holds(self, &names) {
             return Err(Error::HeldHere);
         }
-        let (token, nonce) = if how.exclusive { Token::draw()? } else { (Token::NONE, Nonce::draw()?) };
-        let Some(Answer { mut reply, clock, began }) = self.obtain(&names, how, &token, nonce)? else {
+        let (token, nonce) = if is_exclusive(how) { Token::draw()? } else { (Token::NONE, Nonce::draw()?) };
+        let Some(Answer { mut reply, clock, began }) = self.obtain(&names, Call::new(how, reserve, &token, nonce))?
+        else {
             return Ok(None);
         };
         let value = reply.bytes()?;
@@ -83,7 +74,7 @@ impl Store {
             let header = self.verified(key, &value).inspect_err(|_| lease.release())?;
             lease.found(header, value);
         }
-        lease.stand(how.since, began, is_new, ended);
+        lease.stand(how.since.map(Point::of), began, is_new, ended);
         if how.drawn {
             lease.was_drawn();
         }
@@ -100,22 +91,21 @@ impl Store {
         Process::current().stand_in();
         let names = self.names(key);
         let how = Acquire {
-            exclusive: false,
+            mode: LockMode::None,
             lock_ttl: Duration::ZERO,
             wait: Duration::ZERO,
             max_waiters: 0,
             lifetime: Duration::ZERO,
             script: b"",
             since: None,
-            reserve: false,
             drawn: false,
         };
-        let call = Call::new(&how, &Token::NONE, Nonce::NONE);
+        let call = Call::new(&how, false, &Token::NONE, Nonce::NONE);
         let mut reply = self.run(Request::script(&ACQUIRE, &names, &call.arguments()))?;
         match reply.verdict {
             Verdict::Absent => {
                 reply.bytes()?;
-                Ok((None, Mark { incarnation: 0, commit: 0, began: reply.number()? }))
+                Ok((None, Point { incarnation: 0, commit: 0, began: reply.number()? }.to_mark()))
             }
             Verdict::Done => {
                 let mut value = reply.bytes()?.ok_or_else(|| reply.unexpected())?;
@@ -123,7 +113,7 @@ impl Store {
                 let Header { incarnation, nonce, .. } = self.verified(key, &value)?;
                 self.count(Counter::Reads, 1);
                 value.drain(..HEADER);
-                Ok((Some(value), Mark { incarnation, commit: nonce, began }))
+                Ok((Some(value), Point { incarnation, commit: nonce, began }.to_mark()))
             }
             Verdict::Foreign => Err(self.foreign()),
             _ => Err(reply.unexpected()),
@@ -131,15 +121,9 @@ impl Store {
     }
 
     /// Calls the script until it has the lock, or the wait is over.
-    fn obtain(
-        &self,
-        names: &Names,
-        how: &Acquire<'_>,
-        token: &Token,
-        nonce: Nonce,
-    ) -> Result<Option<Answer<'_>>, Error> {
+    fn obtain(&self, names: &Names, mut call: Call<'_>) -> Result<Option<Answer<'_>>, Error> {
+        let (how, token) = (call.how, call.token);
         let started = Instant::now();
-        let mut call = Call::new(how, token, nonce);
         let mut sleep: Option<Duration> = None;
         loop {
             let arguments = call.arguments();
@@ -183,7 +167,7 @@ impl Store {
                 Verdict::Crowded => {
                     let holder = holder(&mut reply)?;
                     let waiting = u32::try_from(reply.number()?).unwrap_or(u32::MAX);
-                    return Err(Error::TooManyWaiters { waiting, holder });
+                    return Err(Error::TooManyWaiters { waiting, limit: how.max_waiters, holder });
                 }
                 Verdict::Ended | Verdict::VersionChanged | Verdict::Lost => return Err(reply.unexpected()),
             }
@@ -213,6 +197,8 @@ enum Attempt {
 /// What changes and what stays from one call of the script to the next.
 struct Call<'a> {
     how: &'a Acquire<'a>,
+    /// Whether a session that does not exist is reserved.
+    reserve: bool,
     token: &'a Token,
     nonce: [u8; 8],
     attempt: Attempt,
@@ -222,15 +208,15 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(how: &'a Acquire<'a>, token: &'a Token, nonce: Nonce) -> Self {
+    fn new(how: &'a Acquire<'a>, reserve: bool, token: &'a Token, nonce: Nonce) -> Self {
         let attempt = if how.wait.is_zero() { Attempt::Only } else { Attempt::First };
-        let description = if how.exclusive { description(how.script) } else { Vec::new() };
-        let began = how.since.map_or(0, |mark| mark.began);
-        Self { how, token, nonce: nonce.to_bytes(), attempt, began, description }
+        let description = if is_exclusive(how) { description(how.script) } else { Vec::new() };
+        let began = how.since.map_or(0, |mark| Point::of(mark).began);
+        Self { how, reserve, token, nonce: nonce.to_bytes(), attempt, began, description }
     }
 
     fn arguments(&self) -> [Argument<'_>; 10] {
-        let Self { how, token, nonce, attempt, began, description } = self;
+        let Self { how, reserve, token, nonce, attempt, began, description } = self;
         let attempt: &[u8] = match attempt {
             Attempt::Only => b"only",
             Attempt::First => b"first",
@@ -242,14 +228,18 @@ impl<'a> Call<'a> {
             bytes(nonce),
             milliseconds(how.lifetime.max(MILLISECOND)),
             number(u32::try_from(how.lifetime.as_secs()).unwrap_or(u32::MAX)),
-            if how.exclusive { milliseconds(how.lock_ttl.max(MILLISECOND)) } else { number(0_u64) },
+            if is_exclusive(how) { milliseconds(how.lock_ttl.max(MILLISECOND)) } else { number(0_u64) },
             bytes(attempt),
             number(how.max_waiters),
             number(*began),
             bytes(description),
-            number(how.reserve),
+            number(*reserve),
         ]
     }
+}
+
+fn is_exclusive(how: &Acquire<'_>) -> bool {
+    how.mode == LockMode::Exclusive
 }
 
 /// What others are told of a holder: process id, length of the host's name, that name, the script.
@@ -277,6 +267,6 @@ fn holder(reply: &mut Reply<'_>) -> Result<Holder, Error> {
         pid: u32::from_le_bytes(*pid),
         host: String::from_utf8_lossy(host).into_owned(),
         held: Duration::from_micros(now.saturating_sub(u64::from_le_bytes(*since))),
-        script: script.to_vec(),
+        script: String::from_utf8_lossy(script).into_owned(),
     })
 }

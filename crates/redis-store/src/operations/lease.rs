@@ -4,48 +4,40 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cloakroom_seam::{Committed, End, Key, MAX_PAYLOAD, Mark, Over};
+
 use crate::core::counters::Counter;
 use crate::core::store::{Ending, Store};
 use crate::core::token::{Nonce, Token};
-use crate::format::key::{Key, Names};
-use crate::format::record::{Commit, HEADER, Header, MAX_PAYLOAD, RecordInfo};
+use crate::format::key::Names;
+use crate::format::record::{Commit, HEADER, Header, RecordInfo};
 use crate::format::script::{COMMIT, RELEASE, TOUCH, Verdict};
 use crate::operations::heartbeat::Process;
 use crate::wire::error::Error;
 use crate::wire::request::Request;
 use crate::wire::resp::{Argument, MILLISECOND, bytes, milliseconds, number};
 
-/// A point in the life of a session: see [`Acquire::since`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
+/// What a [`Mark`] of this store says.
+#[derive(Clone, Copy)]
+pub(crate) struct Point {
     /// 0 where there was no session.
-    pub incarnation: u64,
+    pub(crate) incarnation: u64,
     /// The random number of the commit that made it what it was. A version would not do: after a fail-over it can come
     /// again, with another content.
-    pub commit: u64,
+    pub(crate) commit: u64,
     /// The server's clock in microseconds: what was ended since has a greater number.
-    pub began: u64,
+    pub(crate) began: u64,
 }
 
-/// What became of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Stored, or alive unchanged.
-    Stored,
-    /// The session was ended after the lease began; nothing was written.
-    Ended,
-    /// Another version is there than the one that was read; nothing was written. The lease goes on and now has that
-    /// version.
-    VersionChanged,
-}
+impl Point {
+    pub(crate) fn to_mark(self) -> Mark {
+        Mark::from_words([self.incarnation, self.commit, self.began])
+    }
 
-/// What a write may replace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// Whatever is there.
-    Anything,
-    /// Only what the lease has read.
-    WhatWasRead,
+    pub(crate) fn of(mark: Mark) -> Self {
+        let [incarnation, commit, began] = mark.to_words();
+        Self { incarnation, commit, began }
+    }
 }
 
 /// A version that no session gets to: what is there is not what was read.
@@ -58,13 +50,14 @@ pub struct Lease {
     key: Key,
     names: Names,
     token: Token,
+    lock_ttl: Duration,
     nonce: Nonce,
     /// The server's clock in microseconds, and when it said so.
     clock: (u64, Instant),
     header: Header,
     /// The whole value as it was read, header included.
     value: Vec<u8>,
-    mark: Mark,
+    point: Point,
     is_new: bool,
     /// This lease has reserved the session, under an id that no other request can have known before.
     is_first: bool,
@@ -94,11 +87,12 @@ impl Lease {
             key,
             names,
             token,
+            lock_ttl,
             nonce,
             clock,
             header: Header::default(),
             value: Vec::new(),
-            mark: Mark { incarnation: 0, commit: 0, began: clock.0 },
+            point: Point { incarnation: 0, commit: 0, began: clock.0 },
             is_new: false,
             is_first: false,
             ended: false,
@@ -110,15 +104,15 @@ impl Lease {
     pub(crate) fn found(&mut self, header: Header, value: Vec<u8>) {
         self.header = header;
         self.value = value;
-        self.mark = Mark { incarnation: header.incarnation, commit: header.nonce, began: self.mark.began };
+        self.point = Point { incarnation: header.incarnation, commit: header.nonce, began: self.point.began };
     }
 
     /// Puts the lease where its request stands in the life of the session: at `since`, or where it was found.
-    pub(crate) fn stand(&mut self, since: Option<Mark>, began: u64, is_new: bool, ended: bool) {
+    pub(crate) fn stand(&mut self, since: Option<Point>, began: u64, is_new: bool, ended: bool) {
         self.is_new = is_new;
         self.ended = ended;
         if began != 0 && !is_new {
-            self.mark.began = began;
+            self.point.began = began;
         }
         if let Some(since) = since
             && !is_new
@@ -166,7 +160,7 @@ impl Lease {
     /// The session as this lease read or wrote it last.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        self.mark
+        self.point.to_mark()
     }
 
     /// How many commits this life of the session had when this lease read or wrote it last.
@@ -185,16 +179,16 @@ impl Lease {
     ///
     /// # Errors
     /// [`Error::LockLost`], [`Error::TooLarge`], [`Error::Forked`], and failures of the server.
-    pub fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
+    pub fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, Error> {
         if payload.len() > MAX_PAYLOAD {
             self.release();
             return Err(Error::TooLarge(payload.len()));
         }
         if !self.may_write()? {
-            return Ok(Outcome::Ended);
+            return Ok(Committed::Ended);
         }
         let outcome = self.write(payload, lifetime, over);
-        if !matches!(outcome, Ok(Outcome::VersionChanged)) {
+        if !matches!(outcome, Ok(Committed::VersionChanged)) {
             self.end_after(&outcome);
         }
         outcome
@@ -204,9 +198,9 @@ impl Lease {
     ///
     /// # Errors
     /// As [`Lease::commit`].
-    pub fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+    pub fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, Error> {
         if !self.may_write()? {
-            return Ok(Outcome::Ended);
+            return Ok(Committed::Ended);
         }
         let outcome = self.extend(payload, lifetime);
         self.end_after(&outcome);
@@ -218,7 +212,7 @@ impl Lease {
     ///
     /// # Errors
     /// [`Error::Forked`], and failures of the server.
-    pub fn destroy(&mut self, tombstone: Duration, grace: Duration) -> Result<bool, Error> {
+    pub fn destroy(&mut self, end: End) -> Result<bool, Error> {
         if self.finished {
             return Ok(false);
         }
@@ -233,8 +227,7 @@ impl Lease {
         let ending = Ending {
             token: self.token.as_bytes(),
             incarnation: &incarnation,
-            tombstone,
-            grace,
+            end,
             nonce,
             reservation: if self.is_first { &reservation } else { &[] },
         };
@@ -288,7 +281,7 @@ impl Lease {
         }
     }
 
-    fn write(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Outcome, Error> {
+    fn write(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, Error> {
         let nonce = u64::from_le_bytes(self.nonce.next().to_bytes());
         let version = self.header.version + 1;
         let commit = Commit {
@@ -313,25 +306,25 @@ impl Lease {
                 self.header.nonce = nonce;
                 self.stored(version, rewritten);
                 self.store.count(Counter::Writes, 1);
-                Ok(Outcome::Stored)
+                Ok(Committed::Stored)
             }
             Verdict::Ended => Ok(self.refused()),
             Verdict::VersionChanged => {
                 let value = reply.bytes()?.unwrap_or_default();
                 let header = self.store.verified(&self.key, &value).inspect_err(|_| self.release())?;
                 self.found(header, value);
-                Ok(Outcome::VersionChanged)
+                Ok(Committed::VersionChanged)
             }
             Verdict::Lost => {
                 self.store.count(Counter::LocksLost, 1);
-                Err(Error::LockLost)
+                Err(Error::LockLost { lock_ttl: self.lock_ttl })
             }
             Verdict::Foreign => Err(self.store.foreign()),
             _ => Err(reply.unexpected()),
         }
     }
 
-    fn extend(&mut self, payload: &[u8], lifetime: Duration) -> Result<Outcome, Error> {
+    fn extend(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, Error> {
         let incarnation = self.header.incarnation.to_le_bytes();
         let arguments = [
             bytes(self.token.as_bytes()),
@@ -345,7 +338,7 @@ impl Lease {
                 let (version, rewritten) = (reply.number()?, reply.number()?);
                 self.stored(version, rewritten);
                 self.store.count(Counter::Touches, 1);
-                Ok(Outcome::Stored)
+                Ok(Committed::Stored)
             }
             Verdict::Absent => self.write(payload, lifetime, Over::Anything),
             Verdict::Ended => Ok(self.refused()),
@@ -359,12 +352,12 @@ impl Lease {
         self.store.count(Counter::Rewritten, rewritten);
         self.header.version = version;
         // This incarnation lived when the lease was acquired, whatever its request began with.
-        self.mark = Mark { incarnation: self.header.incarnation, commit: self.header.nonce, began: self.clock.0 };
+        self.point = Point { incarnation: self.header.incarnation, commit: self.header.nonce, began: self.clock.0 };
     }
 
-    fn refused(&self) -> Outcome {
+    fn refused(&self) -> Committed {
         self.store.count(Counter::RefusedWrites, 1);
-        Outcome::Ended
+        Committed::Ended
     }
 
     /// The server's clock, in seconds since 1970.

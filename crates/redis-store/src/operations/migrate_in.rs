@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloakroom_seam::{Acquire, Committed, Key, LockMode, MAX_PAYLOAD, Over, Restore, Restored};
 use redis::Value;
 
 use crate::core::counters::Counter;
 use crate::core::store::Store;
-use crate::format::key::{Key, Names, TOMBSTONE};
-use crate::format::record::{MAX_PAYLOAD, RecordInfo};
-use crate::operations::acquire::Acquire;
-use crate::operations::lease::{Mark, Outcome, Over};
-use crate::operations::walk::{Restore, Restored, header_of};
+use crate::format::key::{Names, TOMBSTONE};
+use crate::format::record::RecordInfo;
+use crate::operations::lease::Point;
+use crate::operations::walk::{header_of, second_of};
 use crate::wire::error::Error;
 use crate::wire::request::Request;
 use crate::wire::resp::{Argument, bytes};
@@ -55,25 +55,24 @@ impl Store {
             return Err(Error::TooLarge(session.payload.len()));
         }
         let how = Acquire {
-            exclusive: true,
+            mode: LockMode::Exclusive,
             lock_ttl: LOCK_TTL,
             wait: Duration::ZERO,
             max_waiters: 0,
             lifetime: session.lifetime,
             script: b"take-over",
             // Whatever was ended, and is remembered, was ended since.
-            since: Some(Mark { incarnation: 0, commit: 0, began: 1 }),
-            reserve: true,
+            since: Some(Point { incarnation: 0, commit: 0, began: 1 }.to_mark()),
             drawn: false,
         };
         let mut lease = match self.acquire(key, &how) {
             Err(Error::LockTimeout { .. } | Error::HeldHere) => return Ok(Restore::Exists),
-            acquired => acquired?.ok_or_else(|| self.unexpected())?,
+            acquired => acquired?,
         };
         if lease.is_ended() {
             return Ok(Restore::Ended);
         }
-        if !lease.begin_at(session.created) {
+        if !lease.begin_at(second_of(session.created)) {
             return Ok(Restore::Exists);
         }
         // The server has looked for an end only where nothing was there. An end from here on is one of this incarnation.
@@ -81,14 +80,14 @@ impl Store {
             return Ok(Restore::Ended);
         }
         match lease.commit(session.payload, session.lifetime, Over::WhatWasRead)? {
-            Outcome::Stored => {
+            Committed::Stored => {
                 self.count(Counter::Migrated, 1);
                 // This happens once to a session, and operators who watch a migration count what is left.
                 let _told_later = self.send_counts();
                 Ok(Restore::Stored)
             }
-            Outcome::VersionChanged => Ok(Restore::Exists),
-            Outcome::Ended => Ok(Restore::Ended),
+            Committed::VersionChanged => Ok(Restore::Exists),
+            Committed::Ended => Ok(Restore::Ended),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use cloakroom_seam::ServerInfo;
 use redis::Value;
 
 use crate::core::store::Store;
@@ -11,27 +12,6 @@ use crate::wire::resp::bytes;
 
 /// Round trips of which the fastest counts.
 const PINGS: u32 = 5;
-
-/// One server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerInfo {
-    /// "redis" or "valkey".
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// "master", or what else it is.
-    pub role: String,
-    /// `maxmemory` in bytes; 0 = no limit.
-    pub memory_limit: u64,
-    /// `maxmemory-policy`: what it does when that is reached.
-    pub eviction: String,
-    /// Whether it writes every change to a file (`appendonly`).
-    pub appends: bool,
-    /// Whether the last attempt to write its data to the disk failed.
-    pub saving_fails: bool,
-    /// The fastest of some round trips.
-    pub round_trip: Duration,
-}
 
 impl Store {
     /// Asks every server that keeps sessions.
@@ -47,7 +27,7 @@ impl Store {
         let Value::BulkString(info) = self.ask(Request::command(&[bytes(b"INFO")], slot))? else {
             return Err(self.unexpected());
         };
-        let mut info = ServerInfo::of(&String::from_utf8_lossy(&info));
+        let mut info = understood(&String::from_utf8_lossy(&info));
         info.round_trip = Duration::MAX;
         for _ in 0..PINGS {
             let began = Instant::now();
@@ -58,25 +38,23 @@ impl Store {
     }
 }
 
-impl ServerInfo {
-    /// What an `INFO` says.
-    fn of(info: &str) -> Self {
-        let said = |what: &str| {
-            let line = info.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
-            line.unwrap_or_default().trim().to_owned()
-        };
-        let valkey = said("valkey_version");
-        let (name, version) = if valkey.is_empty() { ("redis", said("redis_version")) } else { ("valkey", valkey) };
-        Self {
-            name: name.to_owned(),
-            version,
-            role: said("role"),
-            memory_limit: said("maxmemory").parse().unwrap_or(0),
-            eviction: said("maxmemory_policy"),
-            appends: said("aof_enabled") == "1",
-            saving_fails: said("rdb_last_bgsave_status") == "err" || said("aof_last_write_status") == "err",
-            round_trip: Duration::ZERO,
-        }
+/// What an `INFO` says.
+fn understood(info: &str) -> ServerInfo {
+    let said = |what: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
+        line.unwrap_or_default().trim().to_owned()
+    };
+    let valkey = said("valkey_version");
+    let (name, version) = if valkey.is_empty() { ("redis", said("redis_version")) } else { ("valkey", valkey) };
+    ServerInfo {
+        name: name.to_owned(),
+        version,
+        role: said("role"),
+        memory_limit: said("maxmemory").parse().unwrap_or(0),
+        eviction: said("maxmemory_policy"),
+        appends: said("aof_enabled") == "1",
+        saving_fails: said("rdb_last_bgsave_status") == "err" || said("aof_last_write_status") == "err",
+        round_trip: Duration::ZERO,
     }
 }
 
@@ -88,11 +66,11 @@ mod tests {
     fn an_info_is_understood() {
         let info = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\n# Memory\r\nmaxmemory:1048576\r\n\
                     maxmemory_policy:allkeys-lru\r\naof_enabled:1\r\nrdb_last_bgsave_status:err\r\nrole:slave\r\n";
-        let info = ServerInfo::of(info);
+        let info = understood(info);
         assert_eq!((info.name.as_str(), info.version.as_str(), info.role.as_str()), ("valkey", "8.0.1", "slave"));
         assert_eq!((info.memory_limit, info.eviction.as_str()), (1 << 20, "allkeys-lru"));
         assert!(info.appends && info.saving_fails);
-        assert_eq!(ServerInfo::of("redis_version:7.0.15\n").name, "redis");
-        assert_eq!(ServerInfo::of(""), ServerInfo { name: "redis".to_owned(), ..ServerInfo::default() });
+        assert_eq!(understood("redis_version:7.0.15\n").name, "redis");
+        assert_eq!(understood(""), ServerInfo { name: "redis".to_owned(), ..ServerInfo::default() });
     }
 }

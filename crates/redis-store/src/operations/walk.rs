@@ -6,14 +6,14 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
+use cloakroom_seam::{Entry, Key, MAX_PAYLOAD, Restore, Restored};
 use redis::Value;
 
 use crate::core::store::Store;
 use crate::core::token::Nonce;
-use crate::format::key::{Key, LOCK, Names, TAG, from_base64url};
-use crate::format::record::{Commit, HEADER, Header, MAX_PAYLOAD, RecordInfo};
+use crate::format::key::{LOCK, Names, TAG, from_base64url};
+use crate::format::record::{Commit, HEADER, Header, RecordInfo};
 use crate::format::script::{RESTORE, Verdict};
 use crate::wire::error::Error;
 use crate::wire::request::Request;
@@ -23,51 +23,6 @@ use crate::wire::resp::{self, Argument, Commands, bytes, milliseconds};
 const STEP: u32 = 1000;
 /// Commands for one session of a step: its header, its expiry, its lock.
 const EACH: usize = 3;
-
-/// What a store knows of one session, its payload apart. Times are seconds since 1970.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// Where the session lives.
-    pub key: Key,
-    /// The number of this life of the session.
-    pub incarnation: u64,
-    /// Rises with each commit.
-    pub version: u64,
-    /// When the session began.
-    pub created: u32,
-    /// When it was written or touched last.
-    pub used: u32,
-    /// The second in which it has been removed.
-    pub expires: u64,
-    /// Bytes of its payload.
-    pub size: u32,
-    /// Whether a request holds its lock.
-    pub locked: bool,
-    /// Whether another id took its place.
-    pub retired: bool,
-}
-
-/// A session from elsewhere.
-#[derive(Clone, Copy)]
-pub struct Restored<'a> {
-    /// Its payload.
-    pub payload: &'a [u8],
-    /// When it began, in seconds since 1970.
-    pub created: u32,
-    /// How long it is to live from now on.
-    pub lifetime: Duration,
-}
-
-/// What became of a session that was to be restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restore {
-    /// It is here now.
-    Stored,
-    /// A session of this key is here, or is being made.
-    Exists,
-    /// A session of this key was destroyed and is remembered.
-    Ended,
-}
 
 impl Store {
     /// Calls `visit` with every session until it breaks off. What stands where a session should, but is none, is passed
@@ -81,7 +36,7 @@ impl Store {
             let mut cursor = b"0".to_vec();
             loop {
                 let (next, keys) = self.step(&cursor, slot)?;
-                let fresh: Vec<Key> = keys.into_iter().filter(|key| met.insert(key.to_bytes())).collect();
+                let fresh: Vec<Key> = keys.into_iter().filter(|key| met.insert(*key)).collect();
                 for entry in self.entries(&fresh, slot)? {
                     if visit(entry).is_break() {
                         return Ok(());
@@ -133,7 +88,7 @@ impl Store {
         let nonce = u64::from_le_bytes(Nonce::draw()?.to_bytes());
         let incarnation = seconds * 1_000_000 + micros;
         let commit = Commit {
-            header: Header { incarnation, version: 1, created: session.created, nonce },
+            header: Header { incarnation, version: 1, created: second_of(session.created), nonce },
             used: u32::try_from(seconds).unwrap_or(u32::MAX),
             lifetime: u32::try_from(session.lifetime.as_secs()).unwrap_or(u32::MAX),
         };
@@ -219,7 +174,25 @@ fn entry(key: Key, info: RecordInfo, expires: &Value, locked: &Value) -> Option<
     let RecordInfo { header: Header { incarnation, version, created, .. }, used, size, retired } = info;
     let locked = matches!(locked, Value::Int(1));
     let expires = milliseconds.div_ceil(1000);
-    Some(Entry { key, incarnation, version, created, used, expires, size, locked, retired })
+    Some(Entry {
+        key,
+        incarnation,
+        version,
+        created: created.into(),
+        used: used.into(),
+        expires,
+        size: size.into(),
+        reserved: size == 0,
+        // Not known, and nothing depends on it: this store evicts none.
+        returned: true,
+        locked,
+        retired,
+    })
+}
+
+/// A time in seconds since 1970 as it is stored.
+pub(crate) fn second_of(time: u64) -> u32 {
+    u32::try_from(time).unwrap_or(u32::MAX)
 }
 
 /// The key of the session called `name`; `None` for what is no session's name.
@@ -252,11 +225,11 @@ fn number(value: &Value) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::key::{QUEUE, TOMBSTONE};
+    use crate::format::key::{self, QUEUE, TOMBSTONE};
 
     #[test]
     fn names_of_sessions_are_told_from_others() {
-        let key = Key::new(b"", b"id");
+        let key = key::make(b"", b"id");
         let names = Names::new("app*[1]:", &key);
         assert!(key_of("app*[1]:", &names.session) == Some(key));
         let beside = [LOCK, QUEUE, TOMBSTONE].map(|ending| [&names.session, ending].concat());

@@ -2,21 +2,9 @@
 
 use std::time::Duration;
 
-use crate::address::SecretError;
-use crate::format::record::MAX_PAYLOAD;
+use cloakroom_seam::{Holder, MAX_PAYLOAD};
 
-/// The request that holds a session's lock.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Holder {
-    /// Process id on its machine.
-    pub pid: u32,
-    /// Its machine.
-    pub host: String,
-    /// How long it has held the lock.
-    pub held: Duration,
-    /// Its script.
-    pub script: Vec<u8>,
-}
+use crate::address::SecretError;
 
 /// What a store answers instead of a result. `at` is a server, or the store.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +22,8 @@ pub enum Error {
     TooManyWaiters {
         /// Requests waiting.
         waiting: u32,
+        /// The limit asked for.
+        limit: u32,
         /// The request that holds the lock.
         holder: Holder,
     },
@@ -42,7 +32,10 @@ pub enum Error {
     HeldHere,
     /// The lock was lost and the session has moved on.
     #[error("the session's lock was lost, and what is stored is no longer what was read")]
-    LockLost,
+    LockLost {
+        /// How long the lock outlives a holder of which the server hears nothing.
+        lock_ttl: Duration,
+    },
     /// The payload is too large.
     #[error("a session may have at most {} bytes", MAX_PAYLOAD)]
     TooLarge(usize),

@@ -143,12 +143,11 @@ mod tests {
     use redis::cmd;
 
     use super::*;
-    use crate::format::key::Key;
     use crate::format::script::COMMIT;
 
     #[test]
     fn a_script_goes_out_with_the_names_of_its_session() {
-        let names = Names::new("app:", &Key::new(b"", b"id"));
+        let names = Names::new("app:", &crate::format::key::make(b"", b"id"));
         let session = String::from_utf8(names.session.clone()).expect("text");
         let arguments = [bytes(b"token"), Argument::Joined(b"header", b"payload"), number(7_u64)];
         let mut request = Request::script(&COMMIT, &names, &arguments);

@@ -5,7 +5,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-use cloakroom_redis_store::{Acquire, Lease, Over, Store};
+use cloakroom_redis_store::{Lease, Store};
+use cloakroom_seam::{Acquire, End, Over};
 
 use super::process::spawn_for_life;
 use super::sessions::{LIFE, acquire, count_up, exclusive, open, stored, unlocked};
@@ -146,10 +147,7 @@ fn play(store: &Arc<Store>, held: &mut Option<Lease>, line: &str) -> Result<Stri
         }
         ["destroy", id] => {
             let hour = std::time::Duration::from_secs(3600);
-            store
-                .destroy(&super::sessions::key(id), hour, std::time::Duration::ZERO)
-                .map_err(text)
-                .map(|was| was.to_string())
+            store.destroy(&super::sessions::key(id), End::at_once(hour)).map_err(text).map(|was| was.to_string())
         }
         _ => Err("no such command".to_owned()),
     }

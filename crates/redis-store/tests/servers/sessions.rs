@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_redis_store::{Acquire, Address, Counter, Error, Key, Lease, Outcome, Over, Store};
+use cloakroom_redis_store::{Address, Counter, Error, Lease, Store};
+use cloakroom_seam::{Acquire, Committed, Key, LockMode, Over};
 
 use super::process::Server;
 
@@ -23,32 +24,31 @@ pub(crate) fn open(url: &str) -> Result<Arc<Store>, String> {
 
 /// The key of the session `id`.
 pub(crate) fn key(id: &str) -> Key {
-    Key::new(b"", id.as_bytes())
+    Store::key(b"", id.as_bytes())
 }
 
 /// With the lock, waiting longer for it than anybody here holds one.
 pub(crate) fn exclusive() -> Acquire<'static> {
     Acquire {
-        exclusive: true,
+        mode: LockMode::Exclusive,
         lock_ttl: Duration::from_secs(10),
         wait: Duration::from_secs(20),
         max_waiters: 0,
         lifetime: LIFE,
         script: b"/srv/app/test.php",
         since: None,
-        reserve: true,
         drawn: false,
     }
 }
 
 /// Without the lock.
 pub(crate) fn unlocked() -> Acquire<'static> {
-    Acquire { exclusive: false, ..exclusive() }
+    Acquire { mode: LockMode::None, ..exclusive() }
 }
 
 /// Acquires a session, which is reserved where there is none.
 pub(crate) fn acquire(store: &Arc<Store>, id: &str, how: &Acquire<'_>) -> Result<Lease, Error> {
-    store.acquire(&key(id), how).map(|lease| lease.expect("what is reserved is there"))
+    store.acquire(&key(id), how)
 }
 
 /// Locks a session, writes it and unlocks it.
@@ -58,9 +58,9 @@ pub(crate) fn write(store: &Arc<Store>, id: &str, payload: &[u8]) -> Result<(), 
 }
 
 /// An error unless the outcome is that the payload was stored.
-pub(crate) fn stored(outcome: Result<Outcome, Error>) -> Result<(), String> {
+pub(crate) fn stored(outcome: Result<Committed, Error>) -> Result<(), String> {
     match outcome {
-        Ok(Outcome::Stored) => Ok(()),
+        Ok(Committed::Stored) => Ok(()),
         Ok(other) => Err(format!("a commit was answered {other:?}")),
         Err(error) => Err(format!("commit: {error}")),
     }
@@ -134,8 +134,8 @@ pub(crate) fn count_up(store: &Arc<Store>, id: &str, how: &Acquire<'_>) -> Resul
     loop {
         let next = number(lease.payload()) + 1;
         match lease.commit(next.to_string().as_bytes(), LIFE, Over::WhatWasRead)? {
-            Outcome::Stored => return Ok(next),
-            Outcome::VersionChanged if !how.exclusive => store.count(Counter::Merges, 1),
+            Committed::Stored => return Ok(next),
+            Committed::VersionChanged if how.mode != LockMode::Exclusive => store.count(Counter::Merges, 1),
             other => panic!("counting up was answered {other:?}"),
         }
     }
