@@ -25,7 +25,7 @@ struct Remote {
 impl Remote {
     fn new() -> Remote {
         let server = Server::start();
-        let url = format!("{}?prefix=app*:", server.url());
+        let url = format!("{}&prefix=app*:", server.url());
         Remote { store: redis::open(url.as_bytes()).expect("an address"), url, _server: server }
     }
 
