@@ -13,7 +13,7 @@ use std::mem::MaybeUninit;
 
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::request::{Finished, RequestError};
-use cloakroom_session::seam::Committed;
+use cloakroom_session::seam::{Committed, Room};
 use cloakroom_session::version_changed::Origin;
 use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Request, StoreError};
 use ext_php_rs::ffi::{zend_long, zend_string};
@@ -144,7 +144,7 @@ pub(crate) unsafe fn read_on(which: Which, key: *const zend_string, lifetime: ze
 
 /// Receives a payload of `length` bytes, which `finish` copies, into PHP's memory. NULL where there is none, of which
 /// PHP is then told.
-pub(crate) fn receive(length: Option<usize>, finish: impl Fn(&mut [u8]) -> Option<Finished>) -> *mut zend_string {
+pub(crate) fn receive(length: Option<usize>, finish: impl Fn(&mut Room<'_>) -> Option<Finished>) -> *mut zend_string {
     let Some(mut length) = length else {
         warning::raise();
         return std::ptr::null_mut();
@@ -158,7 +158,8 @@ pub(crate) fn receive(length: Option<usize>, finish: impl Fn(&mut [u8]) -> Optio
             guarded(|_| Err("memory_limit was reached while the session was read; what is stored stays"))
         } else {
             // SAFETY: just allocated, and not known to PHP yet. The shared empty string is not touched.
-            finish(if length == 0 { &mut [] } else { unsafe { php::string_bytes_mut(payload) } })
+            let bytes = if length == 0 { &mut [] } else { unsafe { php::string_bytes_mut(payload) } };
+            finish(&mut Room::new(bytes))
         };
         if finished == Some(Finished::Whole) {
             return payload;
@@ -362,7 +363,8 @@ pub(crate) fn id_drawn_by(draw: impl FnOnce(IdShape, &mut [u8; MAX_ID]) -> Optio
     };
     let id = php::string_alloc(length);
     // SAFETY: just allocated, and not known to PHP yet.
-    unsafe { php::string_bytes_mut(id) }.copy_from_slice(&room[..length]);
+    let written = Room::new(unsafe { php::string_bytes_mut(id) }).put(&room[..length]);
+    debug_assert!(written, "the string has as many bytes");
     id
 }
 

@@ -255,9 +255,8 @@ pub(crate) unsafe fn string_bytes<'a>(string: *const zend_string) -> &'a [u8] {
 ///
 /// # Safety
 /// `string` comes from [`string_alloc`] and nobody else knows of it during `'a`.
-pub(crate) unsafe fn string_bytes_mut<'a>(string: *mut zend_string) -> &'a mut [u8] {
-    // SAFETY: as above. The bytes are not initialised yet, which is no trouble for bytes that are only written;
-    // they are allocated memory of a type without invalid values.
+pub(crate) unsafe fn string_bytes_mut<'a>(string: *mut zend_string) -> &'a mut [MaybeUninit<u8>] {
+    // SAFETY: as above. The bytes are allocated memory, which nobody has written yet.
     unsafe { std::slice::from_raw_parts_mut((&raw mut (*string).val).cast(), (*string).len) }
 }
 

@@ -5,6 +5,7 @@ mod support;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use cloakroom_session::seam::Room;
 use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_store::Error;
 use support::{HOW, LIFE, Stage, cloakroom, succeeded};
@@ -37,7 +38,7 @@ fn commands_beside_writers_say_what_is_so_and_lose_nothing() {
                     let key = stage.store.key(b"", format!("stays{i}").as_bytes());
                     let mut lease = stage.store.acquire(&key, &HOW).expect("acquire");
                     let mut payload = vec![0; lease.len()];
-                    lease.read(&mut payload).expect("read");
+                    lease.read(&mut Room::over(&mut payload)).expect("read");
                     let (count, _) = payload.split_first_chunk::<8>().expect("a counter");
                     let next = u64::from_le_bytes(*count) + 1;
                     let mut payload = next.to_le_bytes().to_vec();

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use cloakroom_seam::Room;
 use cloakroom_seam as seam;
 use cloakroom_seam::{
     Acquire, Committed, Effort, End, Entry, Inventory, Key, KeyOrigin, Mark, Namespace, Over, Restore, Restored,
@@ -162,9 +163,8 @@ impl seam::Lease for Lease {
         self.payload().len()
     }
 
-    fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError> {
-        out.copy_from_slice(self.payload());
-        Ok(())
+    fn read_payload(&mut self, out: &mut Room<'_>) -> Result<(), StoreError> {
+        if out.put(self.payload()) { Ok(()) } else { Err(StoreError::Changed) }
     }
 
     fn is_new(&self) -> bool {

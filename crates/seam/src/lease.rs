@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::time::Duration;
 
-use crate::StoreError;
+use crate::{Room, StoreError};
 
 /// The most bytes one payload may have: 16 MiB.
 pub const MAX_PAYLOAD: usize = 16 << 20;
@@ -74,13 +74,14 @@ pub trait Lease: Any {
     /// Bytes of the payload that was current at [`crate::Store::acquire`].
     fn payload_len(&self) -> usize;
 
-    /// Copies that payload into `out`, which has exactly [`Lease::payload_len`] bytes.
+    /// Copies that payload into `out`, which is empty and takes exactly [`Lease::payload_len`] bytes. Where it succeeds `out` is
+    /// full: callers check that, as the rest of it may be memory that was never written.
     ///
     /// # Errors
     /// [`StoreError::Changed`] where a writer without a lock replaced the payload since: [`Lease::payload_len`] is
     /// new, and the call is to be made again. [`StoreError::Damaged`] where the stored bytes do not match their
-    /// checksum. `out` is then unspecified.
-    fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError>;
+    /// checksum. What `out` was filled with is then unspecified.
+    fn read_payload(&mut self, out: &mut Room<'_>) -> Result<(), StoreError>;
 
     /// Whether the session did not exist before this lease reserved it.
     fn is_new(&self) -> bool;

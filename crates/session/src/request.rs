@@ -38,6 +38,7 @@ use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::migration::Migration;
 use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over, Store};
 use crate::version_changed::{MAX_READS, Origin, commit_merged, read_whole, touch_or_write};
+use cloakroom_seam::Room;
 
 mod migrating;
 mod notice;
@@ -257,13 +258,13 @@ impl Request {
     /// # Errors
     /// [`StoreError::Damaged`] where the store gives bytes that were never committed; the lease is then released
     /// and no write will follow.
-    pub fn finish_read(&mut self, out: &mut [u8], keep: bool) -> Result<Finished, RequestError> {
+    pub fn finish_read(&mut self, out: &mut Room<'_>, keep: bool) -> Result<Finished, RequestError> {
         let finished = self.copy_payload(out);
         match finished {
             Ok(Finished::Whole) => {
                 self.stage = Stage::Read;
                 if keep {
-                    self.origin = Some(out.to_vec());
+                    self.origin = Some(out.filled().to_vec());
                 }
             }
             Ok(Finished::Again(_)) => {}
@@ -272,21 +273,20 @@ impl Request {
         finished
     }
 
-    fn copy_payload(&mut self, out: &mut [u8]) -> Result<Finished, RequestError> {
+    fn copy_payload(&mut self, out: &mut Room<'_>) -> Result<Finished, RequestError> {
         let Stage::Reading(vain) = self.stage else { return Err(RequestError::OutOfOrder) };
         if let Some(found) = self.found.take() {
-            if found.len() != out.len() {
-                return Err(RequestError::OutOfOrder);
-            }
-            out.copy_from_slice(&found);
-            return Ok(Finished::Whole);
+            let is_whole = found.len() == out.len() && out.put(&found);
+            return if is_whole { Ok(Finished::Whole) } else { Err(RequestError::OutOfOrder) };
         }
         let lease = match &mut self.lease {
             Some(lease) if self.held.is_some() && lease.payload_len() == out.len() => lease,
             _ => return Err(RequestError::OutOfOrder),
         };
         match lease.read_payload(out) {
-            Ok(()) => Ok(Finished::Whole),
+            Ok(()) if out.is_full() => Ok(Finished::Whole),
+            // A store that gives less than it said: the rest is memory that PHP has not written.
+            Ok(()) => Err(RequestError::OutOfOrder),
             Err(StoreError::Changed) if vain < MAX_READS => {
                 self.stage = Stage::Reading(vain + 1);
                 Ok(Finished::Again(lease.payload_len()))

@@ -27,6 +27,7 @@ use crate::migration::{MigratedIn, Migration};
 use crate::request::{Finished, RequestError};
 use crate::seam::{Acquire, Committed, Effort, End, Key, LockMode, Mark, Over, Store};
 use crate::version_changed::{commit_merged, touch_or_write};
+use cloakroom_seam::Room;
 
 /// How many ids an object remembers; of more it forgets the ones that it used least recently.
 const MOST: usize = 8;
@@ -114,13 +115,12 @@ impl Standalone {
     ///
     /// # Errors
     /// [`RequestError::OutOfOrder`] without a read before.
-    pub fn finish_read(&mut self, out: &mut [u8]) -> Result<Finished, RequestError> {
+    pub fn finish_read(&mut self, out: &mut Room<'_>) -> Result<Finished, RequestError> {
         let (key, mark, payload) = self.found.take().ok_or(RequestError::OutOfOrder)?;
         let bytes = payload.as_deref().unwrap_or_default();
-        if bytes.len() != out.len() {
+        if bytes.len() != out.len() || !out.put(bytes) {
             return Err(RequestError::OutOfOrder);
         }
-        out.copy_from_slice(bytes);
         self.remember(key, Some(mark), Some(payload.unwrap_or_default()));
         Ok(Finished::Whole)
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::StoreError;
 use crate::merge::{self, Format, Merged};
 use crate::seam::{Committed, Lease, Over};
+use cloakroom_seam::Room;
 
 /// How often a payload that was replaced while it was read is read again.
 pub(crate) const MAX_READS: u32 = 16;
@@ -57,8 +58,10 @@ pub(crate) fn read_whole(lease: &mut dyn Lease) -> Result<Vec<u8>, StoreError> {
     let mut payload = Vec::new();
     for _ in 0..=MAX_READS {
         payload.resize(lease.payload_len(), 0);
-        match lease.read_payload(&mut payload) {
+        let mut room = Room::over(&mut payload);
+        match lease.read_payload(&mut room) {
             Err(StoreError::Changed) => {}
+            Ok(()) if !room.is_full() => {}
             read => return read.map(|()| payload),
         }
     }

@@ -13,6 +13,7 @@ use cloakroom_migration::{Error, Held, Source};
 use cloakroom_session::error::RequestError;
 use cloakroom_session::merge::Format;
 use cloakroom_session::seam::End;
+use cloakroom_session::seam::Room;
 use cloakroom_session::{Acquire, LockMode, Migration, Namespace, Request, SessionId, Standalone, Store};
 use memory_store::MemoryStore;
 
@@ -133,14 +134,14 @@ fn store() -> Arc<dyn Store> {
 /// Reads as PHP does.
 fn read(request: &mut Request) -> Result<Vec<u8>, RequestError> {
     let mut payload = vec![0; request.begin_read(ID, &HOW)?];
-    request.finish_read(&mut payload, true)?;
+    request.finish_read(&mut Room::over(&mut payload), true)?;
     Ok(payload)
 }
 
 /// Reads as a framework does.
 fn read_by(object: &mut Standalone) -> Vec<u8> {
     let mut payload = vec![0; object.begin_read(ID, Duration::ZERO).expect("free")];
-    object.finish_read(&mut payload).expect("whole");
+    object.finish_read(&mut Room::over(&mut payload)).expect("whole");
     payload
 }
 
@@ -195,7 +196,7 @@ fn a_reader_peeks_where_somebody_is_at_work() {
     old.busy.store(true, Ordering::Relaxed);
     let mut request = open(&store, &old);
     let mut payload = vec![0; request.begin_snapshot(ID, &HOW).expect("no wait")];
-    request.finish_read(&mut payload, false).expect("whole");
+    request.finish_read(&mut Room::over(&mut payload), false).expect("whole");
     assert_eq!(payload, b"n|i:1;");
     request.close();
     assert_eq!(here(&store), None, "not migrated, and not reserved");

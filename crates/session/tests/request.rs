@@ -9,6 +9,7 @@ use std::time::Duration;
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::merge::Format;
 use cloakroom_session::request::{Finished, RequestError};
+use cloakroom_session::seam::Room;
 use cloakroom_session::seam::{Committed, End, Mark, Over};
 use cloakroom_session::seam::{Restore, Restored};
 use cloakroom_session::version_changed::Origin;
@@ -64,13 +65,13 @@ fn put(store: &Arc<dyn Store>, id: &[u8], payload: &[u8]) {
 /// Reads as PHP does: length, allocation, bytes.
 fn read(request: &mut Request, id: &[u8], how: &Acquire<'_>) -> Vec<u8> {
     let mut payload = vec![0; request.begin_read(id, how).expect("free")];
-    assert_eq!(request.finish_read(&mut payload, false).expect("no failure"), Finished::Whole);
+    assert_eq!(request.finish_read(&mut Room::over(&mut payload), false).expect("no failure"), Finished::Whole);
     payload
 }
 
 fn snapshot(request: &mut Request, id: &[u8]) -> Vec<u8> {
     let mut payload = vec![0; request.begin_snapshot(id, &EXCLUSIVE).expect("never waits")];
-    assert_eq!(request.finish_read(&mut payload, false).expect("no failure"), Finished::Whole);
+    assert_eq!(request.finish_read(&mut Room::over(&mut payload), false).expect("no failure"), Finished::Whole);
     payload
 }
 
@@ -337,7 +338,7 @@ fn a_damaged_payload_fails_the_read_and_stays() {
     put(&store, ID, b"damaged soon");
     faulty.damaged.store(true, Ordering::Relaxed);
     let mut payload = vec![0; request.begin_read(ID, &EXCLUSIVE).expect("free")];
-    let finished = request.finish_read(&mut payload, false);
+    let finished = request.finish_read(&mut Room::over(&mut payload), false);
     assert!(matches!(finished, Err(RequestError::Store(StoreError::Damaged { .. }))));
     assert!(is_free(&store, ID));
     assert!(matches!(request.write(ID, b"", &EXCLUSIVE, php), Err(RequestError::ReadIncomplete)));
@@ -352,7 +353,7 @@ fn a_payload_that_changes_while_it_is_read_is_read_again() {
     let mut tries = 0;
     let payload = loop {
         let mut payload = vec![0; length];
-        match request.finish_read(&mut payload, false).expect("no failure") {
+        match request.finish_read(&mut Room::over(&mut payload), false).expect("no failure") {
             Finished::Whole => break payload,
             Finished::Again(longer) => {
                 assert!(matches!(request.write(ID, b"", &UNLOCKED, php), Err(RequestError::ReadIncomplete)));
@@ -369,7 +370,7 @@ fn a_payload_that_changes_while_it_is_read_is_read_again() {
     request.open(&store, &Namespace::EMPTY);
     let mut length = request.begin_read(ID, &UNLOCKED).expect("no lock");
     let gave_up = loop {
-        match request.finish_read(&mut vec![0; length], false) {
+        match request.finish_read(&mut Room::over(&mut vec![0; length]), false) {
             Ok(Finished::Again(longer)) => length = longer,
             other => break other,
         }
@@ -387,12 +388,12 @@ fn calls_out_of_order_change_nothing() {
     assert!(matches!(request.write(ID, b"", &EXCLUSIVE, php), Err(RequestError::NotOpen)));
     assert!(matches!(request.destroy(ID, End::at_once(HOUR)), Err(RequestError::NotOpen)));
     assert!(matches!(request.collect(Effort::All), Err(RequestError::NotOpen)));
-    assert!(matches!(request.finish_read(&mut [], false), Err(RequestError::OutOfOrder)));
+    assert!(matches!(request.finish_read(&mut Room::over(&mut []), false), Err(RequestError::OutOfOrder)));
 
     let (store, mut request) = opened();
     put(&store, ID, b"four");
     request.begin_read(ID, &EXCLUSIVE).expect("free");
-    assert!(matches!(request.finish_read(&mut [0; 3], false), Err(RequestError::OutOfOrder)));
+    assert!(matches!(request.finish_read(&mut Room::over(&mut [0; 3]), false), Err(RequestError::OutOfOrder)));
     assert!(is_free(&store, ID));
     assert_eq!(stored(&store, ID).as_deref(), Some(&b"four"[..]));
 }
@@ -437,7 +438,7 @@ fn what_a_remote_store_has_to_say_is_told_in_the_same_request() {
         let (_, mut request) = opened_on(Arc::<Faulty>::clone(&faulty));
         request.begin_read(ID, &EXCLUSIVE).expect("free");
         *faulty.notice.lock().expect("no panic") = Some("the lock needs renewal".to_owned());
-        request.finish_read(&mut [], false).expect("nothing to read");
+        request.finish_read(&mut Room::over(&mut []), false).expect("nothing to read");
         request.write(ID, b"payload", &EXCLUSIVE, php).expect("there is room");
         let told = request.take_notice().map(|notice| notice.to_string());
         assert_eq!(told.as_deref(), is_remote.then_some("the lock needs renewal"));
@@ -551,7 +552,7 @@ impl Lease for FaultyLease {
         self.lease.payload_len()
     }
 
-    fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError> {
+    fn read_payload(&mut self, out: &mut Room<'_>) -> Result<(), StoreError> {
         if self.damaged {
             return Err(StoreError::Damaged { location: "memory".to_owned(), what: "a checksum".to_owned() });
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::merge::Format;
 use cloakroom_session::request::{Finished, RequestError};
+use cloakroom_session::seam::Room;
 use cloakroom_session::seam::{Committed, End};
 use cloakroom_session::version_changed::Origin;
 use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Namespace, Request, Standalone, Store, StoreError};
@@ -48,7 +49,7 @@ fn two() -> (Arc<dyn Store>, Standalone, Standalone) {
 
 fn read(object: &mut Standalone, id: &[u8]) -> Vec<u8> {
     let mut payload = vec![0; object.begin_read(id, Duration::ZERO).expect("memory does not fail")];
-    assert_eq!(object.finish_read(&mut payload).expect("in order"), Finished::Whole);
+    assert_eq!(object.finish_read(&mut Room::over(&mut payload)).expect("in order"), Finished::Whole);
     payload
 }
 
@@ -64,7 +65,7 @@ fn destroy(object: &mut Standalone, id: &[u8]) -> bool {
 fn without_a_store_nothing_works_but_drawing_ids() {
     let mut object = Standalone::new();
     assert!(matches!(object.begin_read(ID, Duration::ZERO), Err(RequestError::NotOpen)));
-    assert!(matches!(object.finish_read(&mut []), Err(RequestError::OutOfOrder)));
+    assert!(matches!(object.finish_read(&mut Room::over(&mut [])), Err(RequestError::OutOfOrder)));
     assert!(matches!(object.write(ID, b"x", &EXCLUSIVE, Format::Php), Err(RequestError::NotOpen)));
     assert!(matches!(object.touch(ID, b"x", &EXCLUSIVE), Err(RequestError::NotOpen)));
     assert!(matches!(object.destroy(ID, End::at_once(HOUR)), Err(RequestError::NotOpen)));
@@ -170,7 +171,7 @@ fn a_read_that_came_to_no_end_is_never_followed_by_a_write() {
         assert!(matches!(object.write(ID, b"", how, Format::Php), Err(RequestError::ReadIncomplete)));
         assert!(matches!(object.touch(ID, b"", how), Err(RequestError::ReadIncomplete)));
     }
-    assert!(matches!(object.finish_read(&mut [0; 5]), Err(RequestError::OutOfOrder)));
+    assert!(matches!(object.finish_read(&mut Room::over(&mut [0; 5])), Err(RequestError::OutOfOrder)));
     assert!(matches!(object.write(ID, b"", &EXCLUSIVE, Format::Php), Err(RequestError::ReadIncomplete)));
     assert_eq!(read(&mut other, ID), b"stored");
     assert_eq!(read(&mut object, ID), b"stored");
@@ -252,7 +253,7 @@ fn no_lock_outlives_a_call_and_a_lock_of_others_counts() {
     let mut holder = Request::new();
     holder.open(&store, &Namespace::EMPTY);
     let length = holder.begin_read(ID, &EXCLUSIVE).expect("no lock was left");
-    holder.finish_read(&mut vec![0; length], false).expect("in order");
+    holder.finish_read(&mut Room::over(&mut vec![0; length]), false).expect("in order");
     assert_eq!(read(&mut object, ID), b"before", "a read does not wait");
     let refused = object.write(ID, b"meanwhile", &EXCLUSIVE, Format::Php);
     assert!(matches!(refused, Err(RequestError::Store(StoreError::HeldHere))));

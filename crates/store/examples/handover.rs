@@ -67,7 +67,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         let called = now();
         let lease = held.insert(store.acquire(&key, &how)?);
         let mut payload = vec![0; lease.len()];
-        lease.read(&mut payload)?;
+        lease.read(&mut cloakroom_seam::Room::over(&mut payload))?;
         let got = now();
         times = number(payload.get(8..).unwrap_or_default()) + 1;
         println!("{called} {} {got} {times}", number(&payload));

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use cloakroom_seam as seam;
+use cloakroom_seam::Room;
 use cloakroom_seam::{
     Acquire, Committed, Effort, End, Entry, Inventory, Key, KeyOrigin, Mark, Namespace, Over, Restore, Restored,
     Sample, SessionId, StoreError,
@@ -279,7 +280,7 @@ impl seam::Lease for Lease {
         self.len()
     }
 
-    fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError> {
+    fn read_payload(&mut self, out: &mut Room<'_>) -> Result<(), StoreError> {
         self.read(out).map_err(|e| e.of(self.store()))
     }
 

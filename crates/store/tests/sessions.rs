@@ -1,8 +1,10 @@
 //! What a store promises about sessions, seen through its public interface by one process and several threads.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloakroom_seam::Room;
 use cloakroom_seam::{Acquire, Committed, Effort, End, LockMode, Over};
 use cloakroom_store::{Error, Options, Store};
 
@@ -49,7 +51,7 @@ fn what_is_committed_is_read_at_every_size() {
         assert!(get(&store, b"same").as_deref() == Some(&payload[..]), "{size} bytes by snapshot");
         let mut lease = store.acquire(&store.key(b"", b"same"), &how(true)).expect("acquire");
         let mut read = vec![0; lease.len()];
-        lease.read(&mut read).expect("read");
+        lease.read(&mut Room::over(&mut read)).expect("read");
         assert!(read == payload, "{size} bytes by lease");
         drop(lease);
         assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
@@ -171,7 +173,7 @@ fn the_lock_is_handed_over_between_threads() {
                 for _ in 0..2000 {
                     let mut lease = store.acquire(&store.key(b"", b"counter"), &how(true)).expect("acquire");
                     let mut bytes = [0; 8];
-                    lease.read(&mut bytes).expect("read");
+                    lease.read(&mut Room::over(&mut bytes)).expect("read");
                     let next = u64::from_le_bytes(bytes) + 1;
                     lease.commit(&next.to_le_bytes(), LIFE, Over::Anything).expect("commit");
                 }
@@ -251,4 +253,21 @@ fn a_request_that_runs_five_minutes_longer_does_not_undo_a_logout() {
         store.destroy(&key, End::at_once(TOMBSTONE)).expect("destroy");
     }
     assert_eq!(store.check().expect("check").problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_lease_on_what_ended_since_it_was_read_gives_nothing_and_asks_for_no_room() {
+    let dir = dir();
+    let store = store(&dir, 16);
+    let key = store.key(b"", b"id");
+    put(&store, b"id", b"one");
+    let (_, mark) = store.snapshot(&key).expect("snapshot");
+    store.destroy(&key, End::at_once(LIFE)).expect("destroy");
+    put(&store, b"id", b"another life");
+    let mut lease = store.acquire(&key, &Acquire { since: Some(mark), ..how(true) }).expect("acquire");
+    let mut memory = vec![MaybeUninit::uninit(); lease.len()];
+    let mut room = Room::new(&mut memory);
+    lease.read(&mut room).expect("read");
+    assert!(room.is_full(), "room is left that a reader would take for a payload");
+    assert_eq!(room.filled(), b"");
 }

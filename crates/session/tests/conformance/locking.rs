@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cloakroom_session::seam::Room;
 use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_session::{Acquire, Key, Store, StoreError};
 
@@ -88,7 +89,7 @@ pub(crate) fn the_lock_passes_in_order_of_arrival(open: Open<'_>) {
             scope.spawn(move || {
                 let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("in time");
                 let mut order = vec![0; lease.payload_len()];
-                lease.read_payload(&mut order).expect("whole");
+                lease.read_payload(&mut Room::over(&mut order)).expect("whole");
                 order.push(number);
                 lease.commit(&order, LONG, Over::Anything).expect("there is room");
             });
@@ -111,7 +112,7 @@ pub(crate) fn no_update_is_lost(open: Open<'_>) {
                 for _ in 0..EACH {
                     let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("in time");
                     let mut bytes = [0; 4];
-                    lease.read_payload(&mut bytes).expect("whole");
+                    lease.read_payload(&mut Room::over(&mut bytes)).expect("whole");
                     let next = (u32::from_le_bytes(bytes) + 1).to_le_bytes();
                     assert_eq!(lease.commit(&next, LONG, Over::Anything).expect("there is room"), Committed::Stored);
                 }

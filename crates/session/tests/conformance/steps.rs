@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use cloakroom_session::seam::Room;
 use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_session::{Acquire, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 
@@ -38,7 +39,7 @@ pub(crate) fn key_in(store: &dyn Store, namespace: &str, id: &str) -> Key {
 pub(crate) fn read(lease: &mut dyn Lease) -> Vec<u8> {
     for _ in 0..1000 {
         let mut payload = vec![0xAA; lease.payload_len()];
-        match lease.read_payload(&mut payload) {
+        match lease.read_payload(&mut Room::over(&mut payload)) {
             Ok(()) => return payload,
             Err(StoreError::Changed) => {}
             Err(error) => panic!("{error}"),

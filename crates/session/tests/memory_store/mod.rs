@@ -9,6 +9,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cloakroom_session::error::Holder;
+use cloakroom_session::seam::Room;
 use cloakroom_session::seam::{Committed, End, MAX_PAYLOAD, Mark, Over};
 use cloakroom_session::seam::{Entry, Inventory, KeyOrigin, Restore, Restored};
 use cloakroom_session::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
@@ -455,8 +456,8 @@ impl Lease for MemoryLease {
         self.payload.len()
     }
 
-    fn read_payload(&mut self, out: &mut [u8]) -> Result<(), StoreError> {
-        out.copy_from_slice(&self.payload);
+    fn read_payload(&mut self, out: &mut Room<'_>) -> Result<(), StoreError> {
+        assert!(out.put(&self.payload), "room for the payload");
         Ok(())
     }
 

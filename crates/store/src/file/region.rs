@@ -22,6 +22,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 
+use cloakroom_seam::Room;
 use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags, Stat, fstat, fstatfs};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
@@ -198,6 +199,18 @@ impl<'a> Map<'a> {
         // some bytes, of which any are a valid u8, and they are validated afterwards.
         unsafe { std::ptr::copy_nonoverlapping(from, out.as_mut_ptr(), out.len()) };
         fence(Ordering::Acquire);
+    }
+
+    /// Adds `length` bytes of the file to `room`, or `false` where it has no room for them. As for [`Map::read`], the caller
+    /// checks afterwards whether what it got is whole.
+    #[inline]
+    pub(crate) fn read_into(self, offset: u64, length: usize, room: &mut Room<'_>) -> bool {
+        let from = self.at(offset, length as u64, 1);
+        // SAFETY: writes all `length` bytes. The source is mapped for as many and does not overlap `room`, which is ordinary
+        // memory; another process or thread may write it meanwhile, as in `read`.
+        let read = unsafe { room.fill_by(length, |to| std::ptr::copy_nonoverlapping(from, to, length)) };
+        fence(Ordering::Acquire);
+        read
     }
 
     /// Copies bytes into the file, into a range that the caller owns.

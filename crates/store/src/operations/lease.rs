@@ -23,6 +23,7 @@ use crate::shard::guard::Shard;
 use crate::shard::node::Node;
 use crate::shard::payload::{self, Binding, Broken};
 use crate::shard::reclaim::seconds;
+use cloakroom_seam::Room;
 use cloakroom_seam::{Committed, End, Key, MAX_PAYLOAD, Mark, Over};
 
 /// What a [`Mark`] of this store says.
@@ -144,6 +145,11 @@ impl Lease {
         } else {
             self.ended = true;
         }
+        if self.ended {
+            // Whoever reads it is to get nothing, and not room for something.
+            self.head = Head(0);
+            self.len = 0;
+        }
     }
 
     /// Whether the session did not exist before.
@@ -152,12 +158,12 @@ impl Lease {
         self.begun != Begun::ByOthers
     }
 
-    /// Copies the payload into `out`, which has [`Lease::len`] bytes: one memcpy and one checksum.
+    /// Copies the payload into `out`, which is empty and takes [`Lease::len`] bytes: one memcpy and one checksum.
     ///
     /// # Errors
     /// [`Error::Changed`] where a writer without a lock replaced the payload: [`Lease::len`] is new, ask again.
     /// [`Error::Damaged`] where the checksum does not match; the session is then empty from now on.
-    pub fn read(&mut self, out: &mut [u8]) -> Result<(), Error> {
+    pub fn read(&mut self, out: &mut Room<'_>) -> Result<(), Error> {
         let map = self.store.map()?;
         count(map, self.me, Counter::Reads, 1);
         let block = self.head.block();

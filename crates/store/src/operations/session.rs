@@ -11,6 +11,7 @@ use crate::file::words::{ChunkState, NodeState};
 use crate::operations::lease::Point;
 use crate::shard::nodes::NODES_PER_CHUNK;
 use crate::shard::payload::{self, Binding};
+use cloakroom_seam::Room;
 use cloakroom_seam::{Effort, End, Key, MAX_PAYLOAD, Mark};
 
 /// Nodes that one locked step of a collection looks at.
@@ -57,7 +58,7 @@ impl Store {
             if present && block != 0 {
                 let total = if self.within(map, block, 1, data) { payload::total(map, block) as usize } else { 0 };
                 out.resize(if total <= MAX_PAYLOAD { total } else { 0 }, 0);
-                result = payload::read_chain(self, map, shard, block, binding, &mut out);
+                result = payload::read_chain(self, map, shard, block, binding, &mut Room::over(&mut out));
             }
             // The number of its end is the mark's where a retired session is read: its end is past, and what stands here may not
             // write it back once that is forgotten.

@@ -18,6 +18,7 @@ use crate::shard::index::Contended;
 use crate::shard::node::Node;
 use crate::shard::nodes::{NODES_PER_CHUNK, nth_node};
 use crate::shard::payload::{self, Binding};
+use cloakroom_seam::Room;
 use cloakroom_seam::{Entry, Key, MAX_PAYLOAD};
 
 /// How often a session that changes under the reader's hands is looked at again.
@@ -98,7 +99,8 @@ impl Store {
                     let mut payload = vec![0; entry.size as usize];
                     let binding = Binding { key: *key, incarnation: entry.incarnation, version: head.version() };
                     broken = head.block() != 0
-                        && payload::read_chain(self, map, shard, head.block(), binding, &mut payload).is_err();
+                        && payload::read_chain(self, map, shard, head.block(), binding, &mut Room::over(&mut payload))
+                            .is_err();
                     fence(Ordering::Acquire);
                     if node.head() == head { Look::Present((entry, payload)) } else { Look::Changed }
                 }

@@ -10,6 +10,7 @@ use crate::file::layout::{CHUNK_UNITS, Ref, UNIT, block, offset};
 use crate::file::region::Map;
 use crate::file::words::ChunkState;
 use crate::shard::free_space::units_for;
+use cloakroom_seam::Room;
 use cloakroom_seam::{Key, MAX_PAYLOAD};
 
 /// The most blocks a chain may have: a payload of the largest size in the smallest fragments.
@@ -95,7 +96,7 @@ pub(crate) fn read_chain(
     shard: u32,
     first: Ref,
     binding: Binding,
-    out: &mut [u8],
+    out: &mut Room<'_>,
 ) -> Result<(), Broken> {
     let data = ChunkState::Data(shard);
     let length = out.len() as u32;
@@ -106,9 +107,11 @@ pub(crate) fn read_chain(
         let words = map.window::<UNIT>(offset(first));
         let word = |field| words.u32(field).load(Ordering::Relaxed);
         if word(block::TOTAL) == length && word(block::BYTES) == length && word(block::NEXT) == 0 {
-            map.read(offset(first) + block::HEADER, out);
+            if !map.read_into(offset(first) + block::HEADER, out.len(), out) {
+                return Err(Broken::Shape);
+            }
             let check = words.u64(block::CHECK).load(Ordering::Relaxed);
-            return if binding.bind(hash(store, out)) == check { Ok(()) } else { Err(Broken::Checksum) };
+            return if binding.bind(hash(store, out.filled())) == check { Ok(()) } else { Err(Broken::Checksum) };
         }
     }
     read_blocks(store, map, data, first, binding, out)
@@ -122,10 +125,9 @@ fn read_blocks(
     data: ChunkState,
     first: Ref,
     binding: Binding,
-    out: &mut [u8],
+    out: &mut Room<'_>,
 ) -> Result<(), Broken> {
     let mut place = first;
-    let mut done = 0;
     let check = {
         if !store.within(map, first, 1, data) || total(map, first) as usize != out.len() {
             return Err(Broken::Shape);
@@ -138,15 +140,14 @@ fn read_blocks(
         }
         let bytes = map.window::<UNIT>(offset(place)).u32(block::BYTES).load(Ordering::Relaxed);
         let next = map.window::<UNIT>(offset(place)).u32(block::NEXT).load(Ordering::Relaxed);
-        let rest = out.get_mut(done..).unwrap_or_default();
-        let Some(target) = rest.get_mut(..bytes as usize) else { return Err(Broken::Shape) };
         if bytes == 0 || !store.within(map, place, units_for(bytes), data) {
             return Err(Broken::Shape);
         }
-        map.read(offset(place) + block::HEADER, target);
-        done += bytes as usize;
-        if done == out.len() {
-            let hash = hash(store, out);
+        if !map.read_into(offset(place) + block::HEADER, bytes as usize, out) {
+            return Err(Broken::Shape);
+        }
+        if out.is_full() {
+            let hash = hash(store, out.filled());
             return if next == 0 && binding.bind(hash) == check { Ok(()) } else { Err(Broken::Checksum) };
         }
         place = next;
@@ -191,7 +192,7 @@ pub(crate) fn walk_chain(
                 return Err(Broken::Shape);
             }
             if let Some(binding) = verify {
-                read_chain(store, map, shard, first, binding, &mut vec![0; total as usize])?;
+                read_chain(store, map, shard, first, binding, &mut Room::over(&mut vec![0; total as usize]))?;
             }
             return Ok(total);
         }

@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use cloakroom_seam::Room;
+
 use crate::core::clock::Clock;
 use crate::core::owner_slot::Slot;
 use crate::core::store::Store;
@@ -158,7 +160,9 @@ impl<'a> ShardGuard<'a> {
             version: head.version(),
         };
         let mut bytes = vec![0; total as usize];
-        if payload::read_chain(self.store, self.map, self.shard.id, head.block(), binding, &mut bytes).is_err() {
+        if payload::read_chain(self.store, self.map, self.shard.id, head.block(), binding, &mut Room::over(&mut bytes))
+            .is_err()
+        {
             // Whoever reads it finds that out and tells; it stays where it is.
             return Ok(true);
         }

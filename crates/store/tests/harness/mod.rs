@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use cloakroom_seam::Room;
 use cloakroom_seam::{Acquire, Committed, LockMode, Over};
 use cloakroom_store::{Options, Store};
 
@@ -247,7 +248,7 @@ pub(crate) fn get(store: &Arc<Store>, id: &str) -> Result<Option<Vec<u8>>, Strin
 pub(crate) fn read(lease: &mut cloakroom_store::Lease) -> Result<Vec<u8>, String> {
     loop {
         let mut out = vec![0; lease.len()];
-        match lease.read(&mut out) {
+        match lease.read(&mut Room::over(&mut out)) {
             Ok(()) => return Ok(out),
             Err(cloakroom_store::Error::Changed) => {}
             Err(e) => return Err(format!("read: {e}")),
