@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cloakroom_seam::Room;
 use cloakroom_seam as seam;
+use cloakroom_seam::Room;
 use cloakroom_seam::{
     Acquire, Committed, Effort, End, Entry, Inventory, Key, KeyOrigin, Mark, Namespace, Over, Restore, Restored,
     ServerInfo, SessionId, StoreError,
