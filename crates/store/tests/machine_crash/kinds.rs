@@ -21,8 +21,10 @@ use tempfile::TempDir;
 
 /// Images that are taken within an operation.
 const WITHIN: usize = 6;
-/// Random subsets for each kind.
-const SUBSETS: u64 = 10_000;
+/// Random subsets for each kind in the short form.
+const SUBSETS: u64 = 2_000;
+/// The same in the long form.
+const MANY_SUBSETS: u64 = 20_000;
 /// Pages above which, in the short form, each is torn at one boundary only, and only after the operation.
 const FEW: usize = 100;
 
@@ -65,7 +67,7 @@ pub(crate) fn explore(kind: &str) -> Checked {
     let mut crash = Crash { trial, images, pages, random, dir, files: 0, there: 0 };
     crash.each_page()?;
     let single = crash.files;
-    crash.subsets(SUBSETS)?;
+    crash.subsets(if soak() { MANY_SUBSETS } else { SUBSETS })?;
     Ok(Finding::Passed(format!(
         "{single} files with one page of {} missing, early or torn, {} random subsets of {} images; the session was there in {}",
         crash.pages.len(),
