@@ -32,13 +32,15 @@ impl Stores {
 
     #[inline(never)]
     fn bring_to_front(&mut self, place: &[u8], size: u64) -> Result<(), StoreError> {
-        // One that was left for a new file holds the old one.
-        self.0.retain(|attached| !attached.store.is_outdated());
-        let known = self.0.iter().position(|attached| *attached.place == *place);
+        let is_here = |attached: &Attached| *attached.place == *place;
+        let known = self.0.iter().position(|attached| is_here(attached) && !attached.store.is_outdated());
         let at = match known {
             Some(at) => at,
             None => {
                 let store = open(place, size, true)?;
+                // One that was left for a new file holds the old one. It goes when another is open, not before: the new file may
+                // be deleted as well by now, and its sessions are only where this process has it.
+                self.0.retain(|attached| !is_here(attached));
                 self.0.truncate(MOST - 1);
                 self.0.push(Attached { place: place.into(), store });
                 self.0.len() - 1

@@ -108,10 +108,7 @@ impl LocalStore {
         match inheritance {
             Inheritance::Kept if !deleted => Ok(next),
             Inheritance::Kept => {
-                *self.news.lock() = Some(format!(
-                    "the session store {path} was deleted while in use; its sessions were moved to a new file; exclude \
-                     cloakroom-*.store from clean-up jobs"
-                ));
+                *self.news.lock() = Some(old.relocated_note());
                 Ok(next)
             }
             Inheritance::Lost => Err(StoreError::Unavailable(format!(

@@ -77,7 +77,10 @@ fn a_store_made_meanwhile_stays_and_the_loss_is_told() {
     let old = attach(&dir);
     let key = old.key(b"", b"id");
     let mut running = old.acquire(&key, &how()).expect("acquire");
-    std::fs::remove_file(old.path()).expect("delete");
+    // As by a process that never had the deleted file.
+    let elsewhere = tempfile::tempdir().expect("temporary directory");
+    let made = attach(&elsewhere).path().to_owned();
+    std::fs::rename(made, old.path()).expect("put another store in its place");
     let other = attach(&dir);
     let (new, inheritance) = old.successor().expect("successor");
     assert_eq!(inheritance, Inheritance::Lost);
@@ -85,6 +88,39 @@ fn a_store_made_meanwhile_stays_and_the_loss_is_told() {
     // Nobody moved the old file, so what runs on it ends there in peace.
     assert_eq!(running.commit(b"x", LIFE, Over::Anything).expect("commit"), Committed::Stored);
     assert_eq!(other.check().expect("check").sessions, 0);
+}
+
+#[test]
+fn whoever_attaches_anew_in_the_process_brings_the_sessions_along() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let old = attach(&dir);
+    let key = old.key(b"", b"id");
+    old.acquire(&key, &how()).and_then(|mut lease| lease.commit(b"kept", LIFE, Over::Anything)).expect("commit");
+    std::fs::remove_file(old.path()).expect("delete");
+    let new = attach(&dir);
+    assert!(new.in_place() && !Arc::ptr_eq(&old, &new));
+    assert!(new.take_note().is_some_and(|note| note.contains("its sessions were moved")));
+    assert_eq!(new.snapshot(&key).expect("snapshot").0.as_deref(), Some(&b"kept"[..]));
+    let (successor, inheritance) = old.successor().expect("successor");
+    assert!(Arc::ptr_eq(&successor, &new));
+    assert_eq!(inheritance, Inheritance::Kept);
+}
+
+#[test]
+fn a_file_that_comes_back_to_its_path_is_used_again() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let first = attach(&dir);
+    let key = first.key(b"", b"id");
+    first.acquire(&key, &how()).and_then(|mut lease| lease.commit(b"old", LIFE, Over::Anything)).expect("commit");
+    let kept = dir.path().join("kept");
+    std::fs::rename(first.path(), &kept).expect("move away");
+    let (second, _) = first.successor().expect("a successor");
+    assert!(first.superseded() && !Arc::ptr_eq(&first, &second));
+    std::fs::rename(&kept, second.path()).expect("move back");
+    let (third, _) = second.successor().expect("a successor");
+    assert!(Arc::ptr_eq(&third, &first) && !third.superseded());
+    third.acquire(&key, &how()).and_then(|mut lease| lease.commit(b"new", LIFE, Over::Anything)).expect("commit");
+    assert_eq!(third.snapshot(&key).expect("snapshot").0.as_deref(), Some(&b"new"[..]));
 }
 
 #[test]

@@ -74,6 +74,21 @@ impl Registry {
         self.stores.retain(|store| store.strong_count() > 0);
         self.stores.iter().filter_map(Weak::upgrade)
     }
+
+    /// Moves the sessions of a store of this process whose file was deleted to its path, before a blank file is made there: a
+    /// thread that attaches may be the first to come by. What to tell the administrator.
+    fn relocate_deleted(&mut self, directory: &Path, user: u32) -> Result<Option<String>, AttachError> {
+        let path = store_file::path_in(directory, user);
+        if rustix::fs::lstat(&path).is_ok() {
+            return Ok(None);
+        }
+        for store in self.living().filter(|store| store.path() == path) {
+            if store.relocate_deleted()? {
+                return Ok(Some(store.relocated_note()));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Where a store is to be attached, and by whom.
@@ -112,8 +127,11 @@ impl Store {
         let capacity = options.capacity.map(clamped);
         let mut registry = REGISTRY.lock();
         let (dir, note) = store_file::open_directory(directory, user)?;
-        let place = Place { dir, directory, user, capacity };
         let mut notes = Vec::from_iter(note);
+        if capacity.is_some() {
+            notes.extend(registry.relocate_deleted(directory, user)?);
+        }
+        let place = Place { dir, directory, user, capacity };
         let begun = Instant::now();
         let mut damaged = false;
         loop {
@@ -143,6 +161,7 @@ impl Place<'_> {
         let opened = store_file::open(dir, directory, *user, capacity.is_some())?;
         let here = (opened.device, opened.inode);
         if let Some(store) = registry.living().find(|store| (store.file.device, store.file.inode) == here) {
+            store.use_again()?;
             if let Some(capacity) = capacity {
                 store.ask_for(*capacity);
             }

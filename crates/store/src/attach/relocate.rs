@@ -19,6 +19,7 @@ use rustix::fs::{Mode, OFlags, fsync};
 
 use crate::attach::beside::Replacement;
 use crate::attach::open::Options;
+use crate::core::growth::AttachGuard;
 use crate::core::store::Store;
 use crate::file::byte_lock::{self, Byte};
 use crate::file::error::{AttachError, Error};
@@ -50,21 +51,47 @@ impl Store {
     /// # Errors
     /// [`AttachError`] where no store can be attached at the path; the deleted file is then still in use.
     pub fn successor(self: &Arc<Store>) -> Result<(Arc<Store>, Inheritance), AttachError> {
-        let path = self.file.path.clone();
-        let directory = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-        let io = |what, source| AttachError::Io { path: path.clone(), what, source };
         // A forked child only needs an attachment of its own: its parent's file may well be in place.
         if !self.forked() {
-            let Some(_guard) = self.attach_guard(PATIENCE).map_err(|e| io("lock it", e))? else {
-                return Err(AttachError::Busy { path: path.clone(), waited: PATIENCE });
-            };
-            self.relocate_to_path(&directory).map_err(|e| io("move its sessions to a new file", e))?;
+            self.relocate_deleted()?;
         }
         let asked = self.asked.load(Ordering::Relaxed);
         let options = Options { capacity: (asked != 0).then_some(asked), user: Some(self.file.user) };
-        let next = Store::attach(&directory, options)?;
+        let next = Store::attach(&self.directory(), options)?;
         let inheritance = if next.keys == self.keys { Inheritance::Kept } else { Inheritance::Lost };
         Ok((next, inheritance))
+    }
+
+    /// Moves the sessions to the path where nothing is there and nobody has moved them; `true` if so.
+    pub(crate) fn relocate_deleted(self: &Arc<Store>) -> Result<bool, AttachError> {
+        let _guard = self.guarded()?;
+        self.relocate_to_path(&self.directory()).map_err(|source| AttachError::Io {
+            path: self.file.path.clone(),
+            what: "move its sessions to a new file",
+            source,
+        })
+    }
+
+    /// Makes a store that was left for another one a store as any other where its file has come back to its path.
+    pub(crate) fn use_again(&self) -> Result<(), AttachError> {
+        if self.superseded() {
+            let _guard = self.guarded()?;
+            if self.in_place() {
+                self.region.map().u32(header::RELOCATION).store(0, Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+
+    fn guarded(&self) -> Result<AttachGuard<'_>, AttachError> {
+        let path = || self.file.path.clone();
+        let guard = self.attach_guard(PATIENCE);
+        let guard = guard.map_err(|source| AttachError::Io { path: path(), what: "lock it", source })?;
+        guard.ok_or_else(|| AttachError::Busy { path: path(), waited: PATIENCE })
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.file.path.parent().map_or_else(PathBuf::new, Path::to_owned)
     }
 
     /// Removes the file where this process made it, no session is left, nobody else has it attached, and nobody but its owner
@@ -86,12 +113,22 @@ impl Store {
         }
     }
 
-    /// Copies the file to its path where nothing is there and nobody has done it. The caller has the attach guard.
-    fn relocate_to_path(self: &Arc<Store>, directory: &Path) -> std::io::Result<()> {
+    /// What an administrator hears of sessions that were moved.
+    pub(crate) fn relocated_note(&self) -> String {
+        format!(
+            "the session store {} was deleted while in use; its sessions were moved to a new file; exclude \
+             cloakroom-*.store from clean-up jobs",
+            self.file.path.display()
+        )
+    }
+
+    /// Copies the file to its path where nothing is there and nobody has done it; `true` if so. The caller has the attach
+    /// guard.
+    fn relocate_to_path(self: &Arc<Store>, directory: &Path) -> std::io::Result<bool> {
         let map = self.region.map();
         let state = map.u32(header::RELOCATION);
         if rustix::fs::lstat(&self.file.path).is_ok() || state.load(Ordering::Acquire) >= RELOCATED {
-            return Ok(());
+            return Ok(false);
         }
         // The mark of a process that died in this work: begin again.
         state.store(0, Ordering::Release);
@@ -109,7 +146,7 @@ impl Store {
         }
         let copied = self.copy_into(directory);
         state.store(if copied.is_ok() { RELOCATED } else { 0 }, Ordering::Release);
-        copied
+        copied.map(|()| true)
     }
 
     fn copy_into(&self, directory: &Path) -> std::io::Result<()> {

@@ -93,10 +93,19 @@ pub(crate) fn open_directory(path: &Path, user: u32) -> Result<(OwnedFd, Option<
     Ok((dir, note))
 }
 
+fn name_for(user: u32) -> String {
+    format!("cloakroom-{user}.store")
+}
+
+/// The path of the file of `user` in `directory`.
+pub(crate) fn path_in(directory: &Path, user: u32) -> PathBuf {
+    directory.join(name_for(user))
+}
+
 /// Opens, and with `create` makes, the file of `user` in `dir`, and refuses what is not safe to use.
 pub(crate) fn open(dir: &OwnedFd, dir_path: &Path, user: u32, create: bool) -> Result<StoreFile, AttachError> {
-    let name = format!("cloakroom-{user}.store");
-    let path = dir_path.join(&name);
+    let name = name_for(user);
+    let path = path_in(dir_path, user);
     let mut flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     if create {
         flags |= OFlags::CREATE;
