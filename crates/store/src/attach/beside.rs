@@ -13,8 +13,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Uid, fchown, linkat, openat, renameat, renameat_with, statat,
-    unlinkat,
+    AtFlags, FileType, Mode, OFlags, RenameFlags, linkat, openat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -192,7 +191,7 @@ pub(crate) struct Replacement<'a> {
 }
 
 impl<'a> Replacement<'a> {
-    /// Makes an empty file of the store's user beside `of`, and opens it.
+    /// Makes an empty file beside `of`, which is a file of this process's user, and opens it.
     pub(crate) fn create(of: &'a StoreFile, dir: &'a OwnedFd) -> io::Result<(Replacement<'a>, OwnedFd)> {
         let store = of.name();
         for ending in unforeseen(of, b"replacement")? {
@@ -203,13 +202,7 @@ impl<'a> Replacement<'a> {
             }
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             match openat(dir, &name, flags, Mode::RUSR | Mode::WUSR) {
-                Ok(file) => {
-                    let made = Replacement { dir, name, store, placed: false };
-                    if !of.is_own() {
-                        fchown(&file, Some(Uid::from_raw(of.user)), None::<Gid>)?;
-                    }
-                    return Ok((made, file));
-                }
+                Ok(file) => return Ok((Replacement { dir, name, store, placed: false }, file)),
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -62,8 +62,12 @@ impl Store {
         Ok((next, inheritance))
     }
 
-    /// Moves the sessions to the path where nothing is there and nobody has moved them; `true` if so.
+    /// Moves the sessions to the path where nothing is there and nobody has moved them; `true` if so. Only a process of the
+    /// store's user does: root would make the file wherever that user lets the path lead meanwhile.
     pub(crate) fn relocate_deleted(self: &Arc<Store>) -> Result<bool, AttachError> {
+        if !self.file.is_own() {
+            return Ok(false);
+        }
         let _guard = self.guarded()?;
         self.relocate_to_path(&self.directory()).map_err(|source| AttachError::Io {
             path: self.file.path.clone(),

@@ -375,7 +375,8 @@ pub(crate) fn shards_for(capacity: u64) -> u32 {
 pub(crate) fn chunks_for(capacity: u64, shards: u32) -> u32 {
     let fixed = (64 << 10) + u64::from(shards) * (SHARD_SIZE + (64 << 10));
     let chunks = capacity.saturating_sub(fixed) / crate::file::layout::CHUNK;
-    (chunks as u32).min(crate::file::layout::MAX_CHUNKS)
+    // First the limit: what a header says may be more than the type holds.
+    chunks.min(u64::from(crate::file::layout::MAX_CHUNKS)) as u32
 }
 
 /// `len` bytes of a page.
@@ -415,4 +416,17 @@ pub(crate) fn checksum(page: &[u8; HEADER_SIZE as usize]) -> u64 {
     constant[..24].copy_from_slice(bytes(page, 0, 24));
     constant[24..].copy_from_slice(bytes(page, header::SECRET, 32));
     XxHash3_64::oneshot(&constant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capacity_beyond_all_bounds_is_the_largest() {
+        for capacity in [u64::MAX, 1 << 63, (1 << 49) + (1 << 17)] {
+            assert_eq!(chunks_for(capacity, 64), crate::file::layout::MAX_CHUNKS, "{capacity}");
+        }
+        assert_eq!(chunks_for(0, 64), 0);
+    }
 }
