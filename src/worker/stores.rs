@@ -3,10 +3,9 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::sync::Arc;
 
-use cloakroom_session::local::{self, Options};
-use cloakroom_session::{Store, StoreError, redis};
+use cloakroom_session::any_store::Options;
+use cloakroom_session::{AnyStore, StoreError};
 
 /// How many stores a thread keeps attached. One that serves more save paths than this attaches some anew each time.
 const MOST: usize = 8;
@@ -17,13 +16,13 @@ pub(crate) struct Stores(Vec<Attached>);
 
 struct Attached {
     place: Box<[u8]>,
-    store: Arc<dyn Store>,
+    store: AnyStore,
 }
 
 impl Stores {
     /// The store at `place`: an absolute directory, where one of at most `size` bytes is created if there is none, or the
     /// address of a server.
-    pub(crate) fn attach(&mut self, place: &[u8], size: u64) -> Result<&Arc<dyn Store>, StoreError> {
+    pub(crate) fn attach(&mut self, place: &[u8], size: u64) -> Result<&AnyStore, StoreError> {
         if self.0.first().is_none_or(|attached| *attached.place != *place || attached.store.is_outdated()) {
             self.bring_to_front(place, size)?;
         }
@@ -52,9 +51,9 @@ impl Stores {
 
     /// The store at `place` for somebody who only looks: nothing is created, and a store that was opened for this is not
     /// kept.
-    pub(crate) fn look(&self, place: &[u8], size: u64) -> Result<Arc<dyn Store>, StoreError> {
+    pub(crate) fn look(&self, place: &[u8], size: u64) -> Result<AnyStore, StoreError> {
         match self.0.iter().find(|attached| *attached.place == *place) {
-            Some(attached) => Ok(Arc::clone(&attached.store)),
+            Some(attached) => Ok(attached.store.clone()),
             None => open(place, size, false),
         }
     }
@@ -65,11 +64,11 @@ impl Stores {
     }
 }
 
-fn open(place: &[u8], size: u64, create: bool) -> Result<Arc<dyn Store>, StoreError> {
+fn open(place: &[u8], size: u64, create: bool) -> Result<AnyStore, StoreError> {
     if !is_directory(place) {
-        return redis::open(place);
+        return AnyStore::at_address(place);
     }
-    local::open(Path::new(OsStr::from_bytes(place)), &Options { size, create })
+    AnyStore::in_directory(Path::new(OsStr::from_bytes(place)), &Options { size, create })
 }
 
 /// Whether a place is a directory, and not an address.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use cloakroom_session::{Inventory, Store, local, redis};
+use cloakroom_session::{AnyStore, Inventory};
 use cloakroom_store::{AttachError, Options};
 
 use crate::arguments::Place;
@@ -16,13 +16,13 @@ use crate::failure::{self, Code, Refusal};
 pub(crate) struct Attached {
     /// The store as one in a directory, if it is.
     pub(crate) local: Option<Arc<cloakroom_store::Store>>,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: AnyStore,
 }
 
 impl Attached {
     /// A store in a directory.
     pub(crate) fn local(attached: Arc<cloakroom_store::Store>) -> Attached {
-        Attached { store: local::adapt(Arc::clone(&attached)), local: Some(attached) }
+        Attached { store: AnyStore::attached(Arc::clone(&attached)), local: Some(attached) }
     }
 
     /// All sessions of the store.
@@ -78,7 +78,7 @@ impl Place {
     /// Attaches the store of the place.
     pub(crate) fn attach(&self) -> Result<Attached> {
         if let Some(address) = self.address() {
-            return Ok(Attached { local: None, store: redis::open(address)? });
+            return Ok(Attached { local: None, store: AnyStore::at_address(address)? });
         }
         let attach = |user| cloakroom_store::Store::attach(&self.store, Options { capacity: None, user });
         let user = self.user()?;

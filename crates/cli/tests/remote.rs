@@ -6,11 +6,10 @@ mod support;
 mod redis_server;
 
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_session::seam::Over;
-use cloakroom_session::{Acquire, LockMode, Namespace, SessionId, Store, redis};
+use cloakroom_session::{Acquire, AnyStore, LockMode, Namespace, SessionId};
 use redis_server::Server;
 use support::{Stage, cloakroom, failed, succeeded};
 
@@ -18,7 +17,7 @@ const LIFE: Duration = Duration::from_secs(1440);
 
 struct Remote {
     url: String,
-    store: Arc<dyn Store>,
+    store: AnyStore,
     _server: Server,
 }
 
@@ -26,7 +25,7 @@ impl Remote {
     fn new() -> Remote {
         let server = Server::start();
         let url = format!("{}&prefix=app*:", server.url());
-        Remote { store: redis::open(url.as_bytes()).expect("an address"), url, _server: server }
+        Remote { store: AnyStore::at_address(url.as_bytes()).expect("an address"), url, _server: server }
     }
 
     fn key(&self, id: &str) -> cloakroom_session::Key {
@@ -45,7 +44,7 @@ impl Remote {
             since: None,
             drawn: false,
         };
-        let mut lease = self.store.acquire(&self.key(id), &how, None).expect("free");
+        let mut lease = self.store.acquire(&self.key(id), &how).expect("free");
         lease.commit(payload, LIFE, Over::Anything).expect("there is room");
     }
 

@@ -75,12 +75,7 @@ impl seam::Store for RedisStore {
         Store::key(namespace.as_bytes(), id.as_bytes())
     }
 
-    fn acquire(
-        &self,
-        key: &Key,
-        how: &Acquire<'_>,
-        _finished: Option<Box<dyn seam::Lease>>,
-    ) -> Result<Box<dyn seam::Lease>, StoreError> {
+    fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn seam::Lease>, StoreError> {
         let lease = self.told(self.0.acquire(key, how))?;
         Ok(Box::new(lease))
     }

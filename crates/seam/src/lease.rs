@@ -1,6 +1,5 @@
 //! [`Lease`]: what a request holds while it works on one session.
 
-use std::any::Any;
 use std::time::Duration;
 
 use crate::{Room, StoreError};
@@ -70,7 +69,7 @@ pub enum Committed {
 
 /// One request's hold on one session, from acquire until a commit, touch, destroy or release finishes it. Bound to the
 /// thread that acquired it, which may hold eight at a time; dropping it releases it.
-pub trait Lease: Any {
+pub trait Lease {
     /// Bytes of the payload that was current at [`crate::Store::acquire`].
     fn payload_len(&self) -> usize;
 

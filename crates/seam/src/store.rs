@@ -49,31 +49,25 @@ pub enum Effort {
     All,
 }
 
-/// A place that keeps sessions. Shared by all threads of a process.
-pub trait Store: Send + Sync {
+/// A place that keeps sessions. A handle of it may belong to one thread.
+pub trait Store {
     /// The key of the session `id` in `namespace`. Does not touch the storage.
     fn key(&self, namespace: &Namespace, id: &SessionId) -> Key;
 
     /// Locks (in [`LockMode::Exclusive`]) and reads the session in one step. A session that does not exist is
-    /// reserved with an empty payload, so that its id validates from now on. `finished` is a lease of this store that
-    /// came to its end, whose memory can be used again.
+    /// reserved with an empty payload, so that its id validates from now on.
     ///
     /// # Errors
     /// Besides failures of the storage: [`StoreError::LockTimeout`], [`StoreError::TooManyWaiters`],
     /// [`StoreError::HeldHere`] where this thread holds the session's lease already.
-    fn acquire(
-        &self,
-        key: &Key,
-        how: &Acquire<'_>,
-        finished: Option<Box<dyn Lease>>,
-    ) -> Result<Box<dyn Lease>, StoreError>;
+    fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, StoreError>;
 
     /// [`Store::acquire`] of a session that exists; `None` where it does not. Nothing is reserved or locked then.
     ///
     /// # Errors
     /// As [`Store::acquire`].
     fn acquire_existing(&self, key: &Key, how: &Acquire<'_>) -> Result<Option<Box<dyn Lease>>, StoreError> {
-        if self.exists(key)? { self.acquire(key, how, None).map(Some) } else { Ok(None) }
+        if self.exists(key)? { self.acquire(key, how).map(Some) } else { Ok(None) }
     }
 
     /// Whether each call is a round trip to another machine, so that fewer calls are worth more than the least work in

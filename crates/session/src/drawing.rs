@@ -1,14 +1,12 @@
 //! Drawing ids that no session has.
 
-use std::sync::Arc;
-
 use crate::error::RequestError;
 use crate::id::{IdShape, MAX_DRAWS, MAX_ID, Namespace, SessionId};
 use crate::seam::Store;
 
 /// Draws an id that no session in `store` has, as far as that can be found out on this machine.
 pub(crate) fn draw_id<'a>(
-    store: Option<&Arc<dyn Store>>,
+    store: Option<&dyn Store>,
     namespace: &Namespace,
     shape: IdShape,
     out: &'a mut [u8; MAX_ID],

@@ -1,6 +1,6 @@
 //! The PHP session handler, without PHP.
 //!
-//! Floors: serialized, id, name, save_path, directives, local, redis, figures, survey, doctor < merge, error, metrics
+//! Floors: serialized, id, name, save_path, directives, any_store, figures, survey < doctor, merge, error, metrics
 //! < version_changed, drawing, migration < request < standalone
 //!
 //! | module | what it holds |
@@ -13,8 +13,7 @@
 //! | [`merge`](mod@merge) | the three-way merge of encoded payloads |
 //! | [`serialized`] | the tokens of PHP's serialization |
 //! | [`name`] | [`Name`](name::Name): the name by which people and tools call a session |
-//! | [`local`] | opening the local store |
-//! | [`redis`] | the adapter of the Redis and Valkey store |
+//! | [`any_store`] | [`AnyStore`]: an open store, whichever it is; opening stores |
 //! | [`version_changed`] | what a commit does that meets another version than was read |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
@@ -29,18 +28,17 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+pub mod any_store;
 pub mod directives;
 pub mod doctor;
 mod drawing;
 pub mod error;
 pub mod figures;
 pub mod id;
-pub mod local;
 pub mod merge;
 pub mod metrics;
 pub mod migration;
 pub mod name;
-pub mod redis;
 pub mod request;
 pub mod save_path;
 pub mod serialized;
@@ -48,6 +46,7 @@ pub mod standalone;
 pub mod survey;
 pub mod version_changed;
 
+pub use any_store::AnyStore;
 pub use cloakroom_seam as seam;
 pub use cloakroom_store::{end_of_process, prepare};
 pub use id::IdShape;

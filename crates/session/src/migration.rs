@@ -158,5 +158,5 @@ fn remember_end(store: &dyn Store, key: &Key, end: End) -> Result<(), StoreError
         since: None,
         drawn: false,
     };
-    store.acquire(key, &how, None)?.destroy(End::at_once(end.tombstone)).map(drop)
+    store.acquire(key, &how)?.destroy(End::at_once(end.tombstone)).map(drop)
 }

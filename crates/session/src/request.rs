@@ -29,9 +29,8 @@
 //! session at its commit than it has read. The version that was read, the payload that is written and the version that is
 //! stored now are then merged, save in [`LockMode::None`]; see [`crate::merge`].
 
-use std::sync::Arc;
-
 use crate::StoreError;
+use crate::any_store::{AnyLease, AnyStore};
 use crate::drawing::draw_id;
 pub use crate::error::RequestError;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
@@ -86,13 +85,13 @@ impl Keyed {
 /// One open save handler. At most one session is held at a time.
 pub struct Request {
     /// Kept after a close, as the next open is nearly always on the same one.
-    store: Option<Arc<dyn Store>>,
+    store: Option<AnyStore>,
     open: bool,
     namespace: Namespace,
     stage: Stage,
     held: Option<Held>,
     /// The lease of the session that is held; else one that has come to its end, for the store to use again.
-    lease: Option<Box<dyn Lease>>,
+    lease: Option<AnyLease>,
     /// The payload as it was read, where that was to be kept.
     origin: Option<Vec<u8>>,
     /// The payload that a read without a lock found, until [`Request::finish_read`] takes it.
@@ -140,12 +139,12 @@ impl Request {
 
     /// Opens the handler on `store`. Opened again on the same store and namespace it keeps its lease; otherwise
     /// the lease is released.
-    pub fn open(&mut self, store: &Arc<dyn Store>, namespace: &Namespace) {
-        let same = self.store.as_ref().is_some_and(|open| Arc::ptr_eq(open, store)) && self.namespace == *namespace;
+    pub fn open(&mut self, store: &AnyStore, namespace: &Namespace) {
+        let same = self.store.as_ref().is_some_and(|open| open.is(store)) && self.namespace == *namespace;
         if !same {
             self.close();
             self.lease = None;
-            self.store = Some(Arc::clone(store));
+            self.store = Some(store.clone());
             self.namespace = *namespace;
         }
         self.open = true;
@@ -174,7 +173,7 @@ impl Request {
                 match store.acquire_existing(&self.keyed.key, how) {
                     Ok(None) => self.may_be_elsewhere(),
                     Ok(Some(lease)) => {
-                        self.lease = Some(lease);
+                        self.lease = Some(AnyLease::Other(lease));
                         self.held = Some(Held { key: self.keyed.key, mode: how.mode, early: true });
                         true
                     }
@@ -194,7 +193,7 @@ impl Request {
     /// [`RequestError::NoEntropy`] and [`RequestError::Collision`]. A store that cannot answer whether the id
     /// exists is no error here: the odds that it does are below 2⁻⁶⁴, and the read will fail anyway.
     pub fn draw_id<'a>(&mut self, shape: IdShape, out: &'a mut [u8; MAX_ID]) -> Result<SessionId<'a>, RequestError> {
-        let id = draw_id(self.store().ok(), &self.namespace, shape, out)?;
+        let id = draw_id(self.store().ok().map(|store| &**store), &self.namespace, shape, out)?;
         self.drawn = self.key(id.as_bytes()).ok().map(|()| self.keyed.key);
         Ok(id)
     }
@@ -239,10 +238,10 @@ impl Request {
                 (Some(taken), _) => taken,
                 (None, Some(lease)) if early && self.migration.is_none() => read_whole(&mut **lease)?,
                 // One call reads a session, or reserves it where it does not exist.
-                _ if store.is_remote() => reserve(store, &self.keyed.key, how)?,
+                _ if store.is_remote() => reserve(&**store, &self.keyed.key, how)?,
                 _ => match store.snapshot(&self.keyed.key)?.0 {
                     Some(found) => found,
-                    None => reserve(store, &self.keyed.key, how)?,
+                    None => reserve(&**store, &self.keyed.key, how)?,
                 },
             };
             self.release();
@@ -456,7 +455,7 @@ impl Request {
         self.lease.as_ref().map_or(0, |lease| lease.payload_len())
     }
 
-    fn store(&self) -> Result<&Arc<dyn Store>, RequestError> {
+    fn store(&self) -> Result<&AnyStore, RequestError> {
         self.store.as_ref().filter(|_| self.open).ok_or(RequestError::NotOpen)
     }
 
@@ -464,12 +463,14 @@ impl Request {
     #[inline(always)]
     fn acquire(&mut self, how: &Acquire<'_>) -> Result<(), RequestError> {
         self.release();
-        let finished = self.lease.take();
-        let (store, key) = (self.store()?, &self.keyed.key);
-        self.lease = Some(match self.drawn {
-            Some(drawn) if drawn == *key => store.acquire(key, &Acquire { drawn: true, ..*how }, finished)?,
-            _ => store.acquire(key, how, finished)?,
-        });
+        let Self { store, open, lease, keyed, drawn, .. } = self;
+        let store = store.as_ref().filter(|_| *open).ok_or(RequestError::NotOpen)?;
+        match drawn {
+            Some(drawn) if *drawn == keyed.key => {
+                store.acquire_into(lease, &keyed.key, &Acquire { drawn: true, ..*how })?;
+            }
+            _ => store.acquire_into(lease, &keyed.key, how)?,
+        }
         self.held = Some(Held { key: self.keyed.key, mode: how.mode, early: false });
         Ok(())
     }
@@ -519,7 +520,7 @@ impl Request {
 }
 
 /// Reserves a session that does not exist, and reads one that does: another request may have been faster.
-fn reserve(store: &Arc<dyn Store>, key: &Key, how: &Acquire<'_>) -> Result<Vec<u8>, StoreError> {
-    let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how }, None)?;
+fn reserve(store: &dyn Store, key: &Key, how: &Acquire<'_>) -> Result<Vec<u8>, StoreError> {
+    let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how })?;
     read_whole(&mut *lease)
 }

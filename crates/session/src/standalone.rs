@@ -17,15 +17,15 @@
 //!
 //! A read is two calls for the reason that [`crate::request`] gives.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::any_store::AnyStore;
 use crate::drawing::draw_id;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::merge::Format;
 use crate::migration::{MigratedIn, Migration};
 use crate::request::{Finished, RequestError};
-use crate::seam::{Acquire, Committed, Effort, End, Key, LockMode, Mark, Over, Store};
+use crate::seam::{Acquire, Committed, Effort, End, Key, LockMode, Mark, Over};
 use crate::version_changed::{commit_merged, touch_or_write};
 use cloakroom_seam::Room;
 
@@ -47,7 +47,7 @@ struct Known {
 /// One object of a handler class while it is not open.
 #[derive(Default)]
 pub struct Standalone {
-    store: Option<Arc<dyn Store>>,
+    store: Option<AnyStore>,
     namespace: Namespace,
     /// The one used last at the end.
     known: Vec<Known>,
@@ -67,8 +67,8 @@ impl Standalone {
     }
 
     /// Works on `store` from now on.
-    pub fn attach(&mut self, store: &Arc<dyn Store>, namespace: &Namespace) {
-        *self = Self { store: Some(Arc::clone(store)), namespace: *namespace, ..Self::new() };
+    pub fn attach(&mut self, store: &AnyStore, namespace: &Namespace) {
+        *self = Self { store: Some(store.clone()), namespace: *namespace, ..Self::new() };
     }
 
     /// From now on the object migrates sessions.
@@ -83,7 +83,7 @@ impl Standalone {
 
     /// The store that the object works on.
     #[must_use]
-    pub fn store(&self) -> Option<&Arc<dyn Store>> {
+    pub fn store(&self) -> Option<&AnyStore> {
         self.store.as_ref()
     }
 
@@ -95,7 +95,7 @@ impl Standalone {
     /// Only failures of the store, and of a migration. Until another read succeeds, nothing is then written.
     pub fn begin_read(&mut self, id: &[u8], wait: Duration) -> Result<usize, RequestError> {
         self.found = None;
-        let (store, key) = self.find(id).map(|(store, key)| (Arc::clone(store), key))?;
+        let (store, key) = self.find(id).map(|(store, key)| (store.clone(), key))?;
         self.remember(key, None, None);
         let (mut payload, mut mark) = store.snapshot(&key)?;
         if let Some(migration) = &self.migration
@@ -129,7 +129,7 @@ impl Standalone {
     /// merges it, as `format` says, with what another request wrote.
     ///
     /// # Errors
-    /// [`RequestError::VersionChanged`] where it would, else as [`Store::acquire`] and [`crate::Lease::commit`]. What is stored
+    /// [`RequestError::VersionChanged`] where it would, else as [`crate::Store::acquire`] and [`crate::Lease::commit`]. What is stored
     /// then stays.
     pub fn write(
         &mut self,
@@ -141,7 +141,7 @@ impl Standalone {
         let (store, key) = self.find(id)?;
         let since = self.since(&key)?;
         let unchanged = self.known(&key).is_some_and(|known| known.payload.as_deref() == Some(payload));
-        let mut lease = store.acquire(&key, &Acquire { since, ..*how }, None)?;
+        let mut lease = store.acquire(&key, &Acquire { since, ..*how })?;
         let touches = unchanged && !lease.is_new();
         let begins = self.migration.is_some() && !payload.is_empty() && lease.payload_len() == 0;
         let committed = if touches {
@@ -188,7 +188,7 @@ impl Standalone {
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
         let (store, key) = self.find(id)?;
         let since = self.since(&key)?;
-        let mut lease = store.acquire(&key, &Acquire { since, ..*how }, None)?;
+        let mut lease = store.acquire(&key, &Acquire { since, ..*how })?;
         Ok(touch_or_write(&mut *lease, payload, how.lifetime)?)
     }
 
@@ -230,7 +230,7 @@ impl Standalone {
     /// # Errors
     /// As [`crate::Request::draw_id`].
     pub fn draw_id<'a>(&self, shape: IdShape, out: &'a mut [u8; MAX_ID]) -> Result<SessionId<'a>, RequestError> {
-        draw_id(self.store.as_ref(), &self.namespace, shape, out)
+        draw_id(self.store.as_deref(), &self.namespace, shape, out)
     }
 
     /// Removes sessions past their lifetime and answers how many.
@@ -241,7 +241,7 @@ impl Standalone {
         Ok(self.store.as_ref().ok_or(RequestError::NotOpen)?.collect(effort)?)
     }
 
-    fn find(&self, id: &[u8]) -> Result<(&Arc<dyn Store>, Key), RequestError> {
+    fn find(&self, id: &[u8]) -> Result<(&AnyStore, Key), RequestError> {
         let id = SessionId::parse(id)?;
         let store = self.store.as_ref().ok_or(RequestError::NotOpen)?;
         Ok((store, store.key(&self.namespace, &id)))

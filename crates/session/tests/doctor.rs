@@ -7,10 +7,10 @@ use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 
+use cloakroom_session::AnyStore;
+use cloakroom_session::any_store::Options;
 use cloakroom_session::doctor::place::{self, Place};
 use cloakroom_session::doctor::{self, Finding, Level, limits, store};
-use cloakroom_session::local::{self, Options};
-use cloakroom_session::redis;
 use redis_server::Server;
 
 fn user() -> u32 {
@@ -42,7 +42,7 @@ fn a_good_directory_is_good_before_and_after_there_is_a_store() {
     );
 
     let place = Place { directory: directory.path(), user: user(), size: Some(8 << 20) };
-    let open = |create| move || local::open(place.directory, &Options { size: 8 << 20, create });
+    let open = |create| move || AnyStore::in_directory(place.directory, &Options { size: 8 << 20, create });
     let findings = doctor::local(&place, open(false));
     assert_eq!(of(&findings, "store").1.level, Level::Ok, "no store yet is no trouble: {findings:?}");
     assert!(!place.has_file(), "the doctor has created a store");
@@ -100,7 +100,8 @@ fn a_file_that_is_no_store_says_why_it_is_none() {
     let file = directory.path().join(format!("cloakroom-{}.store", user()));
     std::fs::write(&file, vec![7; 8192]).expect("own directory");
     set_permissions(&file, Permissions::from_mode(0o600)).expect("own file");
-    let error = local::open(directory.path(), &Options { size: 8 << 20, create: false }).err().expect("refused");
+    let error =
+        AnyStore::in_directory(directory.path(), &Options { size: 8 << 20, create: false }).err().expect("refused");
     let findings = store::examine(Err(&error), None);
     assert_eq!(of(&findings, "store").0, Level::Bad);
     assert!(!findings[0].advice.is_empty(), "{findings:?}");
@@ -109,7 +110,7 @@ fn a_file_that_is_no_store_says_why_it_is_none() {
 #[test]
 fn servers_are_asked_what_they_are() {
     let server = Server::start();
-    let findings = doctor::remote(|| redis::open(server.url().as_bytes()));
+    let findings = doctor::remote(|| AnyStore::at_address(server.url().as_bytes()));
     let (worst, about) = of(&findings, "server");
     assert_eq!(worst, Level::Ok, "{findings:?}");
     assert!(about.found.starts_with("redis ") && about.found.ends_with(", master"), "{findings:?}");
@@ -117,14 +118,14 @@ fn servers_are_asked_what_they_are() {
     assert!(of(&findings, "latency").1.found.contains(" ms"));
 
     let small = Server::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
-    let findings = doctor::remote(|| redis::open(small.url().as_bytes()));
+    let findings = doctor::remote(|| AnyStore::at_address(small.url().as_bytes()));
     assert_eq!(of(&findings, "maxmemory-policy").1.level, Level::Warn, "{findings:?}");
     assert!(of(&findings, "maxmemory-policy").1.found.contains("100.0 MiB"), "{findings:?}");
 }
 
 #[test]
 fn servers_that_do_not_answer_are_told_without_their_password() {
-    let findings = doctor::remote(|| redis::open(b"redis://user:hunter2@127.0.0.1:1"));
+    let findings = doctor::remote(|| AnyStore::at_address(b"redis://user:hunter2@127.0.0.1:1"));
     assert_eq!(of(&findings, "session servers").0, Level::Bad, "{findings:?}");
     assert!(!format!("{findings:?}").contains("hunter2"));
 }

@@ -2,6 +2,7 @@
 //! `.phpt` tests.
 
 mod memory_store;
+mod shared_store;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -12,10 +13,10 @@ use std::time::Duration;
 use cloakroom_migration::{Error, Held, Source};
 use cloakroom_session::error::RequestError;
 use cloakroom_session::merge::Format;
-use cloakroom_session::seam::End;
-use cloakroom_session::seam::Room;
-use cloakroom_session::{Acquire, LockMode, Migration, Namespace, Request, SessionId, Standalone, Store};
+use cloakroom_session::seam::{End, Room};
+use cloakroom_session::{Acquire, LockMode, Migration, Namespace, Request, SessionId, Standalone};
 use memory_store::MemoryStore;
+use shared_store::{Shared, any};
 
 const ID: &[u8] = b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -112,22 +113,22 @@ fn migration(old: &Arc<Old>, format: Format) -> Option<Migration> {
     Some(Migration { from: Some(from), to: None, format, lifetime: HOUR })
 }
 
-fn open(store: &Arc<dyn Store>, old: &Arc<Old>) -> Request {
+fn open(store: &Shared, old: &Arc<Old>) -> Request {
     let mut request = Request::new();
-    request.open(store, &Namespace::EMPTY);
+    request.open(&any(store), &Namespace::EMPTY);
     request.set_migration(migration(old, Format::Php));
     request
 }
 
 /// An object that nobody opened.
-fn object(store: &Arc<dyn Store>, old: &Arc<Old>) -> Standalone {
+fn object(store: &Shared, old: &Arc<Old>) -> Standalone {
     let mut object = Standalone::new();
-    object.attach(store, &Namespace::EMPTY);
+    object.attach(&any(store), &Namespace::EMPTY);
     object.set_migration(migration(old, Format::Opaque));
     object
 }
 
-fn store() -> Arc<dyn Store> {
+fn store() -> Shared {
     Arc::new(MemoryStore::default())
 }
 
@@ -145,7 +146,7 @@ fn read_by(object: &mut Standalone) -> Vec<u8> {
     payload
 }
 
-fn here(store: &Arc<dyn Store>) -> Option<Vec<u8>> {
+fn here(store: &Shared) -> Option<Vec<u8>> {
     let id = SessionId::parse(ID).expect("an id");
     store.snapshot(&store.key(&Namespace::EMPTY, &id)).expect("no failure").0
 }
@@ -269,7 +270,7 @@ fn an_object_reads_what_another_request_began_meanwhile() {
     let its = Arc::clone(&store);
     *old.meanwhile.lock().expect("whole") = Some(Box::new(move || {
         let mut other = Request::new();
-        other.open(&its, &Namespace::EMPTY);
+        other.open(&any(&its), &Namespace::EMPTY);
         assert_eq!(read(&mut other).expect("a fresh session"), b"");
         other.write(ID, b"n|i:3;", &HOW, || unreachable!()).expect("its lock is held");
         other.close();

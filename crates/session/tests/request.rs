@@ -1,6 +1,7 @@
 //! The state machine of one open handler, driven through every order of calls that PHP makes.
 
 mod memory_store;
+mod shared_store;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,7 @@ use cloakroom_session::{
     Acquire, Effort, IdShape, Key, Lease, LockMode, Namespace, Request, SessionId, Store, StoreError,
 };
 use memory_store::MemoryStore;
+use shared_store::{Shared, any};
 
 const ID: &[u8] = b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const OTHER: &[u8] = b"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -39,26 +41,26 @@ fn php() -> Origin<'static> {
     Origin { format: Format::Php, read: None }
 }
 
-fn opened() -> (Arc<dyn Store>, Request) {
+fn opened() -> (Shared, Request) {
     opened_on(Arc::new(MemoryStore::default()))
 }
 
-fn opened_on(store: Arc<dyn Store>) -> (Arc<dyn Store>, Request) {
+fn opened_on(store: Shared) -> (Shared, Request) {
     let mut request = Request::new();
-    request.open(&store, &Namespace::EMPTY);
+    request.open(&any(&store), &Namespace::EMPTY);
     (store, request)
 }
 
-fn key(store: &Arc<dyn Store>, id: &[u8]) -> Key {
+fn key(store: &Shared, id: &[u8]) -> Key {
     store.key(&Namespace::EMPTY, &SessionId::parse(id).expect("a valid id"))
 }
 
-fn stored(store: &Arc<dyn Store>, id: &[u8]) -> Option<Vec<u8>> {
+fn stored(store: &Shared, id: &[u8]) -> Option<Vec<u8>> {
     store.snapshot(&key(store, id)).map(|found| found.0).expect("memory does not fail")
 }
 
-fn put(store: &Arc<dyn Store>, id: &[u8], payload: &[u8]) {
-    let mut lease = store.acquire(&key(store, id), &EXCLUSIVE, None).expect("free");
+fn put(store: &Shared, id: &[u8], payload: &[u8]) {
+    let mut lease = store.acquire(&key(store, id), &EXCLUSIVE).expect("free");
     assert_eq!(lease.commit(payload, HOUR, Over::Anything).expect("memory does not fail"), Committed::Stored);
 }
 
@@ -76,9 +78,9 @@ fn snapshot(request: &mut Request, id: &[u8]) -> Vec<u8> {
 }
 
 /// Whether another request (here: another thread) gets the lock of `id` at once.
-fn is_free(store: &Arc<dyn Store>, id: &[u8]) -> bool {
+fn is_free(store: &Shared, id: &[u8]) -> bool {
     let (store, key) = (Arc::clone(store), key(store, id));
-    let other = std::thread::spawn(move || match store.acquire(&key, &EXCLUSIVE, None) {
+    let other = std::thread::spawn(move || match store.acquire(&key, &EXCLUSIVE) {
         Ok(mut lease) => {
             lease.release();
             true
@@ -98,7 +100,7 @@ fn a_cycle_reads_writes_and_unlocks() {
     assert!(is_free(&store, ID), "the write unlocks, before the close");
     request.close();
 
-    request.open(&store, &Namespace::EMPTY);
+    request.open(&any(&store), &Namespace::EMPTY);
     assert_eq!(read(&mut request, ID, &EXCLUSIVE), b"one");
     assert_eq!(request.touch(ID, b"one", &EXCLUSIVE).expect("stored"), Committed::Stored);
     assert!(is_free(&store, ID));
@@ -148,9 +150,9 @@ fn an_abandoned_session_stays_as_it_was() {
 
 #[test]
 fn a_read_that_had_to_wait_too_long_is_never_followed_by_a_write() {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let store: Shared = Arc::new(MemoryStore::default());
     put(&store, ID, b"precious");
-    let mut lock = store.acquire(&key(&store, ID), &EXCLUSIVE, None).expect("free");
+    let mut lock = store.acquire(&key(&store, ID), &EXCLUSIVE).expect("free");
     let blocked = std::thread::scope(|scope| {
         let store = &store;
         scope
@@ -172,7 +174,7 @@ fn a_second_open_and_read_keep_the_lock() {
     let (store, mut request) = opened();
     put(&store, ID, b"before");
     assert_eq!(read(&mut request, ID, &EXCLUSIVE), b"before");
-    request.open(&store, &Namespace::EMPTY);
+    request.open(&any(&store), &Namespace::EMPTY);
     assert!(!is_free(&store, ID), "session_reset() does not let anybody in");
     assert_eq!(read(&mut request, ID, &EXCLUSIVE), b"before");
     request.write(ID, b"after", &EXCLUSIVE, php).expect("stored");
@@ -186,7 +188,7 @@ fn without_a_lock_a_second_read_sees_what_others_wrote() {
     put(&store, ID, b"before");
     assert_eq!(read(&mut request, ID, &UNLOCKED), b"before");
     put(&store, ID, b"by another request");
-    request.open(&store, &Namespace::EMPTY);
+    request.open(&any(&store), &Namespace::EMPTY);
     assert_eq!(read(&mut request, ID, &UNLOCKED), b"by another request");
 }
 
@@ -194,14 +196,14 @@ fn without_a_lock_a_second_read_sees_what_others_wrote() {
 fn an_open_elsewhere_releases_the_lease() {
     let (store, mut request) = opened();
     read(&mut request, ID, &EXCLUSIVE);
-    request.open(&store, &Namespace::parse(b"shop").expect("valid"));
+    request.open(&any(&store), &Namespace::parse(b"shop").expect("valid"));
     assert!(is_free(&store, ID));
     assert_eq!(read(&mut request, ID, &EXCLUSIVE), b"");
     request.write(ID, b"of the shop", &EXCLUSIVE, php).expect("stored");
     assert_eq!(stored(&store, ID).as_deref(), Some(&b""[..]), "another namespace, another session");
-    let elsewhere: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let elsewhere: Shared = Arc::new(MemoryStore::default());
     read(&mut request, ID, &EXCLUSIVE);
-    request.open(&elsewhere, &Namespace::EMPTY);
+    request.open(&any(&elsewhere), &Namespace::EMPTY);
     assert!(is_free(&store, ID));
     assert!(!request.may_exist(ID, None));
 }
@@ -242,7 +244,7 @@ fn a_write_never_waits_for_one_lock_while_it_holds_another() {
         let (done, finish) = std::sync::mpsc::channel::<()>();
         let store = &store;
         scope.spawn(move || {
-            let mut lease = store.acquire(&key(store, OTHER), &EXCLUSIVE, None).expect("free");
+            let mut lease = store.acquire(&key(store, OTHER), &EXCLUSIVE).expect("free");
             taken.send(()).expect("heard");
             finish.recv().expect("told to end");
             lease.release();
@@ -286,13 +288,13 @@ fn destroy_ends_what_is_held_and_what_is_not() {
 fn a_snapshot_takes_no_lock_and_reserves_what_is_absent() {
     let (store, mut request) = opened();
     put(&store, ID, b"payload");
-    let mut lock = store.acquire(&key(&store, ID), &EXCLUSIVE, None).expect("free");
+    let mut lock = store.acquire(&key(&store, ID), &EXCLUSIVE).expect("free");
     assert_eq!(snapshot(&mut request, ID), b"payload");
     lock.release();
     request.close();
     assert!(is_free(&store, ID));
 
-    request.open(&store, &Namespace::EMPTY);
+    request.open(&any(&store), &Namespace::EMPTY);
     assert!(!request.may_exist(OTHER, None));
     assert_eq!(snapshot(&mut request, OTHER), b"");
     assert!(request.may_exist(OTHER, None), "strict mode keeps the id from now on");
@@ -367,7 +369,7 @@ fn a_payload_that_changes_while_it_is_read_is_read_again() {
     request.close();
 
     faulty.restless.store(u32::MAX, Ordering::Relaxed);
-    request.open(&store, &Namespace::EMPTY);
+    request.open(&any(&store), &Namespace::EMPTY);
     let mut length = request.begin_read(ID, &UNLOCKED).expect("no lock");
     let gave_up = loop {
         match request.finish_read(&mut Room::over(&mut vec![0; length]), false) {
@@ -409,7 +411,7 @@ fn new_ids_are_valid_and_unused() {
     assert_eq!(stored(&store, &id), None);
     assert!(Request::new().draw_id(shape, &mut buffer).is_ok(), "without a store there is nothing to collide with");
 
-    let crowded: Arc<dyn Store> = Arc::new(Faulty { everything_exists: true, ..Faulty::default() });
+    let crowded: Shared = Arc::new(Faulty { everything_exists: true, ..Faulty::default() });
     let (_, mut request) = opened_on(crowded);
     assert!(matches!(request.draw_id(shape, &mut buffer), Err(RequestError::Collision)));
 }
@@ -426,7 +428,7 @@ fn the_store_hears_whether_an_id_was_drawn() {
     assert_eq!(told(), [false, true]);
     // Whoever has heard of it since may use it too.
     request.close();
-    request.open(&(Arc::<Faulty>::clone(&faulty) as Arc<dyn Store>), &Namespace::EMPTY);
+    request.open(&any(&(Arc::<Faulty>::clone(&faulty) as Shared)), &Namespace::EMPTY);
     request.begin_read(&id, &EXCLUSIVE).expect("free");
     assert_eq!(told(), [false]);
 }
@@ -485,14 +487,9 @@ impl Store for Faulty {
         self.inner.key(namespace, id)
     }
 
-    fn acquire(
-        &self,
-        key: &Key,
-        how: &Acquire<'_>,
-        _finished: Option<Box<dyn Lease>>,
-    ) -> Result<Box<dyn Lease>, StoreError> {
+    fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, StoreError> {
         self.drawn.lock().expect("no panic").push(how.drawn);
-        let lease = self.inner.acquire(key, how, None)?;
+        let lease = self.inner.acquire(key, how)?;
         let (damaged, restless) = (self.damaged.load(Ordering::Relaxed), self.restless.load(Ordering::Relaxed));
         Ok(if damaged || restless > 0 { Box::new(FaultyLease { lease, damaged, restless }) } else { lease })
     }

@@ -2,6 +2,7 @@
 //! dropped.
 
 mod memory_store;
+mod shared_store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +13,9 @@ use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::Room;
 use cloakroom_session::seam::{Committed, End};
 use cloakroom_session::version_changed::Origin;
-use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Namespace, Request, Standalone, Store, StoreError};
+use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Namespace, Request, Standalone, StoreError};
 use memory_store::MemoryStore;
+use shared_store::{Shared, any};
 
 const ID: &[u8] = b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -34,15 +36,15 @@ const fn in_mode(mode: LockMode) -> Acquire<'static> {
     }
 }
 
-fn object(store: &Arc<dyn Store>) -> Standalone {
+fn object(store: &Shared) -> Standalone {
     let mut object = Standalone::new();
-    object.attach(store, &Namespace::EMPTY);
+    object.attach(&any(store), &Namespace::EMPTY);
     object
 }
 
 /// A store and two objects on it, as two overlapping requests have.
-fn two() -> (Arc<dyn Store>, Standalone, Standalone) {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+fn two() -> (Shared, Standalone, Standalone) {
+    let store: Shared = Arc::new(MemoryStore::default());
     let (one, other) = (object(&store), object(&store));
     (store, one, other)
 }
@@ -251,7 +253,7 @@ fn no_lock_outlives_a_call_and_a_lock_of_others_counts() {
     write(&mut object, ID, b"before");
     read(&mut object, ID);
     let mut holder = Request::new();
-    holder.open(&store, &Namespace::EMPTY);
+    holder.open(&any(&store), &Namespace::EMPTY);
     let length = holder.begin_read(ID, &EXCLUSIVE).expect("no lock was left");
     holder.finish_read(&mut Room::over(&mut vec![0; length]), false).expect("in order");
     assert_eq!(read(&mut object, ID), b"before", "a read does not wait");
@@ -285,8 +287,8 @@ fn a_new_store_is_a_new_beginning() {
     let (_, mut object, mut other) = two();
     write(&mut object, ID, b"object");
     write(&mut other, ID, b"other");
-    let elsewhere: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    object.attach(&elsewhere, &Namespace::EMPTY);
+    let elsewhere: Shared = Arc::new(MemoryStore::default());
+    object.attach(&any(&elsewhere), &Namespace::EMPTY);
     assert_eq!(read(&mut object, ID), b"");
     write(&mut object, ID, b"elsewhere");
     assert_eq!(read(&mut other, ID), b"other");

@@ -4,7 +4,6 @@
 //! second the path is compared with the attached file, so that workers whose store file was deleted or replaced come
 //! together again on one.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -133,16 +132,39 @@ impl LocalStore {
         news.or_else(|| self.attached(|store| store.take_note()))
     }
 
+    /// [`seam::Store::acquire`], with a lease of this store's own type.
+    ///
+    /// # Errors
+    /// As [`seam::Store::acquire`].
+    pub fn lease(&self, key: &Key, how: &Acquire<'_>) -> Result<Lease, StoreError> {
+        self.with(|store| store.acquire(key, how))
+    }
+
+    /// [`LocalStore::lease`] in place of `lease`, which has come to its end: no memory is allocated for it.
+    ///
+    /// # Errors
+    /// As [`seam::Store::acquire`]; the lease stays at its end.
+    #[inline]
+    pub fn lease_again(&self, lease: &mut Lease, key: &Key, how: &Acquire<'_>) -> Result<(), StoreError> {
+        let acquired = self.attached(|store| {
+            // Of another file where this one was relocated, or of another handle.
+            let fits = Arc::ptr_eq(lease.store(), store);
+            if fits { store.acquire_again(lease, key, how) } else { Err(Error::Relocated) }
+        });
+        match acquired {
+            Ok(()) => Ok(()),
+            Err(error) => self.lease_otherwise(lease, key, how, error),
+        }
+    }
+
     /// What comes of an acquire that failed with `error`.
     #[cold]
-    fn acquire_otherwise(
-        &self,
-        key: &Key,
-        how: &Acquire<'_>,
-        error: Error,
-    ) -> Result<Box<dyn seam::Lease>, StoreError> {
+    fn lease_otherwise(&self, lease: &mut Lease, key: &Key, how: &Acquire<'_>, error: Error) -> Result<(), StoreError> {
         match error {
-            Error::Relocated | Error::Forked => Ok(Box::new(self.with(|store| store.acquire(key, how))?)),
+            Error::Relocated | Error::Forked => {
+                *lease = self.lease(key, how)?;
+                Ok(())
+            }
             error => Err(self.error(error)),
         }
     }
@@ -178,25 +200,8 @@ impl seam::Store for LocalStore {
         self.attached(|store| store.key(namespace.as_bytes(), id.as_bytes()))
     }
 
-    fn acquire(
-        &self,
-        key: &Key,
-        how: &Acquire<'_>,
-        finished: Option<Box<dyn seam::Lease>>,
-    ) -> Result<Box<dyn seam::Lease>, StoreError> {
-        let acquired = self.attached(|store| {
-            let again = finished
-                .and_then(|finished| (finished as Box<dyn Any>).downcast::<Lease>().ok())
-                .filter(|finished| Arc::ptr_eq(finished.store(), store));
-            match again {
-                Some(mut lease) => store.acquire_again(&mut lease, key, how).map(|()| lease),
-                None => store.acquire(key, how).map(Box::new),
-            }
-        });
-        match acquired {
-            Ok(lease) => Ok(lease),
-            Err(error) => self.acquire_otherwise(key, how, error),
-        }
+    fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn seam::Lease>, StoreError> {
+        Ok(Box::new(self.lease(key, how)?))
     }
 
     fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use cloakroom_session::doctor::{self, Finding, Level, settings};
-use cloakroom_session::{StoreError, local, redis};
+use cloakroom_session::{AnyStore, StoreError};
 use cloakroom_store::{Options, Store};
 use serde_json::{Value, json};
 
@@ -49,13 +49,13 @@ pub(super) fn run(place: &Place, program: &Path, ini: Option<&Path>, as_json: bo
 
 fn of_store(place: &Place) -> Result<Vec<Finding>> {
     if let Some(address) = place.address() {
-        return Ok(doctor::remote(|| redis::open(address)));
+        return Ok(doctor::remote(|| AnyStore::at_address(address)));
     }
     let user = place.user()?.unwrap_or_else(|| rustix::process::geteuid().as_raw());
     let examined = doctor::place::Place { directory: &place.store, user, size: None };
     Ok(doctor::local(&examined, || {
         let attached = Store::attach(&place.store, Options { capacity: None, user: Some(user) });
-        attached.map(local::adapt).map_err(|error| StoreError::Unavailable(error.to_string()))
+        attached.map(AnyStore::attached).map_err(|error| StoreError::Unavailable(error.to_string()))
     }))
 }
 

@@ -11,9 +11,7 @@
 //!
 //! Nothing is created and nothing is changed. Findings hold no id, no payload and no password.
 
-use std::sync::Arc;
-
-use crate::{Store, StoreError};
+use crate::{AnyStore, StoreError};
 
 pub mod limits;
 pub mod place;
@@ -84,7 +82,7 @@ impl Finding {
 
 /// Examines a local store: its directory, then the store that `open` opens without creating one, then the limits of this
 /// process.
-pub fn local(place: &place::Place<'_>, open: impl FnOnce() -> Result<Arc<dyn Store>, StoreError>) -> Vec<Finding> {
+pub fn local(place: &place::Place<'_>, open: impl FnOnce() -> Result<AnyStore, StoreError>) -> Vec<Finding> {
     let mut findings = place::examine(place);
     if findings.iter().any(|finding| finding.level == Level::Bad) {
         return findings;
@@ -100,7 +98,7 @@ pub fn local(place: &place::Place<'_>, open: impl FnOnce() -> Result<Arc<dyn Sto
 }
 
 /// Examines a store on servers: whether they answer, and whether they keep what they are given.
-pub fn remote(open: impl FnOnce() -> Result<Arc<dyn Store>, StoreError>) -> Vec<Finding> {
+pub fn remote(open: impl FnOnce() -> Result<AnyStore, StoreError>) -> Vec<Finding> {
     const SUBJECT: &str = "session servers";
     let asked = open().and_then(|store| Ok((store.location(), store.status()?, store.servers()?)));
     let (location, figures, servers) = match asked {

@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Held, Request};
+use crate::any_store::AnyLease;
 use crate::error::RequestError;
 use crate::migration::Migration;
 use crate::seam::{Acquire, End};
@@ -32,7 +33,7 @@ impl Request {
         let began = Instant::now();
         if !early {
             self.release();
-            self.lease = self.store()?.acquire_existing(&self.keyed.key, how)?;
+            self.lease = self.store()?.acquire_existing(&self.keyed.key, how)?.map(AnyLease::Other);
             self.held = self.lease.is_some().then_some(Held { key: self.keyed.key, mode: how.mode, early: false });
         }
         if self.is_present()? {

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom_session::{Effort, Key, Store};
+use cloakroom_session::{Effort, Key};
 
-use crate::Open;
 use crate::expiry::{Living as _, SHORT, until_gone};
 use crate::steps::{UNLOCKED, exists, key, put, stored, swap};
+use crate::{Open, Shared};
 
 /// Makes `count` sessions that expire and five that do not; answers the latter when the former have expired.
-fn expired_and_living(store: &dyn Store, count: u32) -> Vec<Key> {
+fn expired_and_living(store: &Shared, count: u32) -> Vec<Key> {
     let keys: Vec<_> = (0..count).map(|number| key(store, &format!("short{number}"))).collect();
     // Long enough that none expires while the others are made: a store may reclaim it for the next.
     let lifetime = 2 * SHORT;

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use cloakroom_session::seam::{Committed, End, Over};
-use cloakroom_session::{Acquire, Key, Store};
+use cloakroom_session::{Acquire, Key};
 
-use crate::Open;
 use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, exists, key, stored, swap};
+use crate::{Open, Shared};
 
 pub(crate) const SHORT: Duration = Duration::from_secs(1);
 
@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_millis(20);
 const LATE: Duration = Duration::from_secs(4);
 
 /// Waits until `key` is absent; panics where that is not in time.
-pub(crate) fn until_gone(store: &dyn Store, key: &Key, since: Instant) {
+pub(crate) fn until_gone(store: &Shared, key: &Key, since: Instant) {
     while exists(store, key) {
         assert!(since.elapsed() < SHORT + LATE, "the session outlived its lifetime");
         std::thread::sleep(Duration::from_millis(5));
@@ -26,7 +26,7 @@ pub(crate) fn until_gone(store: &dyn Store, key: &Key, since: Instant) {
 
 /// Waits until everything that was given the lifetime [`SHORT`] before this call has expired, which a session of
 /// that lifetime made here tells.
-fn until_short_ones_expired(store: &dyn Store) {
+fn until_short_ones_expired(store: &Shared) {
     let (clock, began) = (key(store, "clock"), Instant::now());
     swap(store, &clock, &UNLOCKED.living(SHORT), b"tick");
     until_gone(store, &clock, began);
@@ -62,7 +62,7 @@ pub(crate) fn a_touch_extends_the_lifetime(open: Open<'_>) {
     for (id, how) in ["a", "b"].iter().zip(BOTH) {
         let key = key(store, id);
         swap(store, &key, &how.living(SHORT), b"payload");
-        let mut lease = store.acquire(&key, &how.living(SHORT), None).expect("free");
+        let mut lease = store.acquire(&key, &how.living(SHORT)).expect("free");
         assert_eq!(lease.touch(b"payload", LONG).expect("no failure"), Committed::Stored);
     }
     until_short_ones_expired(store);
@@ -79,7 +79,7 @@ pub(crate) fn a_read_does_not_extend_the_lifetime(open: Open<'_>) {
     }
     // Read all the time with a long lifetime in hand: that is only what a new session would get.
     while stored(store, &read).is_some() && exists(store, &acquired) {
-        store.acquire(&acquired, &UNLOCKED.living(SHORT), None).expect("no lock").release();
+        store.acquire(&acquired, &UNLOCKED.living(SHORT)).expect("no lock").release();
         assert!(began.elapsed() < SHORT + LATE, "reading keeps the session alive");
     }
 }
@@ -87,7 +87,7 @@ pub(crate) fn a_read_does_not_extend_the_lifetime(open: Open<'_>) {
 pub(crate) fn a_reservation_expires(open: Open<'_>) {
     let store = &*open();
     let (key, began) = (key(store, "a"), Instant::now());
-    store.acquire(&key, &EXCLUSIVE.living(SHORT), None).expect("free").release();
+    store.acquire(&key, &EXCLUSIVE.living(SHORT)).expect("free").release();
     assert!(exists(store, &key) || began.elapsed() > SHORT);
     until_gone(store, &key, began);
     assert!(began.elapsed() + TICK >= SHORT);
@@ -100,7 +100,7 @@ pub(crate) fn an_expired_session_starts_anew(open: Open<'_>) {
         let began = Instant::now();
         swap(store, &key, &how.living(SHORT), b"old");
         until_gone(store, &key, began);
-        let mut lease = store.acquire(&key, &how, None).expect("free");
+        let mut lease = store.acquire(&key, &how).expect("free");
         assert!(lease.is_new());
         assert_eq!(lease.payload_len(), 0);
         assert_eq!(lease.commit(b"new", LONG, Over::Anything).expect("there is room"), Committed::Stored);
@@ -114,7 +114,7 @@ pub(crate) fn a_touch_writes_what_vanished(open: Open<'_>) {
         let key = key(store, id);
         let began = Instant::now();
         swap(store, &key, &how.living(SHORT), b"payload");
-        let mut lease = store.acquire(&key, &how.living(SHORT), None).expect("free");
+        let mut lease = store.acquire(&key, &how.living(SHORT)).expect("free");
         // The script runs longer than its session lives.
         until_gone(store, &key, began);
         assert_eq!(lease.touch(b"payload", LONG).expect("there is room"), Committed::Stored);

@@ -17,18 +17,18 @@ pub(crate) fn a_retired_session_is_read_and_not_written(open: Open<'_>) {
     for (id, how) in ["a", "b"].iter().zip(BOTH) {
         let key = key(store, id);
         put(store, &key, b"last committed");
-        let mut lease = store.acquire(&key, &how, None).expect("free");
+        let mut lease = store.acquire(&key, &how).expect("free");
         assert!(lease.destroy(RETIRE).expect("no failure"));
         assert!(exists(other, &key), "the old id validates");
         assert_eq!(stored(other, &key).as_deref(), Some(&b"last committed"[..]));
         for how in BOTH {
             for over in [Over::Anything, Over::WhatWasRead] {
-                let mut late = other.acquire(&key, &how, None).expect("free");
+                let mut late = other.acquire(&key, &how).expect("free");
                 assert!(!late.is_new());
                 assert_eq!(read(&mut *late), b"last committed");
                 assert_eq!(late.commit(b"late", LONG, over).expect("no failure"), Committed::Ended);
             }
-            let mut late = other.acquire(&key, &how, None).expect("free");
+            let mut late = other.acquire(&key, &how).expect("free");
             assert_eq!(late.touch(b"last committed", LONG).expect("no failure"), Committed::Ended);
             assert!(is_free(store, &key));
         }
@@ -42,7 +42,7 @@ pub(crate) fn a_lease_from_before_retirement_writes_nothing(open: Open<'_>) {
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"old");
-    let mut slow = store.acquire(&key, &UNLOCKED, None).expect("no lock");
+    let mut slow = store.acquire(&key, &UNLOCKED).expect("no lock");
     assert!(store.destroy(&key, RETIRE).expect("no failure"));
     assert_eq!(read(&mut *slow), b"old");
     assert_eq!(slow.commit(b"slow", LONG, Over::Anything).expect("no failure"), Committed::Ended);
@@ -79,7 +79,7 @@ pub(crate) fn destroying_ends_the_grace(open: Open<'_>) {
         put(store, &key, b"old");
         assert!(store.destroy(&key, RETIRE).expect("no failure"));
         if held {
-            let mut late = store.acquire(&key, &EXCLUSIVE, None).expect("free");
+            let mut late = store.acquire(&key, &EXCLUSIVE).expect("free");
             late.destroy(End::at_once(LONG)).expect("no failure");
         } else {
             store.destroy(&key, End::at_once(LONG)).expect("no failure");
@@ -94,10 +94,10 @@ pub(crate) fn after_the_grace_a_fresh_session_begins(open: Open<'_>) {
     for (id, how) in ["a", "b"].iter().zip(BOTH) {
         let key = key(store, id);
         put(store, &key, b"old");
-        let mut slow = store.acquire(&key, &Acquire { wait: Duration::ZERO, ..UNLOCKED }, None).expect("no lock");
+        let mut slow = store.acquire(&key, &Acquire { wait: Duration::ZERO, ..UNLOCKED }).expect("no lock");
         assert!(store.destroy(&key, RETIRE).expect("no failure"));
         store.destroy(&key, End::at_once(LONG)).expect("no failure");
-        let mut fresh = store.acquire(&key, &how, None).expect("free");
+        let mut fresh = store.acquire(&key, &how).expect("free");
         assert!(fresh.is_new());
         assert_eq!(read(&mut *fresh), b"");
         assert_eq!(fresh.commit(b"fresh", LONG, Over::WhatWasRead).expect("there is room"), Committed::Stored);

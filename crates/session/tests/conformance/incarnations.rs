@@ -10,7 +10,7 @@ pub(crate) fn a_lease_from_before_a_destroy_cannot_write(open: Open<'_>) {
     for how in BOTH {
         let key = key(store, "a");
         put(store, &key, b"logged in");
-        let mut lease = store.acquire(&key, &how, None).expect("free");
+        let mut lease = store.acquire(&key, &how).expect("free");
         assert!(other.destroy(&key, End::at_once(LONG)).expect("no failure"));
         assert_eq!(stored(store, &key), None);
         assert_eq!(lease.commit(b"logged in", LONG, Over::Anything).expect("no failure"), Committed::Ended);
@@ -23,7 +23,7 @@ pub(crate) fn a_lease_from_before_a_destroy_cannot_touch(open: Open<'_>) {
     for how in BOTH {
         let key = key(store, "a");
         put(store, &key, b"logged in");
-        let mut lease = store.acquire(&key, &how, None).expect("free");
+        let mut lease = store.acquire(&key, &how).expect("free");
         assert!(store.destroy(&key, End::at_once(LONG)).expect("no failure"));
         assert_eq!(lease.touch(b"logged in", LONG).expect("no failure"), Committed::Ended);
         assert!(!exists(store, &key));
@@ -34,7 +34,7 @@ pub(crate) fn a_lease_from_before_a_destroy_cannot_destroy_its_successor(open: O
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"old");
-    let mut lease = store.acquire(&key, &UNLOCKED, None).expect("no lock");
+    let mut lease = store.acquire(&key, &UNLOCKED).expect("no lock");
     assert!(store.destroy(&key, End::at_once(LONG)).expect("no failure"));
     put(store, &key, b"new");
     assert!(!lease.destroy(End::at_once(LONG)).expect("no failure"));
@@ -46,9 +46,9 @@ pub(crate) fn a_later_acquire_gets_a_fresh_session(open: Open<'_>) {
     for how in BOTH {
         let key = key(store, "a");
         put(store, &key, b"old");
-        let mut slow = store.acquire(&key, &UNLOCKED, None).expect("no lock");
+        let mut slow = store.acquire(&key, &UNLOCKED).expect("no lock");
         assert!(other.destroy(&key, End::at_once(LONG)).expect("no failure"));
-        let mut fresh = other.acquire(&key, &how, None).expect("free");
+        let mut fresh = other.acquire(&key, &how).expect("free");
         assert!(fresh.is_new());
         assert_eq!(fresh.payload_len(), 0);
         assert_eq!(fresh.commit(b"new", LONG, Over::Anything).expect("there is room"), Committed::Stored);
@@ -71,7 +71,7 @@ pub(crate) fn a_destroyed_session_stays_destroyed_while_nobody_returns(open: Ope
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"x");
-    let leases: Vec<_> = (0..3).map(|_| store.acquire(&key, &UNLOCKED, None).expect("no lock")).collect();
+    let leases: Vec<_> = (0..3).map(|_| store.acquire(&key, &UNLOCKED).expect("no lock")).collect();
     assert!(store.destroy(&key, End::at_once(LONG)).expect("no failure"));
     for mut lease in leases {
         assert_eq!(lease.commit(b"x", LONG, Over::Anything).expect("no failure"), Committed::Ended);

@@ -6,16 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_session::seam::{Entry, Inventory, Restore, Restored};
-use cloakroom_session::{Acquire, Key, Store};
+use cloakroom_session::{Acquire, Key};
 
-use crate::Open;
 use crate::steps::{EXCLUSIVE, LONG, UNLOCKED, exists, key, key_in, put, read, stored};
+use crate::{Open, Shared};
 
-fn inventory(store: &dyn Store) -> &dyn Inventory {
+fn inventory(store: &Shared) -> &dyn Inventory {
     store.inventory().expect("this suite is for stores that can be gone through")
 }
 
-fn all(store: &dyn Store) -> Vec<Entry> {
+fn all(store: &Shared) -> Vec<Entry> {
     let mut entries = Vec::new();
     let walked = inventory(store).walk(&mut |entry| {
         entries.push(entry);
@@ -25,12 +25,12 @@ fn all(store: &dyn Store) -> Vec<Entry> {
     entries
 }
 
-fn entry(store: &dyn Store, key: &Key) -> Entry {
+fn entry(store: &Shared, key: &Key) -> Entry {
     inventory(store).inspect(key).expect("the store is there").expect("the session exists").0
 }
 
 /// The key of `id`, beside a session that stays: a store may forget all when the last session in it is destroyed.
-fn kept_beside(store: &dyn Store, id: &str) -> Key {
+fn kept_beside(store: &Shared, id: &str) -> Key {
     put(store, &key(store, "stays"), b"payload");
     key(store, id)
 }
@@ -77,8 +77,8 @@ pub(crate) fn an_entry_tells_what_the_session_is(open: Open<'_>) {
     let (plain, reserved, held) = (key(store, "plain"), key(store, "reserved"), key(store, "held"));
     let before = now();
     put(store, &plain, b"payload");
-    store.acquire(&reserved, &EXCLUSIVE, None).expect("free").release();
-    let mut lease = store.acquire(&held, &EXCLUSIVE, None).expect("free");
+    store.acquire(&reserved, &EXCLUSIVE).expect("free").release();
+    let mut lease = store.acquire(&held, &EXCLUSIVE).expect("free");
     let after = now();
 
     let found = entry(store, &plain);
@@ -138,7 +138,7 @@ pub(crate) fn looking_waits_for_no_lease(open: Open<'_>) {
     let store = &*open();
     let key = key(store, "a");
     put(store, &key, b"payload");
-    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
+    let mut lease = store.acquire(&key, &EXCLUSIVE).expect("free");
     assert_eq!(all(store).len(), 1);
     let payload = inventory(store).inspect(&key).expect("the store is there").map(|found| found.1);
     assert_eq!(payload.as_deref(), Some(&b"payload"[..]));
@@ -171,7 +171,7 @@ pub(crate) fn a_restored_session_is_one_like_others(open: Open<'_>) {
     assert_eq!((found.created, found.size, found.locked), (1_000_000_000, 7, false));
     let lives = found.expires - found.used;
     assert!((90..=91).contains(&lives), "{lives} s");
-    let mut lease = other.acquire(&key, &EXCLUSIVE, None).expect("free");
+    let mut lease = other.acquire(&key, &EXCLUSIVE).expect("free");
     assert!(!lease.is_new());
     assert_eq!(read(&mut *lease), b"payload");
     assert_eq!(lease.commit(b"more", LONG, Over::WhatWasRead).expect("there is room"), Committed::Stored);
@@ -183,7 +183,7 @@ pub(crate) fn restoring_replaces_nothing(open: Open<'_>) {
     let store = &*open();
     let (there, reserved) = (key(store, "there"), key(store, "reserved"));
     put(store, &there, b"mine");
-    store.acquire(&reserved, &UNLOCKED, None).expect("no lock").release();
+    store.acquire(&reserved, &UNLOCKED).expect("no lock").release();
     for key in [&there, &reserved] {
         let before = entry(store, key);
         assert_eq!(inventory(store).restore(key, &SESSION).expect("no failure"), Restore::Exists);
@@ -201,7 +201,7 @@ pub(crate) fn restoring_revives_nothing(open: Open<'_>) {
     assert_eq!(inventory(store).restore(&key, &SESSION).expect("no failure"), Restore::Ended);
     assert!(!exists(store, &key));
     // A request that comes later begins anew, as ever.
-    let mut lease = store.acquire(&key, &Acquire { lifetime: LONG, ..EXCLUSIVE }, None).expect("free");
+    let mut lease = store.acquire(&key, &Acquire { lifetime: LONG, ..EXCLUSIVE }).expect("free");
     assert!(lease.is_new());
     lease.release();
 }

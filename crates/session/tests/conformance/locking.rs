@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use cloakroom_session::seam::Room;
 use cloakroom_session::seam::{Committed, End, Over};
-use cloakroom_session::{Acquire, Key, Store, StoreError};
+use cloakroom_session::{Acquire, Key, StoreError};
 
-use crate::Open;
 use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, exists, is_free, key, key_in, put, stored, swap};
+use crate::{Open, Shared};
 
 /// The longest any condition is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,11 +21,11 @@ const LEASES_OF_A_THREAD: u8 = 8;
 const NO_WAIT: Acquire<'static> = Acquire { wait: Duration::ZERO, ..EXCLUSIVE };
 
 /// Waits until `waiting` requests queue for the lock of `key`, as a newcomer is told.
-fn until_waiting(store: &dyn Store, key: &Key, waiting: u32) {
+fn until_waiting(store: &Shared, key: &Key, waiting: u32) {
     let began = Instant::now();
     let probe = Acquire { wait: Duration::from_millis(5), max_waiters: waiting, ..EXCLUSIVE };
     loop {
-        match store.acquire(key, &probe, None) {
+        match store.acquire(key, &probe) {
             Err(StoreError::TooManyWaiters { .. }) => return,
             Err(StoreError::LockTimeout { .. }) => {}
             Err(error) => panic!("{error}"),
@@ -36,12 +36,12 @@ fn until_waiting(store: &dyn Store, key: &Key, waiting: u32) {
 }
 
 /// Runs `body` while another thread holds the lock of `key`, then lets go.
-fn while_held(store: &dyn Store, key: &Key, body: impl FnOnce()) {
+fn while_held(store: &Shared, key: &Key, body: impl FnOnce()) {
     thread::scope(|scope| {
         let (taken, is_taken) = mpsc::channel();
         let (finish, is_finished) = mpsc::channel::<()>();
         scope.spawn(move || {
-            let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("free");
+            let mut lease = store.acquire(key, &EXCLUSIVE).expect("free");
             taken.send(()).expect("heard");
             // An error is as good a sign as a message: the other side is gone.
             is_finished.recv().unwrap_or_default();
@@ -56,7 +56,7 @@ fn while_held(store: &dyn Store, key: &Key, body: impl FnOnce()) {
 pub(crate) fn one_lease_at_a_time(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
     let key = key(store, "a");
-    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
+    let mut lease = store.acquire(&key, &EXCLUSIVE).expect("free");
     assert!(!is_free(store, &key));
     assert!(!is_free(other, &key), "another handle is no way around the lock");
     let entered = AtomicBool::new(false);
@@ -75,19 +75,19 @@ pub(crate) fn one_lease_at_a_time(open: Open<'_>) {
 }
 
 /// [`until_waiting`] for a thread that holds the lock itself.
-fn until_waiting_from_another_thread(store: &dyn Store, key: &Key, waiting: u32) {
+fn until_waiting_from_another_thread(store: &Shared, key: &Key, waiting: u32) {
     thread::scope(|scope| scope.spawn(|| until_waiting(store, key, waiting)).join().expect("they wait"));
 }
 
 pub(crate) fn the_lock_passes_in_order_of_arrival(open: Open<'_>) {
     let store = &*open();
     let key = key(store, "a");
-    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
+    let mut lease = store.acquire(&key, &EXCLUSIVE).expect("free");
     thread::scope(|scope| {
         for number in 1..=5_u8 {
             let key = &key;
             scope.spawn(move || {
-                let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("in time");
+                let mut lease = store.acquire(key, &EXCLUSIVE).expect("in time");
                 let mut order = vec![0; lease.payload_len()];
                 lease.read_payload(&mut Room::over(&mut order)).expect("whole");
                 order.push(number);
@@ -110,7 +110,7 @@ pub(crate) fn no_update_is_lost(open: Open<'_>) {
             scope.spawn(|| {
                 let store = &*open();
                 for _ in 0..EACH {
-                    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("in time");
+                    let mut lease = store.acquire(&key, &EXCLUSIVE).expect("in time");
                     let mut bytes = [0; 4];
                     lease.read_payload(&mut Room::over(&mut bytes)).expect("whole");
                     let next = (u32::from_le_bytes(bytes) + 1).to_le_bytes();
@@ -128,7 +128,7 @@ pub(crate) fn waiting_in_vain_names_the_holder(open: Open<'_>) {
     while_held(store, &key, || {
         let wait = Duration::from_millis(300);
         let began = Instant::now();
-        let Err(StoreError::LockTimeout { waited, holder }) = store.acquire(&key, &Acquire { wait, ..EXCLUSIVE }, None)
+        let Err(StoreError::LockTimeout { waited, holder }) = store.acquire(&key, &Acquire { wait, ..EXCLUSIVE })
         else {
             panic!("the lock is held");
         };
@@ -141,7 +141,7 @@ pub(crate) fn waiting_in_vain_names_the_holder(open: Open<'_>) {
         assert!(holder.held + Duration::from_millis(20) >= wait && holder.held < PATIENCE, "{:?}", holder.held);
 
         let began = Instant::now();
-        assert!(matches!(store.acquire(&key, &NO_WAIT, None), Err(StoreError::LockTimeout { .. })));
+        assert!(matches!(store.acquire(&key, &NO_WAIT), Err(StoreError::LockTimeout { .. })));
         assert!(began.elapsed() < wait, "zero seconds mean at once");
     });
     assert!(is_free(store, &key));
@@ -155,14 +155,14 @@ pub(crate) fn too_many_waiters_are_turned_away(open: Open<'_>) {
         while_held(store, &key, || {
             for number in 1..=2 {
                 scope.spawn(|| {
-                    store.acquire(&key, &EXCLUSIVE, None).expect("in time").release();
+                    store.acquire(&key, &EXCLUSIVE).expect("in time").release();
                     served.fetch_add(1, Ordering::SeqCst);
                 });
                 until_waiting(store, &key, number);
             }
             let began = Instant::now();
             let Err(StoreError::TooManyWaiters { waiting, limit, holder }) =
-                store.acquire(&key, &Acquire { max_waiters: 2, ..EXCLUSIVE }, None)
+                store.acquire(&key, &Acquire { max_waiters: 2, ..EXCLUSIVE })
             else {
                 panic!("two requests wait already");
             };
@@ -177,15 +177,15 @@ pub(crate) fn too_many_waiters_are_turned_away(open: Open<'_>) {
 pub(crate) fn a_second_acquire_of_the_same_thread_fails_at_once(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
     let (held, free) = (key(store, "held"), key(store, "free"));
-    let mut lease = store.acquire(&held, &EXCLUSIVE, None).expect("free");
+    let mut lease = store.acquire(&held, &EXCLUSIVE).expect("free");
     for handle in [store, other] {
         let began = Instant::now();
-        assert!(matches!(handle.acquire(&held, &EXCLUSIVE, None), Err(StoreError::HeldHere)));
+        assert!(matches!(handle.acquire(&held, &EXCLUSIVE), Err(StoreError::HeldHere)));
         assert!(began.elapsed() < EXCLUSIVE.wait / 2);
     }
-    store.acquire(&free, &EXCLUSIVE, None).expect("another session may be held as well").release();
+    store.acquire(&free, &EXCLUSIVE).expect("another session may be held as well").release();
     lease.commit(b"x", LONG, Over::Anything).expect("the lease is none the worse for it");
-    store.acquire(&held, &EXCLUSIVE, None).expect("free again").release();
+    store.acquire(&held, &EXCLUSIVE).expect("free again").release();
 }
 
 pub(crate) fn without_a_lock_nobody_waits(open: Open<'_>) {
@@ -194,7 +194,7 @@ pub(crate) fn without_a_lock_nobody_waits(open: Open<'_>) {
     while_held(store, &key, || {
         assert_eq!(swap(store, &key, &UNLOCKED, b"written beside the lock"), b"");
     });
-    let mut unlocked = store.acquire(&key, &UNLOCKED, None).expect("no lock");
+    let mut unlocked = store.acquire(&key, &UNLOCKED).expect("no lock");
     assert!(is_free(store, &key), "a lease without a lock keeps nobody out");
     unlocked.release();
 }
@@ -226,7 +226,7 @@ pub(crate) fn every_end_of_a_lease_unlocks(open: Open<'_>) {
         |mut lease| assert!(lease.commit(&vec![0; (16 << 20) + 1], LONG, Over::Anything).is_err()),
     ];
     for end in ends {
-        let lease = store.acquire(&key, &NO_WAIT, None).expect("free");
+        let lease = store.acquire(&key, &NO_WAIT).expect("free");
         assert!(!is_free(store, &key));
         end(lease);
         assert!(is_free(store, &key));
@@ -236,7 +236,7 @@ pub(crate) fn every_end_of_a_lease_unlocks(open: Open<'_>) {
 pub(crate) fn different_sessions_do_not_wait_for_each_other(open: Open<'_>) {
     let store = &*open();
     let leases: Vec<_> = (0..LEASES_OF_A_THREAD)
-        .map(|number| store.acquire(&key(store, &format!("s{number}")), &NO_WAIT, None).expect("nobody else's"))
+        .map(|number| store.acquire(&key(store, &format!("s{number}")), &NO_WAIT).expect("nobody else's"))
         .collect();
     for (number, mut lease) in (0_u8..).zip(leases) {
         lease.commit(&[number], LONG, Over::Anything).expect("there is room");

@@ -26,8 +26,11 @@ use std::sync::Arc;
 
 use cloakroom_session::Store;
 
+/// A store whose handles threads may share, as all stores here are.
+type Shared = dyn Store + Send + Sync;
+
 /// Opens another handle of the store under test.
-type Open<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
+type Open<'a> = &'a (dyn Fn() -> Arc<Shared> + Sync);
 
 /// Runs every case on the store that `$with` opens, each on a fresh one. What is past its lifetime is removed by
 /// collecting, or by the storage itself. The cases of [`inventory`], which are for stores that tools can go through, and of
@@ -125,7 +128,6 @@ macro_rules! suite {
                 a_mark_from_before_a_destroy_writes_nothing,
                 a_mark_follows_its_own_writes,
                 without_a_lock_no_increment_is_lost_over_what_was_read,
-                finished_leases_are_used_again,
             }
         }
     };
@@ -176,9 +178,9 @@ mod in_memory {
 
 /// The local store, in a directory of its own.
 mod in_directory {
-    use cloakroom_session::local::{self, Options};
+    use cloakroom_store::{LocalStore, Options};
 
-    use super::Open;
+    use super::{Arc, Open};
 
     pub(crate) fn with(case: fn(Open<'_>)) {
         of_size(256 << 20, case);
@@ -191,22 +193,22 @@ mod in_directory {
 
     fn of_size(size: u64, case: fn(Open<'_>)) {
         let directory = tempfile::tempdir().expect("there is room for temporary files");
-        let options = Options { size, create: true };
-        case(&|| local::open(directory.path(), &options).unwrap_or_else(|error| panic!("{error}")));
+        let options = || Options { capacity: Some(size), user: None };
+        case(&|| Arc::new(LocalStore::open(directory.path(), options()).unwrap_or_else(|error| panic!("{error}"))));
     }
 }
 
 /// The Redis and Valkey store, on a server of its own.
 mod on_a_server {
-    use cloakroom_session::redis;
+    use cloakroom_redis_store::RedisStore;
 
-    use super::Open;
+    use super::{Arc, Open};
     use crate::redis_server::Server;
 
     pub(crate) fn with(case: fn(Open<'_>)) {
         let server = Server::start();
         let url = server.url();
-        case(&|| redis::open(url.as_bytes()).unwrap_or_else(|error| panic!("{error}")));
+        case(&|| Arc::new(RedisStore::open(url.as_bytes()).unwrap_or_else(|error| panic!("{error}"))));
     }
 }
 

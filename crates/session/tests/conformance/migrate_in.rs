@@ -2,25 +2,25 @@
 
 use std::time::{Duration, Instant};
 
+use cloakroom_session::Key;
 use cloakroom_session::seam::{Committed, End, Over};
 use cloakroom_session::seam::{Restore, Restored};
-use cloakroom_session::{Key, Store};
 
-use crate::Open;
 use crate::steps::{EXCLUSIVE, LONG, UNLOCKED, exists, key, put, read, stored};
+use crate::{Open, Shared};
 
 const SESSION: Restored<'static> =
     Restored { payload: b"from there", created: 1_000_000_000, lifetime: LONG, returned: true };
 
-fn take(store: &dyn Store, key: &Key) -> Restore {
+fn take(store: &Shared, key: &Key) -> Restore {
     store.migrate_in(key, &SESSION).expect("no failure")
 }
 
-fn is_vacant(store: &dyn Store, key: &Key) -> bool {
+fn is_vacant(store: &Shared, key: &Key) -> bool {
     store.is_vacant(key).expect("no failure")
 }
 
-fn migrated(store: &dyn Store) -> u64 {
+fn migrated(store: &Shared) -> u64 {
     let figures = store.status().expect("no failure");
     figures.iter().find(|(name, _)| *name == "migrated").expect("the store counts them").1
 }
@@ -28,8 +28,8 @@ fn migrated(store: &dyn Store) -> u64 {
 pub(crate) fn it_takes_the_place_of_nothing_and_of_a_reservation(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
     let (absent, reserved, touched) = (key(store, "absent"), key(store, "reserved"), key(store, "touched"));
-    other.acquire(&reserved, &EXCLUSIVE, None).expect("free").release();
-    let mut lease = other.acquire(&touched, &EXCLUSIVE, None).expect("free");
+    other.acquire(&reserved, &EXCLUSIVE).expect("free").release();
+    let mut lease = other.acquire(&touched, &EXCLUSIVE).expect("free");
     assert_eq!(lease.touch(b"", LONG).expect("no failure"), Committed::Stored);
     for (taken, key) in [absent, reserved, touched].iter().enumerate() {
         assert_eq!(migrated(store), taken as u64);
@@ -44,7 +44,7 @@ pub(crate) fn it_takes_the_place_of_nothing_and_of_a_reservation(open: Open<'_>)
         }
     }
     assert_eq!(migrated(store), 3);
-    let mut lease = other.acquire(&absent, &EXCLUSIVE, None).expect("free");
+    let mut lease = other.acquire(&absent, &EXCLUSIVE).expect("free");
     assert!(!lease.is_new());
     assert_eq!(read(&mut *lease), b"from there");
     assert_eq!(lease.commit(b"more", LONG, Over::WhatWasRead).expect("there is room"), Committed::Stored);
@@ -105,7 +105,7 @@ pub(crate) fn it_revives_nothing_that_was_begun_again(open: Open<'_>) {
     for (key, how) in [(&ended, EXCLUSIVE), (&replaced, UNLOCKED)] {
         // A fresh session is as empty as one that a migration left half done. It stays what a later request finds.
         for fresh in [true, false] {
-            let mut lease = store.acquire(key, &how, None).expect("free");
+            let mut lease = store.acquire(key, &how).expect("free");
             assert_eq!((lease.is_new(), lease.payload_len()), (fresh, 0));
             lease.release();
             assert!(!is_vacant(other, key));
@@ -122,7 +122,7 @@ pub(crate) fn it_revives_nothing_that_was_begun_again(open: Open<'_>) {
 pub(crate) fn it_waits_for_no_lease(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
     let key = key(store, "a");
-    let held = store.acquire(&key, &EXCLUSIVE, None).expect("free");
+    let held = store.acquire(&key, &EXCLUSIVE).expect("free");
     std::thread::scope(|scope| {
         scope.spawn(|| assert_eq!(take(other, &key), Restore::Exists)).join().expect("no panic");
     });
@@ -134,7 +134,7 @@ pub(crate) fn it_waits_for_no_lease(open: Open<'_>) {
 pub(crate) fn a_request_that_reserved_before_writes_after_it(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
     let key = key(store, "a");
-    let mut lease = store.acquire(&key, &UNLOCKED, None).expect("no lock");
+    let mut lease = store.acquire(&key, &UNLOCKED).expect("no lock");
     assert!(lease.is_new());
     assert_eq!(take(other, &key), Restore::Stored);
     assert_eq!(lease.commit(b"mine", LONG, Over::WhatWasRead).expect("no failure"), Committed::VersionChanged);
@@ -146,7 +146,7 @@ pub(crate) fn a_request_that_reserved_before_writes_after_it(open: Open<'_>) {
 pub(crate) fn a_session_that_expired_gives_way(open: Open<'_>) {
     let store = &*open();
     let key = key(store, "a");
-    let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
+    let mut lease = store.acquire(&key, &EXCLUSIVE).expect("free");
     lease.commit(b"short", Duration::from_secs(1), Over::Anything).expect("there is room");
     while exists(store, &key) {
         std::thread::sleep(Duration::from_millis(20));

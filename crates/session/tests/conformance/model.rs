@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use cloakroom_session::seam::Room;
 use cloakroom_session::seam::{Committed, End, Over};
-use cloakroom_session::{Acquire, Effort, Key, Lease, Store};
+use cloakroom_session::{Acquire, Effort, Key, Lease};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::Open;
 use crate::steps::{EXCLUSIVE, LONG, UNLOCKED, key_in};
+use crate::{Open, Shared};
 
 const SESSIONS: [(&str, &str); 6] = [("", "a"), ("", "b"), ("", "ab"), ("a", "b"), ("a", "a"), ("shop", "a")];
 
@@ -77,8 +77,8 @@ struct Begun {
 
 impl Model {
     /// Acquires in the store and here, and compares what both say.
-    fn acquire(&mut self, store: &dyn Store, keys: &[Key], session: usize, how: &Acquire<'_>) -> Begun {
-        let mut lease = store.acquire(&keys[session], how, None).expect("nobody else is there");
+    fn acquire(&mut self, store: &Shared, keys: &[Key], session: usize, how: &Acquire<'_>) -> Begun {
+        let mut lease = store.acquire(&keys[session], how).expect("nobody else is there");
         assert_eq!(lease.is_new(), !self.sessions.contains_key(&session));
         let incarnations = &mut self.incarnations;
         let (incarnation, payload) = self.sessions.entry(session).or_insert_with(|| {
@@ -117,7 +117,7 @@ impl Model {
     }
 }
 
-fn run(store: &dyn Store, operations: Vec<Operation>) {
+fn run(store: &Shared, operations: Vec<Operation>) {
     let keys = SESSIONS.map(|(namespace, id)| key_in(store, namespace, id));
     for key in &keys {
         store.destroy(key, End::at_once(LONG)).expect("no failure");

@@ -62,7 +62,7 @@ pub(crate) fn too_large_payloads_are_refused_and_the_old_one_stays(open: Open<'_
     let key = key(store, "a");
     put(store, &key, b"kept");
     for how in [EXCLUSIVE, UNLOCKED] {
-        let mut lease = store.acquire(&key, &how, None).expect("free");
+        let mut lease = store.acquire(&key, &how).expect("free");
         let Err(StoreError::TooLarge { found, limit }) = lease.commit(&vec![1; MAX_PAYLOAD + 1], LONG, Over::Anything)
         else {
             panic!("no store takes more than 16 MiB");
@@ -89,7 +89,7 @@ pub(crate) fn readers_see_whole_payloads_only(open: Open<'_>) {
             }
         });
         for turn in (0..=u8::MAX).cycle().take(2000) {
-            let mut lease = store.acquire(&key, &EXCLUSIVE, None).expect("free");
+            let mut lease = store.acquire(&key, &EXCLUSIVE).expect("free");
             assert_eq!(lease.commit(&payload(turn), LONG, Over::Anything).expect("there is room"), Committed::Stored);
         }
         done.store(true, Ordering::Release);

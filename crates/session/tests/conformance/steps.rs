@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use cloakroom_session::seam::Room;
 use cloakroom_session::seam::{Committed, End, Over};
-use cloakroom_session::{Acquire, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
+use cloakroom_session::{Acquire, Key, Lease, LockMode, Namespace, SessionId, StoreError};
 
-use crate::Open;
+use crate::{Open, Shared};
 
 /// A lifetime that no test outlives.
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
@@ -26,11 +26,11 @@ pub(crate) const UNLOCKED: Acquire<'static> = Acquire { mode: LockMode::None, ..
 
 pub(crate) const BOTH: [Acquire<'static>; 2] = [EXCLUSIVE, UNLOCKED];
 
-pub(crate) fn key(store: &dyn Store, id: &str) -> Key {
+pub(crate) fn key(store: &Shared, id: &str) -> Key {
     key_in(store, "", id)
 }
 
-pub(crate) fn key_in(store: &dyn Store, namespace: &str, id: &str) -> Key {
+pub(crate) fn key_in(store: &Shared, namespace: &str, id: &str) -> Key {
     let namespace = Namespace::parse(namespace.as_bytes()).expect("a valid namespace");
     store.key(&namespace, &SessionId::parse(id.as_bytes()).expect("a valid id"))
 }
@@ -49,29 +49,29 @@ pub(crate) fn read(lease: &mut dyn Lease) -> Vec<u8> {
 }
 
 /// Acquires, reads, and commits `payload`; answers what was read.
-pub(crate) fn swap(store: &dyn Store, key: &Key, how: &Acquire<'_>, payload: &[u8]) -> Vec<u8> {
-    let mut lease = store.acquire(key, how, None).expect("the lock is free");
+pub(crate) fn swap(store: &Shared, key: &Key, how: &Acquire<'_>, payload: &[u8]) -> Vec<u8> {
+    let mut lease = store.acquire(key, how).expect("the lock is free");
     let before = read(&mut *lease);
     assert_eq!(lease.commit(payload, how.lifetime, Over::Anything).expect("there is room"), Committed::Stored);
     before
 }
 
-pub(crate) fn put(store: &dyn Store, key: &Key, payload: &[u8]) {
+pub(crate) fn put(store: &Shared, key: &Key, payload: &[u8]) {
     swap(store, key, &UNLOCKED, payload);
 }
 
-pub(crate) fn stored(store: &dyn Store, key: &Key) -> Option<Vec<u8>> {
+pub(crate) fn stored(store: &Shared, key: &Key) -> Option<Vec<u8>> {
     store.snapshot(key).map(|found| found.0).expect("the store is there")
 }
 
-pub(crate) fn exists(store: &dyn Store, key: &Key) -> bool {
+pub(crate) fn exists(store: &Shared, key: &Key) -> bool {
     store.exists(key).expect("the store is there")
 }
 
 /// Whether the lock of `key` is free, asked by a thread that holds nothing and waits for nobody.
-pub(crate) fn is_free(store: &dyn Store, key: &Key) -> bool {
+pub(crate) fn is_free(store: &Shared, key: &Key) -> bool {
     std::thread::scope(|scope| {
-        let asked = scope.spawn(|| match store.acquire(key, &Acquire { wait: Duration::ZERO, ..EXCLUSIVE }, None) {
+        let asked = scope.spawn(|| match store.acquire(key, &Acquire { wait: Duration::ZERO, ..EXCLUSIVE }) {
             Ok(mut lease) => {
                 lease.release();
                 true
@@ -84,11 +84,11 @@ pub(crate) fn is_free(store: &dyn Store, key: &Key) -> bool {
 }
 
 /// Returns when somebody waits for the lock of `key`, which somebody else holds.
-pub(crate) fn until_somebody_waits(store: &dyn Store, key: &Key) {
+pub(crate) fn until_somebody_waits(store: &Shared, key: &Key) {
     let watch = || {
         let began = Instant::now();
         let probe = Acquire { wait: Duration::from_millis(5), max_waiters: 1, ..EXCLUSIVE };
-        while !matches!(store.acquire(key, &probe, None), Err(StoreError::TooManyWaiters { .. })) {
+        while !matches!(store.acquire(key, &probe), Err(StoreError::TooManyWaiters { .. })) {
             assert!(began.elapsed() < Duration::from_secs(20), "nobody waits");
         }
     };
@@ -98,11 +98,11 @@ pub(crate) fn until_somebody_waits(store: &dyn Store, key: &Key) {
 
 /// Ends the session of `key` while another request waits for its lock: what that one then reads, and what becomes of its
 /// write.
-pub(crate) fn end_before_a_waiter(store: &dyn Store, key: &Key, end: End) -> (Vec<u8>, Committed) {
-    let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("free");
+pub(crate) fn end_before_a_waiter(store: &Shared, key: &Key, end: End) -> (Vec<u8>, Committed) {
+    let mut lease = store.acquire(key, &EXCLUSIVE).expect("free");
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| {
-            let mut lease = store.acquire(key, &EXCLUSIVE, None).expect("the holder ends soon");
+            let mut lease = store.acquire(key, &EXCLUSIVE).expect("the holder ends soon");
             let seen = read(&mut *lease);
             (seen, lease.commit(b"late", LONG, Over::Anything).expect("no failure"))
         });
@@ -118,14 +118,14 @@ pub(crate) fn acquire_reserves_what_does_not_exist(open: Open<'_>) {
         let key = key(store, id);
         assert!(!exists(store, &key));
         assert_eq!(stored(store, &key), None);
-        let mut lease = store.acquire(&key, &how, None).expect("free");
+        let mut lease = store.acquire(&key, &how).expect("free");
         assert!(lease.is_new());
         assert_eq!(lease.payload_len(), 0);
         assert!(exists(store, &key), "the id validates while its first request still runs");
         lease.release();
         assert!(exists(store, &key), "and from then on");
         assert_eq!(stored(store, &key).as_deref(), Some(&b""[..]));
-        let mut again = store.acquire(&key, &how, None).expect("free");
+        let mut again = store.acquire(&key, &how).expect("free");
         assert!(!again.is_new());
         again.release();
     }
@@ -148,7 +148,7 @@ pub(crate) fn a_release_changes_nothing(open: Open<'_>) {
     let key = key(store, "a");
     put(store, &key, b"kept");
     for how in BOTH {
-        store.acquire(&key, &how, None).expect("free").release();
+        store.acquire(&key, &how).expect("free").release();
         assert_eq!(stored(store, &key).as_deref(), Some(&b"kept"[..]));
     }
 }
@@ -158,7 +158,7 @@ pub(crate) fn a_dropped_lease_changes_nothing(open: Open<'_>) {
     let key = key(store, "a");
     put(store, &key, b"kept");
     for how in BOTH {
-        drop(store.acquire(&key, &how, None).expect("free"));
+        drop(store.acquire(&key, &how).expect("free"));
         assert!(is_free(store, &key));
         assert_eq!(stored(store, &key).as_deref(), Some(&b"kept"[..]));
     }
@@ -169,11 +169,11 @@ pub(crate) fn a_touch_keeps_what_is_stored(open: Open<'_>) {
     let key = key(store, "a");
     put(store, &key, b"kept");
     for how in BOTH {
-        let mut lease = store.acquire(&key, &how, None).expect("free");
+        let mut lease = store.acquire(&key, &how).expect("free");
         assert_eq!(lease.touch(b"kept", LONG).expect("no failure"), Committed::Stored);
         assert_eq!(stored(store, &key).as_deref(), Some(&b"kept"[..]));
     }
-    let mut slow = store.acquire(&key, &UNLOCKED, None).expect("free");
+    let mut slow = store.acquire(&key, &UNLOCKED).expect("free");
     put(store, &key, b"newer");
     assert_eq!(slow.touch(b"kept", LONG).expect("no failure"), Committed::Stored);
     assert_eq!(stored(store, &key).as_deref(), Some(&b"newer"[..]), "a touch never takes a payload back");
@@ -183,8 +183,8 @@ pub(crate) fn the_last_write_wins_without_a_lock(open: Open<'_>) {
     let (store, other) = (&*open(), &*open());
     let key = key(store, "a");
     put(store, &key, b"base");
-    let mut first = store.acquire(&key, &UNLOCKED, None).expect("no lock");
-    let mut second = other.acquire(&key, &UNLOCKED, None).expect("no lock");
+    let mut first = store.acquire(&key, &UNLOCKED).expect("no lock");
+    let mut second = other.acquire(&key, &UNLOCKED).expect("no lock");
     assert_eq!(second.commit(b"second", LONG, Over::Anything).expect("there is room"), Committed::Stored);
     let seen = read(&mut *first);
     assert!(seen == b"base" || seen == b"second", "a lease reads what was current when it began, or what is now");
@@ -201,7 +201,7 @@ pub(crate) fn destroying_tells_whether_there_was_a_session(open: Open<'_>) {
     }
     for how in BOTH {
         put(store, &held, b"x");
-        let mut lease = store.acquire(&held, &how, None).expect("free");
+        let mut lease = store.acquire(&held, &how).expect("free");
         assert!(lease.destroy(End::at_once(LONG)).expect("no failure"));
         assert!(!exists(store, &held));
     }

@@ -253,13 +253,7 @@ impl Store for MemoryStore {
         Key::from_bytes(key)
     }
 
-    fn acquire(
-        &self,
-        key: &Key,
-        how: &Acquire<'_>,
-        finished: Option<Box<dyn Lease>>,
-    ) -> Result<Box<dyn Lease>, StoreError> {
-        drop(finished);
+    fn acquire(&self, key: &Key, how: &Acquire<'_>) -> Result<Box<dyn Lease>, StoreError> {
         let mut state = self.shared.state();
         let began = how.since.map_or(state.incarnations, |mark| mark.to_words()[2]);
         if how.mode == LockMode::Exclusive {
