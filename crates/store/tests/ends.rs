@@ -307,6 +307,37 @@ fn what_is_read_in_the_grace_is_not_written_after_it() {
     }
 }
 
+/// Nor by those who came shortly before its end was forgotten, when others had ended that are still remembered.
+#[test]
+fn what_was_read_late_in_the_grace_is_not_written_after_it() {
+    let dir = dir();
+    let store = store(&dir);
+    let key = store.key(b"", b"id");
+    put(&store, "id", b"logged in");
+    assert!(store.destroy(&key, End { tombstone: LONG, grace: LONG }).expect("destroy"));
+    let another = |i: u64| {
+        put(&store, &format!("other{i}"), b"x");
+        end(&store, &format!("other{i}"));
+    };
+    (0..most() * 3 / 4).for_each(another);
+    let read = mark(&store, "id");
+    let mut late = [true, false].map(|exclusive| store.acquire(&key, &how(exclusive)).expect("acquire"));
+    late.iter_mut().for_each(|lease| assert_eq!(lease.len(), 9));
+    // Whose lock is held is not forgotten.
+    let mut held = late[0].mark();
+    late[0].release();
+    (most()..2 * most()).take_while(|_| !store.is_vacant(&key).expect("no failure")).for_each(another);
+    assert!(store.is_vacant(&key).expect("no failure"));
+    assert_eq!(late[1].commit(b"logged in", LIFE, Over::Anything).expect("commit"), Committed::Ended);
+    for _ in 0..2 {
+        for exclusive in [true, false] {
+            assert_eq!(write(&store, "id", b"logged in", &at(exclusive, held)), Committed::Ended);
+        }
+        held = read;
+    }
+    assert!(!store.exists(&key).expect("no failure"));
+}
+
 /// The number of what was forgotten goes with the sessions to another file.
 #[test]
 fn a_forgotten_end_stays_one_when_the_file_is_deleted() {
