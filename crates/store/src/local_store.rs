@@ -105,7 +105,8 @@ impl LocalStore {
         self.replaced.store(true, Ordering::Release);
         let path = old.path().display();
         match inheritance {
-            Inheritance::Kept if !deleted => Ok(next),
+            // Nor does anybody have to hear more of a file that only said that it had been left.
+            Inheritance::Kept if !deleted || Arc::ptr_eq(&next, old) => Ok(next),
             Inheritance::Kept => {
                 *self.news.lock() = Some(old.relocated_note());
                 Ok(next)
@@ -127,7 +128,10 @@ impl LocalStore {
         {
             return Some(e.to_string());
         }
-        self.attached(|store| store.settle_capacity());
+        self.attached(|store| {
+            store.mend();
+            store.settle_capacity();
+        });
         let news = self.news.lock().take();
         news.or_else(|| self.attached(|store| store.take_note()))
     }

@@ -19,6 +19,7 @@ use crate::attach::content::Content;
 use crate::attach::quarantine;
 use crate::attach::upgrade::upgrade;
 use crate::core::clock::boot_id;
+use crate::core::extent::chunks_in;
 use crate::core::owner_slot::SlotView;
 use crate::core::store::Store;
 use crate::file::byte_lock::{self, Byte};
@@ -274,6 +275,7 @@ pub(crate) fn attach_locked(
         map.u64(header::CAPACITY).fetch_max(capacity, Ordering::AcqRel);
         store.ask_for(capacity);
     }
+    store.remember_header(store.region.map(), &Constants { shards, secret });
     if !byte_lock::try_shared(&store.file.file, Byte::Present).map_err(|e| io("lock it", e))? {
         return Err(io("lock it", std::io::Error::other("somebody has its \"present\" byte exclusively")));
     }
@@ -285,27 +287,42 @@ pub(crate) fn attach_locked(
 /// could ask for any amount.
 fn mend_length(store: &Store, length: u64, alone: bool) -> std::io::Result<bool> {
     let map = store.region.map();
-    if length >= file_len(store.chunks(map)) {
+    // The header's word, which the file may contradict.
+    let mut chunks = map.u32(header::CHUNKS).load(Ordering::Acquire).min(MAX_CHUNKS);
+    if length >= file_len(chunks) {
+        take_in_chunks(store, length, chunks)?;
         return Ok(false);
     }
     if alone {
-        let there = length.saturating_sub(file_len(0)).div_ceil(CHUNK) as u32;
-        map.u32(header::CHUNKS).store(there, Ordering::Release);
-    } else if store.chunks(map) > store.capacity_chunks(map) {
+        chunks = length.saturating_sub(file_len(0)).div_ceil(CHUNK) as u32;
+    } else if chunks > store.capacity_chunks(map) {
         return Err(std::io::Error::other("its header claims more than it may have"));
     }
-    let needed = file_len(store.chunks(map));
+    let needed = file_len(chunks);
     store.region.extend(&store.file.file, &store.file.path, needed)?;
     if length < file_len(0) {
         // The fixed parts are gone too: owner slots, shards and directories are made again, empty.
         store.file.allocate(0, file_len(0))?;
     }
-    let chunks = store.chunks(store.region.map());
-    let first = (length.saturating_sub(file_len(0)) / CHUNK) as u32;
+    let first = chunks_in(length);
     if chunks > first {
         store.file.allocate(file_len(first), u64::from(chunks - first) * CHUNK)?;
     }
+    store.region.map().u32(header::CHUNKS).store(chunks, Ordering::Release);
     Ok(true)
+}
+
+/// Takes in the chunks of a file of `length` bytes that its header, which says that there are `said`, does not know, if
+/// anything was ever written there: sessions may lie in them.
+fn take_in_chunks(store: &Store, length: u64, said: u32) -> std::io::Result<()> {
+    let there = chunks_in(length);
+    if there > said && store.file.has_data_from(file_len(said))? {
+        store.file.allocate(file_len(said), u64::from(there - said) * CHUNK)?;
+        let map = store.region.map();
+        store.file.allocate(TABLE_AT, 4 * u64::from(there))?;
+        map.u32(header::CHUNKS).fetch_max(there, Ordering::AcqRel);
+    }
+    Ok(())
 }
 
 /// Puts the store in order for the only process that has it: the shards' locks are all dead ones', as is what the search
@@ -384,8 +401,7 @@ fn reconcile_extents(store: &Store) -> Result<(), Error> {
     let io = |source| Error::Io { what: "allocate it again", source };
     let map = store.region.map();
     let length = store.file.len().map_err(|e| io(std::io::Error::other(e.to_string())))?;
-    let whole = (length.saturating_sub(file_len(0)) / CHUNK).min(u64::from(MAX_CHUNKS)) as u32;
-    let chunks = store.chunks(map).max(whole);
+    let chunks = store.chunks(map).max(chunks_in(length));
     let (slots, table) = (store.slots_allocated(map), TABLE_AT + 4 * u64::from(chunks));
     store.file.wipe(SLOTS_AT + u64::from(slots) * SLOT_SIZE, SHARDS_AT).map_err(io)?;
     store.file.wipe(table, DIRS_AT).map_err(io)?;

@@ -131,7 +131,7 @@ impl Store {
     fn relocate_to_path(self: &Arc<Store>, directory: &Path) -> std::io::Result<bool> {
         let map = self.region.map();
         let state = map.u32(header::RELOCATION);
-        if rustix::fs::lstat(&self.file.path).is_ok() || state.load(Ordering::Acquire) >= RELOCATED {
+        if self.stay(map) || rustix::fs::lstat(&self.file.path).is_ok() || state.load(Ordering::Acquire) >= RELOCATED {
             return Ok(false);
         }
         // The mark of a process that died in this work: begin again.

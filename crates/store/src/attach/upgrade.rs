@@ -191,7 +191,7 @@ fn carry(store: &Arc<Store>, me: Slot, record: &Record<'_>) -> Result<bool, Erro
 impl ShardGuard<'_> {
     /// Makes a node for `record`, if its key has none, and undoes that where the file must grow first.
     fn take_over(&mut self, record: &Record<'_>) -> Result<bool, Fault> {
-        if self.has_index() && self.find(&record.key).is_some() {
+        if self.find(&record.key)?.is_some() {
             return Ok(false);
         }
         let length = record.payload.len() as u32;

@@ -1,6 +1,7 @@
 //! What all operations share: the attached store, owner slots, counters, clocks, keys.
 
 pub(crate) mod clock;
+pub(crate) mod extent;
 pub(crate) mod growth;
 pub(crate) mod key;
 pub(crate) mod owner_slot;

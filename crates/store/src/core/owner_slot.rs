@@ -155,11 +155,6 @@ impl Store {
         }
     }
 
-    /// Slots whose memory is allocated.
-    pub(crate) fn slots_allocated(&self, map: Map<'_>) -> u32 {
-        map.u32(header::SLOTS).load(Ordering::Acquire).min(MAX_SLOTS)
-    }
-
     pub(crate) fn is_own_slot(&self, index: u32) -> bool {
         let bit = 1u64 << (index % 64);
         self.own.get(index as usize / 64).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)
@@ -186,7 +181,13 @@ impl Store {
     pub(crate) fn is_dead(&self, map: Map<'_>, word: Owner) -> bool {
         let Some(index) = word.slot() else { return true };
         if index >= self.slots_allocated(map) {
-            return true;
+            // The proof of life needs no memory. Whoever has it has an owner slot, whatever the header says.
+            let lives = self.is_own_slot(index)
+                || byte_lock::held_elsewhere(&self.file.file, Byte::Slot(index)).unwrap_or(true);
+            if lives {
+                self.cover_slot(map, index);
+            }
+            return !lives;
         }
         let view = SlotView::new(map, index);
         if Owner::new(index, view.generation().load(Ordering::Acquire)) != word.bare() {

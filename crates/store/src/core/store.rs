@@ -7,17 +7,18 @@ use std::cell::Cell;
 use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use cloakroom_seam::Key;
 use parking_lot::Mutex;
 
 use crate::core::clock::Clock;
+use crate::core::extent::SLOTS_PER_PAGE;
 use crate::core::key::{self, KeyMaker};
 use crate::core::owner_slot::SlotView;
 use crate::file::error::Error;
-use crate::file::layout::{MAX_CHUNKS, MAX_SLOTS, TABLE_AT, file_len, header};
+use crate::file::layout::{MAX_SLOTS, TABLE_AT, file_len, header};
 use crate::file::region::{Map, Region};
 use crate::file::store_file::StoreFile;
 use crate::file::words::ChunkState;
@@ -49,6 +50,11 @@ pub struct Store {
     pub(crate) attach: Mutex<()>,
     /// Capacity in bytes that this process asks for; 0 = it takes what is there.
     pub(crate) asked: AtomicU64,
+    /// What the header says of what nobody changes: see [`crate::attach::mend`].
+    pub(crate) header: OnceLock<Vec<(u64, u64)>>,
+    /// Chunks and owner slots that this process knows to be allocated: see [`crate::core::extent`].
+    pub(crate) known_chunks: AtomicU32,
+    pub(crate) known_slots: AtomicU32,
     clock: Clock,
     notes: Mutex<Vec<String>>,
     has_notes: AtomicBool,
@@ -56,6 +62,10 @@ pub struct Store {
     pub(crate) warned_at: AtomicU64,
     /// Counts the small collections, to go through the shards in turn.
     pub(crate) collections: AtomicU32,
+    /// The second in which the search for a free chunk last began anew.
+    searched_anew: AtomicU32,
+    /// The second in which a shard was last rebuilt because it had no room.
+    pub(crate) rebuilt_for_room: AtomicU32,
     /// The second in which no shard could give space to another: see [`crate::shard::rebalance`].
     pub(crate) rebalanced_in_vain: AtomicU32,
     /// How many sessions this process will yet acquire for the first time, as is assumed: see [`crate::attach::prefault`].
@@ -130,12 +140,18 @@ impl Store {
             claim: Mutex::new(()),
             attach: Mutex::new(()),
             asked: AtomicU64::new(0),
+            header: OnceLock::new(),
+            known_chunks: AtomicU32::new(0),
+            // The first page is allocated when the store is made.
+            known_slots: AtomicU32::new(SLOTS_PER_PAGE),
             clock: Clock::default(),
             notes: Mutex::new(Vec::new()),
             has_notes: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
             warned_at: AtomicU64::new(0),
             collections: AtomicU32::new(0),
+            searched_anew: AtomicU32::new(0),
+            rebuilt_for_room: AtomicU32::new(0),
             rebalanced_in_vain: AtomicU32::new(0),
             prefaults_left: AtomicU32::new(prefaults_left),
         }
@@ -274,12 +290,6 @@ impl Store {
         Ok(self.region.map())
     }
 
-    /// Chunks allocated in the file.
-    #[inline]
-    pub(crate) fn chunks(&self, map: Map<'_>) -> u32 {
-        map.u32(header::CHUNKS).load(Ordering::Acquire).min(MAX_CHUNKS)
-    }
-
     /// What the chunk table says of `chunk`, which is below [`Store::chunks`].
     #[inline]
     pub(crate) fn chunk_state(&self, map: Map<'_>, chunk: u32) -> Option<ChunkState> {
@@ -324,6 +334,17 @@ impl Store {
         }
         let _ = hint.compare_exchange(from, chunks.max(from), Ordering::AcqRel, Ordering::Relaxed);
         None
+    }
+
+    /// Has the search for a free chunk begin with the first one, if it passes one over; at most once a second.
+    pub(crate) fn search_anew(&self, map: Map<'_>) -> bool {
+        let second = Clock::coarse_second();
+        if self.searched_anew.swap(second, Ordering::Relaxed) == second {
+            return false;
+        }
+        let chunks = self.chunks(map).min(map.chunks());
+        let first = (0..chunks).find(|chunk| self.is_free_chunk(map, *chunk));
+        first.is_some_and(|first| map.u32(header::CHUNK_HINT).fetch_min(first, Ordering::AcqRel) > first)
     }
 
     /// Gives a chunk back to all shards.

@@ -92,6 +92,13 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the store has no room for what was asked.
+    pub(crate) fn is_want_of_room(&self) -> bool {
+        matches!(self, Error::Full { .. } | Error::NoSpace { .. } | Error::FileLimit { .. })
+    }
+}
+
 /// Why a store could not be attached. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {

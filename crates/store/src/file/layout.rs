@@ -10,7 +10,7 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"CLOAKRM\n");
 pub const FORMAT: u32 = 2;
 
 /// Which lists and counts a shard has, all of which a rebuild makes anew. 0 (before there was this number): neither a list
-/// of tombstones nor one of sessions that were used twice. Shards of another number are rebuilt by whoever attaches alone.
+/// of tombstones nor one of sessions that were used twice, and spare blocks that do not say so. Shards of another number are rebuilt by whoever attaches alone.
 pub(crate) const DERIVED: u32 = 1;
 
 /// The unit of allocation and of [`Ref`]s, in bytes.

@@ -288,6 +288,11 @@ impl StoreFile {
         }
     }
 
+    /// Whether anything was written at `from` or behind it.
+    pub(crate) fn has_data_from(&self, from: u64) -> io::Result<bool> {
+        Ok(next_data(self.file.as_fd(), from)?.is_some())
+    }
+
     /// Makes the bytes from `from` up to `to` zero and gives their space back.
     pub(crate) fn wipe(&self, from: u64, to: u64) -> io::Result<()> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
@@ -399,6 +404,15 @@ fn put_constants(page: &mut [u8; HEADER_SIZE as usize], constants: &Constants) {
     put(page, header::SECRET, &constants.secret);
     let check = checksum(page);
     put(page, header::CHECK, &check.to_le_bytes());
+}
+
+/// The words of a header that never change, each with its offset.
+pub(crate) fn constant_words(constants: &Constants) -> [(u64, u64); 8] {
+    let mut page = [0u8; HEADER_SIZE as usize];
+    put_constants(&mut page, constants);
+    let secret = header::SECRET;
+    [header::MAGIC, header::FORMAT, header::SHARDS, header::CHECK, secret, secret + 8, secret + 16, secret + 24]
+        .map(|at| (at, word64(&page, at)))
 }
 
 /// The 32-bit word at `at`.

@@ -133,6 +133,11 @@ impl Owner {
         Owner((slot + 1) | (generation & 0x3_ffff) << 13)
     }
 
+    /// `generation` with the part of it that this word names.
+    pub(crate) const fn in_generation(self, generation: u32) -> u32 {
+        generation & !0x3_ffff | self.0 >> 13 & 0x3_ffff
+    }
+
     /// The word without the waiters bit.
     pub(crate) const fn bare(self) -> Owner {
         Owner(self.0 & !Owner::WAITERS)

@@ -24,6 +24,9 @@ use crate::shard::node::Node;
 use crate::shard::reclaim::seconds;
 use cloakroom_seam::{Acquire, Key, LockMode};
 
+/// No store draws more numbers: a million a second for ten thousand years.
+const MOST_NUMBERS: u64 = 1 << 58;
+
 /// What the first look under the shard lock came to.
 enum First {
     Locked,
@@ -122,7 +125,7 @@ impl Store {
             return self.open_unlocked(lease, map, wall, began, how);
         }
         let view = SlotView::new(map, me.index);
-        let entry = view.lease_on(0).ok_or(Error::TooManyLeases(slot::LEASE_COUNT))?;
+        let entry = self.free_entry(map, me)?;
         view.lease_since(entry).store(nanos, Ordering::Relaxed);
         view.set_script(how.script);
         // One that is not found is looked for again, under the shard lock.
@@ -203,7 +206,7 @@ impl Store {
             let (node, begun) = match guard.find_session(&key)? {
                 None if stood.is_some_and(|stood| guard.store.has_forgotten(guard.map, stood)) => return Ok((0, None)),
                 None => (guard.create(&key, wall, lifetime)?, Begun::by_this(how.drawn)),
-                Some(node) if !node.is_present(wall) && node.ended().load(Ordering::Relaxed) >= began => {
+                Some(node) if !node.is_present(wall) && guard.store.was_ended_since(guard.map, node, began) => {
                     return Ok((node.place, None));
                 }
                 Some(node) if guard.revive(node, wall, lifetime)? => (node, Begun::Again),
@@ -328,7 +331,7 @@ impl Store {
         let wall = self.clock().wall();
         let present = node.is_present(wall);
         let retired = node.head().state() == NodeState::Retired;
-        if node.ended().load(Ordering::Relaxed) >= began && !(present && retired) {
+        if self.was_ended_since(self.region.map(), node, began) && !(present && retired) {
             lease.end_before_it_began();
             return Ok(true);
         }
@@ -342,6 +345,34 @@ impl Store {
         }
         lease.take_up(node)?;
         Ok(true)
+    }
+}
+
+impl Store {
+    /// Whether the session in `node` was ended since the store's number was `began`.
+    #[inline]
+    fn was_ended_since(&self, map: Map<'_>, node: Node<'_>, began: u64) -> bool {
+        node.ended().load(Ordering::Relaxed) >= began && self.is_true_end(map, node, began)
+    }
+
+    /// Whether the number that the session in `node` was ended with was drawn after `began`. One that the store has not drawn
+    /// yet was drawn before its next number was lost to a stray word, and so was that word before `began`, if `began` is one of
+    /// the numbers since; or it is itself a stray word.
+    #[cold]
+    fn is_true_end(&self, map: Map<'_>, node: Node<'_>, began: u64) -> bool {
+        let ended = node.ended().load(Ordering::Relaxed);
+        let next = map.u64(header::INCARNATION);
+        let seen = next.load(Ordering::Relaxed);
+        if ended < seen {
+            return true;
+        }
+        self.note_damage("the numbers in it contradict each other");
+        if ended > MOST_NUMBERS {
+            node.ended().store(0, Ordering::Relaxed);
+            return false;
+        }
+        next.fetch_max(ended + 1, Ordering::Relaxed);
+        began > seen
     }
 }
 

@@ -158,7 +158,8 @@ fn check_nodes(guard: &ShardGuard<'_>, problems: &mut Problems<'_>, units: &mut 
         if node.check().load(Ordering::Relaxed) != node.identity(guard.store.check_seed) {
             problems.add("a node's checksum does not match");
         }
-        if indexed.get(&node.place) != Some(&1) || guard.find(&node.key()).map(|found| found.place) != Some(node.place)
+        if indexed.get(&node.place) != Some(&1)
+            || guard.find(&node.key()).ok().flatten().map(|found| found.place) != Some(node.place)
         {
             problems.add("a session is not found through the index exactly once");
         }

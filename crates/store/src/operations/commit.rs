@@ -125,7 +125,7 @@ impl Lease {
         // Without a lock there is no entry yet: one is needed to own the space until it is published.
         let entry = match self.entry {
             Some(entry) => entry,
-            None => view.lease_on(0).ok_or(Error::TooManyLeases(crate::file::layout::slot::LEASE_COUNT))?,
+            None => store.free_entry(map, self.me)?,
         };
         let block = store.with_shard(self.me, self.shard, |guard| {
             let node = match self.target(guard, lifetime, over)? {
@@ -201,7 +201,7 @@ impl Lease {
             let unmoved = over == Over::Anything || head.version() == self.base;
             return Ok(if unmoved { Target::Node(node) } else { Target::VersionChanged(head) });
         }
-        let ended = guard.find(&self.key).is_some() || guard.store.has_forgotten(guard.map, self.began);
+        let ended = guard.find(&self.key)?.is_some() || guard.store.has_forgotten(guard.map, self.began);
         Ok(if ended { Target::Ended } else { Target::Vanished })
     }
 

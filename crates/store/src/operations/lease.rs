@@ -394,8 +394,8 @@ impl Lease {
         };
         let (fresh, inheritance) = self.store.successor().map_err(failed)?;
         if Arc::ptr_eq(&fresh, self.store()) {
-            // A file that says that it was left, and is at its path all the same, leads nowhere else.
-            return Ok(false);
+            // A file that said that it was left, and is at its path all the same, says so no more.
+            return Ok(!fresh.superseded());
         }
         if inheritance != Inheritance::Kept {
             return Ok(false);

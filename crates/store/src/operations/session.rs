@@ -40,7 +40,7 @@ impl Store {
                 Ok(None) => return Ok((None, absent)),
                 Err(crate::shard::index::Contended) => {
                     // Whoever changes the index may be dead: its lock, once had, leaves a whole one.
-                    self.with_shard(me, shard, |guard| guard.whole_index())?;
+                    self.with_shard(me, shard, |guard| guard.whole_index(key))?;
                     continue;
                 }
             };
@@ -114,7 +114,7 @@ impl Store {
     pub fn destroy(self: &Arc<Store>, key: &Key, end: End) -> Result<bool, Error> {
         let me = self.slot()?;
         let wall = self.clock().wall();
-        self.with_shard(me, self.shard_of(key), |guard| match guard.find(key) {
+        self.with_shard(me, self.shard_of(key), |guard| match guard.find(key)? {
             Some(node) if node.is_live() => {
                 let present = node.is_present(wall);
                 guard.end(node, end)?;

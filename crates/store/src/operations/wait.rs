@@ -21,6 +21,10 @@ use crate::shard::guard::assert_no_shard_held;
 use crate::shard::node::Node;
 use crate::shard::queue::LOOK;
 
+/// For how long a living owner that does not list what it holds is believed while there is time to wait: its list may have
+/// been lost to a stray word, and then it ends by itself.
+const UNLISTED: Duration = Duration::from_secs(1);
+
 /// What came of waiting.
 pub(crate) enum Waited {
     /// The lock is this thread's.
@@ -36,6 +40,23 @@ impl Store {
         index.filter(|index| *index < self.slots_allocated(map)).map_or_else(Holder::default, |index| {
             SlotView::new(map, index).holder(node.place, self.clock().wall_precise().1)
         })
+    }
+
+    /// Frees the lock of `node` where the living owner that `word` names does not list it.
+    fn recover_unlisted(
+        self: &Arc<Store>,
+        map: Map<'_>,
+        me: Slot,
+        shard: u32,
+        node: Node<'_>,
+        word: Owner,
+    ) -> Result<(), Error> {
+        let unlisted = |index| SlotView::new(map, index).lease_on(node.place).is_none();
+        let named = word.slot().filter(|index| *index < self.slots_allocated(map) && word.bare() != me.owner);
+        if named.is_some_and(unlisted) {
+            self.with_shard(me, shard, |guard| guard.recover_unlisted(guard.node(node.place)?))?;
+        }
+        Ok(())
     }
 
     /// Sleeps until the queued thread gets the lock of the node at `place`, or until `wait` is over.
@@ -56,10 +77,18 @@ impl Store {
             let slice = left.min(LOOK);
             let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: i64::from(slice.subsec_nanos()) };
             let _ = futex::wait(view.wake(), futex::Flags::empty(), 0, Some(&timeout));
-            if view.wake().load(Ordering::Acquire) == 1 {
+            // Whoever hands the lock over first names the new owner and then wakes it.
+            let woken = view.wake().load(Ordering::Acquire);
+            let word = Owner(node.lock().load(Ordering::Acquire));
+            let mine = word.bare() == me.owner;
+            if mine && woken == 1 {
                 break;
             }
-            if left.is_zero() {
+            let over = left.is_zero();
+            if over || start.elapsed() >= UNLISTED {
+                self.recover_unlisted(map, me, shard, node, word)?;
+            }
+            if over {
                 let holder = self.holder(map, node);
                 let locked = self.with_shard(me, shard, |guard| {
                     let mine = Owner(node.lock().load(Ordering::Acquire)).bare() == me.owner;
@@ -77,12 +106,14 @@ impl Store {
                 count(map, me, Counter::Timeouts, 1);
                 return Ok(Waited::TimedOut(holder));
             }
-            let word = Owner(node.lock().load(Ordering::Acquire));
-            if word.bare() == me.owner {
-                // Handed over, but not woken yet. Who does that has the shard lock; had it died, taking that lock
-                // rebuilds the queues and wakes this thread.
-                self.with_shard(me, shard, |_| Ok(()))?;
-            } else if word.0 != 0 && self.is_dead(map, word) {
+            // Who waits is in the queue, so that somebody is to hand the lock over, and is not woken before. Where that is not
+            // so, it is in somebody's hands, who has the shard lock and makes it so; or a stray word is in the way.
+            let waits = word.0 & Owner::WAITERS != 0 && view.waiting().load(Ordering::Relaxed) == place && woken == 0;
+            if mine || !waits {
+                if self.with_shard(me, shard, |guard| guard.wait_again(guard.node(place)?))? {
+                    break;
+                }
+            } else if self.is_dead(map, word) {
                 self.with_shard(me, shard, |guard| guard.recover_lock(guard.node(place)?, word))?;
             }
         }

@@ -89,7 +89,7 @@ impl Store {
                 Ok(None) => return Look::Absent,
                 Err(Contended) => {
                     // Whoever changes the index may be dead: its lock, once had, leaves a whole one.
-                    let _ = self.slot().and_then(|me| self.with_shard(me, shard, |guard| guard.whole_index()));
+                    let _ = self.slot().and_then(|me| self.with_shard(me, shard, |guard| guard.whole_index(key)));
                     return Look::Changed;
                 }
             };

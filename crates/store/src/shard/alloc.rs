@@ -14,6 +14,10 @@ use crate::file::words::ChunkState;
 use crate::shard::free_space::{BITMAP_UNITS, LARGEST, bytes_in, units_for};
 use crate::shard::guard::{Fault, Reach, ShardGuard};
 
+/// What a spare block says instead of the next block of a chain, so that a stray word does not make a spare one of a block that
+/// is in use: that many units no file has.
+const SPARE: Ref = Ref::MAX;
+
 impl ShardGuard<'_> {
     /// Another data chunk from those that no shard uses.
     fn add_data_chunk(&self) -> bool {
@@ -124,7 +128,19 @@ impl ShardGuard<'_> {
             return None;
         }
         self.shard.set(spare, 0);
+        if !self.is_spare(place, units) {
+            self.shard.word(shard::DIRTY).store(1, Ordering::Relaxed);
+            return None;
+        }
         Some(place)
+    }
+
+    /// Whether the block at `place` itself says that it is a spare one of `units` units.
+    #[inline(always)]
+    fn is_spare(&self, place: Ref, units: u32) -> bool {
+        let words = self.map.window::<UNIT>(offset(place));
+        words.u32(block::NEXT).load(Ordering::Relaxed) == SPARE
+            && units_for(words.u32(block::BYTES).load(Ordering::Relaxed)) == units
     }
 
     /// Makes a freed block the owner slot's spare one, and the former spare one an ordinary free block.
@@ -136,6 +152,7 @@ impl ShardGuard<'_> {
         if self.shard.get(spare) != 0 {
             self.give_spare(spare)?;
         }
+        self.write(place, block::NEXT, SPARE);
         self.shard.set(spare + 4, units);
         self.shard.set(spare, place);
         Ok(())
@@ -153,6 +170,9 @@ impl ShardGuard<'_> {
     fn give_spare(&self, spare: u64) -> Result<(), Fault> {
         let (place, units) = (self.shard.get(spare), self.shard.get(spare + 4));
         self.shard.set(spare, 0);
+        if !self.is_data(place, units) || !self.is_spare(place, units) {
+            return Err(Fault::Damaged("a spare block is none"));
+        }
         self.give(place, units)
     }
 
@@ -180,6 +200,7 @@ impl ShardGuard<'_> {
             let units = units_for(words.u32(block::BYTES).load(Ordering::Relaxed));
             let is_single = words.u32(block::NEXT).load(Ordering::Relaxed) == 0;
             if is_single && unit >= BITMAP_UNITS && units <= CHUNK_UNITS - unit {
+                words.u32(block::NEXT).store(SPARE, Ordering::Relaxed);
                 self.shard.set(spare + 4, units);
                 self.shard.set(spare, first);
                 return Ok(words.u32(block::TOTAL).load(Ordering::Relaxed));

@@ -8,6 +8,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
+use crate::core::extent::SLOTS_PER_PAGE;
 use crate::core::owner_slot::{CLEARED_IN_PASSING, Slot, SlotView, claim_error};
 use crate::core::store::Store;
 use crate::file::byte_lock::{self, Byte};
@@ -51,6 +52,11 @@ impl Store {
             Ok((number, slot)) if number == self.number => Ok(slot),
             _ => self.find_or_claim_slot(),
         }
+    }
+
+    /// The owner slot that this thread used last, if that was in this store.
+    pub(crate) fn known_slot(&self) -> Option<Slot> {
+        LAST.try_with(std::cell::Cell::get).ok().filter(|(number, _)| *number == self.number).map(|(_, slot)| slot)
     }
 
     #[cold]
@@ -122,7 +128,7 @@ impl Store {
                 }
             }
             // Rather a new owner slot than the owner slot of a dead one: recovery is for when it is needed.
-            if !take_dead && let Some(index) = self.add_slots()? {
+            while !take_dead && let Some(index) = self.add_slots()? {
                 let map = self.map()?;
                 if byte_lock::try_exclusive(&self.file.file, Byte::Slot(index)).map_err(claim_error)? {
                     return self.take_slot(map, index);
@@ -134,6 +140,7 @@ impl Store {
 
     fn take_slot(self: &Arc<Store>, map: Map<'_>, index: u32) -> Result<Slot, Error> {
         self.own_slot(index, true);
+        self.cover_slot(map, index);
         let view = SlotView::new(map, index);
         // First the generation: from here on every lock word of an earlier owner is known to be a dead one's.
         let generation = view.generation().load(Ordering::Relaxed).wrapping_add(1);
@@ -185,7 +192,7 @@ impl Store {
         let io = |source| Error::Io { what: "allocate room for another process in the store", source };
         let map = self.map()?;
         let first = self.slots_allocated(map);
-        let more = first + (4096 / SLOT_SIZE) as u32;
+        let more = first + SLOTS_PER_PAGE;
         if more > MAX_SLOTS {
             return Ok(None);
         }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::futex;
 
+use crate::core::clock::Clock;
 use crate::core::owner_slot::{Slot, SlotView};
 use crate::core::stats::{Counter, count};
 use crate::core::store::Store;
@@ -26,6 +27,9 @@ use cloakroom_seam::Key;
 
 /// How long to wait for a shard whose owner lives but does not go on (a stopped process).
 pub(crate) const STUCK: Duration = Duration::from_secs(5);
+
+/// Seconds between two rebuilds of shards that have no room.
+const REBUILT_FOR_ROOM: u32 = 60;
 
 /// Most chunks that one operation asks other shards for: what the largest payload takes, twice.
 const MOST_REBALANCED: u32 = 256;
@@ -206,7 +210,13 @@ impl Store {
     fn put_right(self: &Arc<Store>, guard: ShardGuard<'_>, fault: Fault, tried: &mut Tried) -> Result<(), Error> {
         let (me, shard) = (guard.me, guard.shard.id);
         match fault {
-            Fault::Error(e) => return Err(e),
+            Fault::Error(e) => {
+                if !e.is_want_of_room() || !self.rebuild_for_room() {
+                    return Err(e);
+                }
+                guard.shard.word(shard::DIRTY).store(1, Ordering::Relaxed);
+                tried.reach = Reach::Growth;
+            }
             Fault::Damaged(what) => {
                 self.note_damage(what);
                 guard.shard.word(shard::DIRTY).store(1, Ordering::Relaxed);
@@ -234,6 +244,18 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Whether a shard that has no room is to be rebuilt, so that it is told only of one that is whole: a stray word may hide
+    /// what is free. Once a minute, as a store that is full is full for long.
+    fn rebuild_for_room(&self) -> bool {
+        let second = Clock::coarse_second().max(1);
+        let last = self.rebuilt_for_room.load(Ordering::Relaxed);
+        let due = last == 0 || second.wrapping_sub(last) >= REBUILT_FOR_ROOM;
+        if due {
+            self.rebuilt_for_room.store(second, Ordering::Relaxed);
+        }
+        due
     }
 
     /// Takes the lock of `shard`, taking over and rebuilding after a dead owner.

@@ -87,8 +87,9 @@ impl Store {
             if let Some(node) = self.find(map, shard, key) {
                 return Ok(Some(node));
             }
+            let proven = self.is_whole_path(map, shard, key);
             fence(Ordering::Acquire);
-            if before.is_multiple_of(2) && seq.load(Ordering::Relaxed) == before {
+            if proven && before.is_multiple_of(2) && seq.load(Ordering::Relaxed) == before {
                 return Ok(None);
             }
             std::hint::spin_loop();
@@ -123,6 +124,20 @@ impl Store {
         None
     }
 
+    /// Whether the way to where `key` would be found is whole, without which its absence is not proven: the directory leads to
+    /// a bucket that is for such keys, or there is no index because the shard is empty.
+    #[inline]
+    fn is_whole_path(&self, map: Map<'_>, shard: u32, key: &Key) -> bool {
+        let view = Shard::new(map, shard);
+        let Some(bucket) = self.bucket(map, shard, tag(key)) else {
+            return view.get(shard::LIVE) == 0 && view.get(shard::TOMBSTONES) == 0;
+        };
+        // A bucket that is less deep than the directory has several entries there, the first of which names it, too.
+        let depth = word(map, bucket, 0).load(Ordering::Relaxed) as u32 & 0xff;
+        depth <= view.get(shard::DEPTH).min(MAX_DEPTH)
+            && self.bucket(map, shard, tag(key) & ((1 << depth) - 1)) == Some(bucket)
+    }
+
     /// Tells `found` the places that a search for `key` would look at. With `alone` the index pages that it takes to find them
     /// are met without their neighbours.
     pub(crate) fn prefault_index(&self, map: Map<'_>, shard: u32, key: &Key, alone: bool, mut found: impl FnMut(Ref)) {
@@ -154,18 +169,21 @@ impl Store {
 pub(crate) struct Contended;
 
 impl<'a> ShardGuard<'a> {
-    /// Fails where the index was left half-changed by nobody: whoever has the shard lock finds a whole one.
-    pub(crate) fn whole_index(&self) -> Result<(), Fault> {
-        if self.shard.get(shard::INDEX_SEQ).is_multiple_of(2) {
-            return Ok(());
+    /// Fails where the index was left half-changed by nobody, or does not lead to where `key` would be: whoever has the shard
+    /// lock finds a whole one.
+    pub(crate) fn whole_index(&self, key: &Key) -> Result<(), Fault> {
+        if !self.shard.get(shard::INDEX_SEQ).is_multiple_of(2) {
+            return Err(Fault::Damaged("the index says that it is being changed"));
         }
-        Err(Fault::Damaged("the index says that it is being changed"))
+        if !self.store.is_whole_path(self.map, self.shard.id, key) {
+            return Err(Fault::Damaged("the index directory leads astray"));
+        }
+        Ok(())
     }
 
     /// The node of `key`, which a session or tombstone is in.
     pub(crate) fn find_session(&self, key: &Key) -> Result<Option<Node<'a>>, Fault> {
-        self.whole_index()?;
-        match self.find(key) {
+        match self.find(key)? {
             Some(node) if node.head().state() == NodeState::Free => {
                 Err(Fault::Damaged("the index leads to a free node"))
             }
@@ -173,9 +191,13 @@ impl<'a> ShardGuard<'a> {
         }
     }
 
-    /// The node of `key`.
-    pub(crate) fn find(&self, key: &Key) -> Option<Node<'a>> {
-        self.store.find(self.map, self.shard.id, key)
+    /// The node of `key`. `None` is proven absence.
+    pub(crate) fn find(&self, key: &Key) -> Result<Option<Node<'a>>, Fault> {
+        let found = self.store.find(self.map, self.shard.id, key);
+        if found.is_none() {
+            self.whole_index(key)?;
+        }
+        Ok(found)
     }
 
     /// Runs `change` with the index marked as changing.

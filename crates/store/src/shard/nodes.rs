@@ -32,7 +32,12 @@ impl<'a> ShardGuard<'a> {
 
     /// The next incarnation number of the store.
     pub(crate) fn next_number(&self) -> u64 {
-        self.map.u64(header::INCARNATION).fetch_add(1, Ordering::Relaxed)
+        let next = self.map.u64(header::INCARNATION);
+        // 0 stands for no session.
+        match next.fetch_add(1, Ordering::Relaxed) {
+            0 => next.fetch_add(1, Ordering::Relaxed),
+            number => number,
+        }
     }
 
     /// Creates a live session without payload for `key`, which has no node.
@@ -47,6 +52,9 @@ impl<'a> ShardGuard<'a> {
     /// Takes a free node and puts it into the index under `key`, which has none.
     pub(crate) fn settle(&mut self, key: &Key) -> Result<Node<'a>, Fault> {
         if !self.has_index() {
+            if self.shard.get(shard::LIVE) > 0 || self.shard.get(shard::TOMBSTONES) > 0 {
+                return Err(Fault::Damaged("the index directory leads to no bucket"));
+            }
             self.clear_index()?;
         }
         let node = self.take_node()?;

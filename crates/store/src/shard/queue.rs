@@ -48,7 +48,11 @@ impl<'a> ShardGuard<'a> {
                 return Err(Fault::Damaged("a wait queue leads in a circle"));
             }
             all.push(index);
-            next = self.slot(index)?.next().load(Ordering::Relaxed);
+            let view = self.slot(index)?;
+            if view.waiting().load(Ordering::Relaxed) != node.place {
+                return Err(Fault::Damaged("a wait queue holds a slot that does not wait"));
+            }
+            next = view.next().load(Ordering::Relaxed);
         }
         Ok(all)
     }
@@ -110,6 +114,50 @@ impl<'a> ShardGuard<'a> {
             self.append(node, slot)?;
         }
         Ok(())
+    }
+
+    /// Puts right what this thread, which waits for `node`, no longer finds: its place in the queue, the bit that has the holder
+    /// hand the lock over, what its own owner slot says of the wait. `true` where the lock is this thread's.
+    pub(crate) fn wait_again(&self, node: Node<'_>) -> Result<bool, Fault> {
+        let mine = self.slot(self.me.index)?;
+        mine.waiting().store(node.place, Ordering::Relaxed);
+        if Owner(node.lock().load(Ordering::Acquire)).bare() == self.me.owner {
+            self.dequeue(node, self.me.index)?;
+            return Ok(true);
+        }
+        mine.wake().store(0, Ordering::Relaxed);
+        if !self.queued(node)?.contains(&self.me.index) {
+            while !self.try_lock(node) {
+                if self.enqueue(node)? {
+                    return Ok(false);
+                }
+            }
+            return Ok(true);
+        }
+        if node.lock().load(Ordering::Acquire) == 0 {
+            // Nobody is there to hand it over.
+            self.hand_over(node)?;
+        } else {
+            node.lock().fetch_or(Owner::WAITERS, Ordering::AcqRel);
+        }
+        Ok(Owner(node.lock().load(Ordering::Acquire)).bare() == self.me.owner)
+    }
+
+    /// Takes the lock of `node` away from a living owner that does not list it: an owner slot lists a node before its name can
+    /// get into the lock word, and until it is out of it again. What names it all the same is a stray word, or it has lost its
+    /// list to one.
+    pub(crate) fn recover_unlisted(&mut self, node: Node<'_>) -> Result<(), Fault> {
+        let word = Owner(node.lock().load(Ordering::Acquire));
+        let Some(index) = word.slot().filter(|_| word.bare() != self.me.owner) else { return Ok(()) };
+        // With the bit set its owner cannot give it back, and take it again, without this shard's lock.
+        let marked = word.0 | Owner::WAITERS;
+        let held = node.lock().compare_exchange(word.0, marked, Ordering::AcqRel, Ordering::Relaxed);
+        if held.is_err() || self.slot(index)?.lease_on(node.place).is_some() {
+            return Ok(());
+        }
+        self.store.note_damage("a session's lock named a process that does not hold it");
+        count(self.map, self.me, Counter::Recoveries, 1);
+        self.hand_over(node)
     }
 
     /// Gives the lock of `node`, held by nobody alive but the caller, to the first waiter, or frees it.
@@ -188,6 +236,43 @@ impl<'a> ShardGuard<'a> {
 }
 
 impl Store {
+    /// An entry of this thread's owner slot that lists nothing.
+    #[inline]
+    pub(crate) fn free_entry(&self, map: Map<'_>, me: Slot) -> Result<u32, Error> {
+        let free = SlotView::new(map, me.index).lease_on(0);
+        free.or_else(|| self.clear_stray_entries(map, me)).ok_or(Error::TooManyLeases(slot::LEASE_COUNT))
+    }
+
+    /// Clears the entries of this thread's owner slot that list what the thread neither holds nor waits for, or list it twice; one
+    /// that lists nothing.
+    #[cold]
+    pub(crate) fn clear_stray_entries(&self, map: Map<'_>, me: Slot) -> Option<u32> {
+        let view = SlotView::new(map, me.index);
+        let waiting = view.waiting().load(Ordering::Relaxed);
+        for i in 0..slot::LEASE_COUNT {
+            let place = view.lease_node(i).load(Ordering::Relaxed);
+            let held = || {
+                let node = self.shard_with(map, place).and_then(|shard| self.node(map, shard, place));
+                node.is_some_and(|node| Owner(node.lock().load(Ordering::Acquire)).bare() == me.owner)
+            };
+            if place != 0 && (view.lease_on(place) != Some(i) || (place != waiting && !held())) {
+                self.note_damage("an owner slot listed sessions that its thread does not hold");
+                view.lease_pending(i).store(0, Ordering::Relaxed);
+                view.lease_node(i).store(0, Ordering::Release);
+            }
+        }
+        view.lease_on(0)
+    }
+
+    /// The shard that has a node at `place`.
+    pub(crate) fn shard_with(&self, map: Map<'_>, place: Ref) -> Option<u32> {
+        let chunk = chunk_of(place).filter(|chunk| *chunk < self.chunks(map))?;
+        match self.chunk_state(map, chunk)? {
+            ChunkState::Nodes(shard) if shard < self.shards => self.node(map, shard, place).map(|_| shard),
+            _ => None,
+        }
+    }
+
     /// Releases this thread's lock of `node` without the shard lock where nobody waits.
     pub(crate) fn unlock_session(self: &Arc<Store>, map: Map<'_>, me: Slot, shard: u32, node: Node<'_>) {
         let mine = me.owner.0;
@@ -211,14 +296,8 @@ impl Store {
     pub(crate) fn recover_slot(self: &Arc<Store>, me: Slot) -> Result<(), Error> {
         let map = self.map()?;
         let view = SlotView::new(map, me.index);
-        let shard_of =
-            |place: Ref| match chunk_of(place).filter(|c| *c < self.chunks(map)).and_then(|c| self.chunk_state(map, c))
-            {
-                Some(ChunkState::Nodes(shard)) if shard < self.shards => self.node(map, shard, place).map(|_| shard),
-                _ => None,
-            };
         let waiting = view.waiting().load(Ordering::Relaxed);
-        if let Some(shard) = shard_of(waiting) {
+        if let Some(shard) = self.shard_with(map, waiting) {
             self.with_shard(me, shard, |guard| {
                 let node = guard.node(waiting)?;
                 guard.dequeue(node, me.index)?;
@@ -233,7 +312,7 @@ impl Store {
         view.waiting().store(0, Ordering::Relaxed);
         for i in 0..slot::LEASE_COUNT {
             let place = view.lease_node(i).load(Ordering::Relaxed);
-            match shard_of(place) {
+            match self.shard_with(map, place) {
                 Some(shard) => self.with_shard(me, shard, |guard| {
                     // Another process may have found the same death and been here first.
                     if view.lease_node(i).load(Ordering::Relaxed) == place {

@@ -47,6 +47,9 @@ impl Store {
             return Ok(false);
         }
         let map = self.map()?;
+        if self.search_anew(map) {
+            return Ok(true);
+        }
         let mut donors: Vec<(u32, u32)> = (0..self.shards)
             .filter(|id| *id != needy)
             .map(|id| (spare_and_free(Shard::new(map, id)), id))
