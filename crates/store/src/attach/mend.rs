@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::attach::relocate::RELOCATED;
 use crate::core::owner_slot::{Slot, SlotView};
 use crate::core::store::Store;
 use crate::file::layout::{Ref, header, shard};
@@ -61,7 +62,8 @@ impl Store {
     /// has, and nobody relocates one that is in its place. `false` where it is not.
     pub(crate) fn stay(&self, map: Map<'_>) -> bool {
         let in_place = self.file.in_place();
-        if in_place && map.u32(header::RELOCATION).swap(0, Ordering::AcqRel) != 0 {
+        // A file that was relocated and came back to its path is no damage.
+        if in_place && !matches!(map.u32(header::RELOCATION).swap(0, Ordering::AcqRel), 0 | RELOCATED) {
             self.note_damage("its header said that it had been left for another file");
         }
         in_place

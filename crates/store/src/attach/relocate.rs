@@ -32,7 +32,7 @@ use crate::shard::guard::Shard;
 
 /// States of [`header::RELOCATION`].
 const RELOCATING: u32 = 1;
-const RELOCATED: u32 = 2;
+pub(crate) const RELOCATED: u32 = 2;
 /// How long to wait for another process that relocates the store.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -80,9 +80,7 @@ impl Store {
     pub(crate) fn use_again(&self) -> Result<(), AttachError> {
         if self.superseded() {
             let _guard = self.guarded()?;
-            if self.in_place() {
-                self.region.map().u32(header::RELOCATION).store(0, Ordering::Release);
-            }
+            self.stay(self.region.map());
         }
         Ok(())
     }
