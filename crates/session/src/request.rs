@@ -35,12 +35,12 @@ use crate::drawing::draw_id;
 pub use crate::error::RequestError;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::migration::Migration;
-use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over, Store};
-use crate::version_changed::{MAX_READS, Origin, commit_merged, read_whole, touch_or_write};
-use cloakroom_seam::Room;
+use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over};
+use crate::version_changed::{Origin, commit_merged, touch_or_write};
 
 mod migrating;
 mod notice;
+mod reading;
 
 /// The outcome of [`Request::finish_read`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,102 +196,6 @@ impl Request {
         let id = draw_id(self.store().ok().map(|store| &**store), &self.namespace, shape, out)?;
         self.drawn = self.key(id.as_bytes()).ok().map(|()| self.keyed.key);
         Ok(id)
-    }
-
-    /// Locks and reads the session `id`; answers how many bytes [`Request::finish_read`] will give.
-    ///
-    /// # Errors
-    /// As [`Store::acquire`]; the lease that was held before is then released.
-    pub fn begin_read(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
-        self.begin();
-        self.key(id).inspect_err(|_| self.release())?;
-        self.not_refused()?;
-        let early = self.takes_up_early();
-        if self.migration.is_some() && (early || !self.has_locked()) {
-            self.acquire_or_migrate_in(how, early)?;
-        } else if !early && !self.has_locked() {
-            self.acquire(how)?;
-        }
-        self.stage = Stage::Reading(0);
-        Ok(self.payload_len())
-    }
-
-    /// Reads the session `id` as it was last committed, without a lock and without waiting. One that does not
-    /// exist is reserved as `how` says, so that strict mode keeps its id. A lease of this very id is kept and read.
-    ///
-    /// # Errors
-    /// Only failures of the store.
-    pub fn begin_snapshot(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
-        self.begin();
-        self.key(id).inspect_err(|_| self.release())?;
-        self.not_refused()?;
-        let length = if self.has_locked() {
-            self.payload_len()
-        } else {
-            let early = self.takes_up_early();
-            if !early {
-                self.release();
-            }
-            let taken = if self.migration.is_some() { self.snapshot_or_migrate_in(early)? } else { None };
-            let store = self.store.as_ref().filter(|_| self.open).ok_or(RequestError::NotOpen)?;
-            let found = match (taken, &mut self.lease) {
-                (Some(taken), _) => taken,
-                (None, Some(lease)) if early && self.migration.is_none() => read_whole(&mut **lease)?,
-                // One call reads a session, or reserves it where it does not exist.
-                _ if store.is_remote() => reserve(&**store, &self.keyed.key, how)?,
-                _ => match store.snapshot(&self.keyed.key)?.0 {
-                    Some(found) => found,
-                    None => reserve(&**store, &self.keyed.key, how)?,
-                },
-            };
-            self.release();
-            self.found.insert(found).len()
-        };
-        self.stage = Stage::Reading(0);
-        Ok(length)
-    }
-
-    /// Copies the payload into `out`, which has as many bytes as the read announced, and with `keep` a second time for
-    /// the merge that a write may come to.
-    ///
-    /// # Errors
-    /// [`StoreError::Damaged`] where the store gives bytes that were never committed; the lease is then released
-    /// and no write will follow.
-    pub fn finish_read(&mut self, out: &mut Room<'_>, keep: bool) -> Result<Finished, RequestError> {
-        let finished = self.copy_payload(out);
-        match finished {
-            Ok(Finished::Whole) => {
-                self.stage = Stage::Read;
-                if keep {
-                    self.origin = Some(out.filled().to_vec());
-                }
-            }
-            Ok(Finished::Again(_)) => {}
-            Err(_) => self.abandon(),
-        }
-        finished
-    }
-
-    fn copy_payload(&mut self, out: &mut Room<'_>) -> Result<Finished, RequestError> {
-        let Stage::Reading(vain) = self.stage else { return Err(RequestError::OutOfOrder) };
-        if let Some(found) = self.found.take() {
-            let is_whole = found.len() == out.len() && out.put(&found);
-            return if is_whole { Ok(Finished::Whole) } else { Err(RequestError::OutOfOrder) };
-        }
-        let lease = match &mut self.lease {
-            Some(lease) if self.held.is_some() && lease.payload_len() == out.len() => lease,
-            _ => return Err(RequestError::OutOfOrder),
-        };
-        match lease.read_payload(out) {
-            Ok(()) if out.is_full() => Ok(Finished::Whole),
-            // A store that gives less than it said: the rest is memory that PHP has not written.
-            Ok(()) => Err(RequestError::OutOfOrder),
-            Err(StoreError::Changed) if vain < MAX_READS => {
-                self.stage = Stage::Reading(vain + 1);
-                Ok(Finished::Again(lease.payload_len()))
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Stores `payload` as the session `id` and unlocks it. `origin` is asked where another version is stored
@@ -517,10 +421,4 @@ impl Request {
         }
         Ok(())
     }
-}
-
-/// Reserves a session that does not exist, and reads one that does: another request may have been faster.
-fn reserve(store: &dyn Store, key: &Key, how: &Acquire<'_>) -> Result<Vec<u8>, StoreError> {
-    let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how })?;
-    read_whole(&mut *lease)
 }

@@ -19,6 +19,7 @@
 //! | | `error` | what can go wrong |
 //! | `core`, what all operations share | `store` | [`Store`]: an attached store |
 //! | | `growth` | how much the store may take; growing the file; the right to change it as a whole |
+//! | | `extent` | how much of the file is allocated, as far as the file bears it out |
 //! | | `owner_slot` | how a thread shows that it lives, and what it holds |
 //! | | `stats` | counters |
 //! | | `clock` | wall clock, store clock, monotonic clock |
@@ -38,6 +39,7 @@
 //! | | `content` | what an opened file is |
 //! | | `beside` | files beside the store: the one to take its place, the names of those set aside |
 //! | | `relocate` | relocating the store to a new file when the present one was deleted |
+//! | | `mend` | putting right, once a second, what a stray word contradicts |
 //! | | `quarantine` | setting a file with a damaged header aside, saving its sessions |
 //! | | `format_1`, `upgrade` | reading a file of format 1; bringing its sessions over to a new file |
 //! | | `prefault` | what a young process does while most pages are new to it |
