@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use cloakroom_seam::{Acquire, Committed, LockMode, Over};
+use cloakroom_seam::{Acquire, Committed, LockMode, Over, Room};
 use cloakroom_store::{Lease, Options, Store};
 use heed::types::Bytes;
 use heed::{Database, Env, EnvFlags, EnvOpenOptions};
@@ -116,7 +116,7 @@ impl Engine for Ours {
     fn cycle(&mut self, id: &str, buffer: &mut Vec<u8>) -> Result<()> {
         let lease = self.acquire(id)?;
         buffer.resize(lease.len(), 0);
-        lease.read(buffer)?;
+        lease.read(&mut Room::over(buffer))?;
         count_up(buffer);
         let stored = lease.commit(buffer, LIFE, Over::Anything)?;
         ensure!(stored == Committed::Stored, "a session was not stored: {stored:?}");
