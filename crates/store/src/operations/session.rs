@@ -21,7 +21,7 @@ const READ_TRIES: u32 = 1000;
 
 impl Store {
     /// The last committed payload, without any lock; `None` where there is no session. About 100 ns and a copy. The mark
-    /// is for [`crate::Acquire::since`].
+    /// is for [`cloakroom_seam::Acquire::since`].
     ///
     /// # Errors
     /// [`Error::Damaged`] where the bytes do not match their checksum, [`Error::Forked`].
