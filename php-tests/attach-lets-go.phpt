@@ -20,13 +20,20 @@ put('first', ['x' => 1]);
 start('first');
 session_destroy();
 [$files, $maps] = held($directory);
+for ($i = 0; $i < 30; $i++) {
+    start("visitor-$i");
+    session_destroy();
+}
+same('thirty log-outs from an empty store later nothing else is held', [$files, $maps], held($directory));
+put('stays', ['x' => 1]);
+[$files, $maps] = held($directory);
 check('a store is attached', $files > 0 && $maps > 0);
 $inode = fileinode(store_file());
 for ($i = 0; $i < 30; $i++) {
     start("visitor-$i");
     session_destroy();
 }
-same('thirty log-outs later nothing else is held', [$files, $maps], held($directory));
+same('thirty log-outs beside another session later nothing else is held', [$files, $maps], held($directory));
 clearstatcache();
 same('the file is the same', $inode, fileinode(store_file()));
 
@@ -57,4 +64,4 @@ session_save_path("$below/0");
 same('a store that was let go is attached again', ['i' => 0], stored('somebody'));
 done();
 --EXPECT--
-11 claims hold
+12 claims hold

@@ -50,6 +50,11 @@ impl Objects {
         }
     }
 
+    /// Whether the script has no object that may remember a session which it read.
+    pub(crate) fn are_none(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     /// Makes every object give up what it holds, and refuse to write what it read.
     pub(crate) fn abandon(&mut self) {
         for object in self.0.iter_mut().flatten() {

@@ -48,7 +48,7 @@ pub mod version_changed;
 
 pub use any_store::AnyStore;
 pub use cloakroom_seam as seam;
-pub use cloakroom_store::{end_of_process, prepare};
+pub use cloakroom_store::{prepare, remove_empty_stores};
 pub use id::IdShape;
 pub use migration::Migration;
 pub use request::Request;

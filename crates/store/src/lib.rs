@@ -65,7 +65,7 @@ mod local_store;
 mod operations;
 mod shard;
 
-pub use attach::open::{Options, end_of_process};
+pub use attach::open::{Options, remove_empty_stores};
 pub use attach::prefault::prepare;
 pub use attach::relocate::Inheritance;
 pub use core::clock::Clock;

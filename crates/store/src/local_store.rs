@@ -105,6 +105,7 @@ impl LocalStore {
         self.replaced.store(true, Ordering::Release);
         let path = old.path().display();
         match inheritance {
+            Inheritance::Nothing => Ok(next),
             // Nor does anybody have to hear more of a file that only said that it had been left.
             Inheritance::Kept if !deleted || Arc::ptr_eq(&next, old) => Ok(next),
             Inheritance::Kept => {

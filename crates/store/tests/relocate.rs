@@ -246,7 +246,7 @@ fn stays_after_process(mode: u32, keeps_session: bool) -> bool {
         lease.destroy(End::at_once(LIFE)).expect("destroy");
     }
     drop(lease);
-    cloakroom_store::end_of_process();
+    cloakroom_store::remove_empty_stores();
     store.path().exists()
 }
 

@@ -218,10 +218,10 @@ impl Place<'_> {
     }
 }
 
-/// Ends this process's use of its stores, for which it is asked when the process ends: a store that this process has made, that
-/// nobody else has attached and that holds no session is removed, where only its owner can put a file in its place. Elsewhere
-/// an empty store stays: a neighbour could take its name.
-pub fn end_of_process() {
+/// Removes the stores that this process has made, that nobody else has attached and that hold no session, where only their
+/// owner can put a file in their place. Elsewhere an empty store stays: a neighbour could take its name. What such a store
+/// remembers of ended sessions goes with it, so nothing in this process may stand where a session was read before.
+pub fn remove_empty_stores() {
     let living: Vec<_> = REGISTRY.lock().living().collect();
     living.iter().for_each(|store| store.remove_if_unneeded());
 }

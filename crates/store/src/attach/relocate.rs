@@ -33,6 +33,7 @@ use crate::shard::guard::Shard;
 /// States of [`header::RELOCATION`].
 const RELOCATING: u32 = 1;
 pub(crate) const RELOCATED: u32 = 2;
+const REMOVED: u32 = 3;
 /// How long to wait for another process that relocates the store.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -43,6 +44,8 @@ pub enum Inheritance {
     Kept,
     /// They are lost: the store at the path is another one.
     Lost,
+    /// There were none: this process removed the empty file. The new store makes other keys.
+    Nothing,
 }
 
 impl Store {
@@ -58,7 +61,13 @@ impl Store {
         let asked = self.asked.load(Ordering::Relaxed);
         let options = Options { capacity: (asked != 0).then_some(asked), user: Some(self.file.user) };
         let next = Store::attach(&self.directory(), options)?;
-        let inheritance = if next.keys == self.keys { Inheritance::Kept } else { Inheritance::Lost };
+        let inheritance = if next.keys == self.keys {
+            Inheritance::Kept
+        } else if self.region.map().u32(header::RELOCATION).load(Ordering::Acquire) == REMOVED {
+            Inheritance::Nothing
+        } else {
+            Inheritance::Lost
+        };
         Ok((next, inheritance))
     }
 
@@ -107,11 +116,18 @@ impl Store {
         if !self.made || self.forked() || self.is_relocated(map) || self.has_leases() || !unneeded() {
             return;
         }
+        // One owner slot, this thread's: no other thread of this process is at work, and none can begin.
+        let _claim = self.claim.lock();
+        if self.own_slots().count() > 1 {
+            return;
+        }
         let Ok(Some(_guard)) = self.attach_guard(Duration::ZERO) else { return };
         let alone = !byte_lock::held_elsewhere(&self.file.file, Byte::Present).unwrap_or(true);
         if alone && unneeded() && self.file.in_place() && self.file.is_in_private_directory() {
             // Where it fails the file stays, which does no harm.
-            let _ = rustix::fs::unlink(&self.file.path);
+            if rustix::fs::unlink(&self.file.path).is_ok() {
+                map.u32(header::RELOCATION).store(REMOVED, Ordering::Release);
+            }
         }
     }
 
