@@ -26,6 +26,7 @@ for ($i = 0; $i < 30; $i++) {
 }
 same('thirty log-outs from an empty store later nothing else is held', [$files, $maps], held($directory));
 put('stays', ['x' => 1]);
+put('stays', ['x' => 2]);
 [$files, $maps] = held($directory);
 check('a store is attached', $files > 0 && $maps > 0);
 $inode = fileinode(store_file());
