@@ -1,7 +1,6 @@
 //! A store whose file is deleted while it is in use: its sessions move to a new file at the same path.
 
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
@@ -232,31 +231,6 @@ fn the_file_stays_when_its_last_session_ends() {
     let mut slow = store.acquire(&key, &unlocked).expect("acquire");
     assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Committed::Ended);
     assert_eq!(store.snapshot(&key).expect("snapshot").0, None);
-}
-
-/// A process that makes a store, keeps a session in it or none, and ends. Whether the file is there afterwards.
-fn stays_after_process(mode: u32, keeps_session: bool) -> bool {
-    let dir = tempfile::tempdir().expect("temporary directory");
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).expect("a mode");
-    let store = attach(&dir);
-    let mut lease = store.acquire(&store.key(b"", b"only"), &how()).expect("acquire");
-    if keeps_session {
-        lease.commit(b"x", LIFE, Over::Anything).expect("commit");
-    } else {
-        lease.destroy(End::at_once(LIFE)).expect("destroy");
-    }
-    drop(lease);
-    cloakroom_store::remove_empty_stores();
-    store.path().exists()
-}
-
-#[test]
-fn an_empty_store_goes_with_the_process_that_made_it_where_no_neighbour_can_take_its_name() {
-    // Each in a process of its own would be closer to life, but the answer depends on the stores alone.
-    assert!(!stays_after_process(0o700, false), "an empty one in a private directory");
-    assert!(!stays_after_process(0o755, false), "an empty one where others may look");
-    assert!(stays_after_process(0o700, true), "one with a session");
-    assert!(stays_after_process(0o1777, false), "an empty one where others may make files");
 }
 
 #[test]
