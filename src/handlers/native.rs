@@ -279,12 +279,17 @@ fn finish_on(
 unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int {
     // SAFETY: PHP passes a valid string that lives longer than this call.
     let destroyed = destroy_on(Which::Native, unsafe { php::string_bytes(key) });
-    // As with `files`, a directory in which a script kept one session can be removed when it has ended.
-    let _done = guarded_infallible(|worker| {
-        if worker.objects.are_none() {
-            cloakroom_session::remove_empty_stores();
+    if destroyed.is_some() {
+        // As with `files`, a directory in which a script kept one session can be removed when it has ended.
+        let removed = guarded_infallible(|worker| {
+            if worker.objects.are_none() {
+                cloakroom_session::remove_empty_stores();
+            }
+        });
+        if removed.is_none() {
+            warning::raise();
         }
-    });
+    }
     success_or_warning(destroyed)
 }
 
