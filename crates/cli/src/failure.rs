@@ -73,7 +73,7 @@ fn of_attach(error: &AttachError) -> Code {
         | AttachError::Owner { .. }
         | AttachError::Mode { .. } => Code::NotAllowed,
         AttachError::Foreign { .. } => Code::Damaged,
-        AttachError::Format { .. } | AttachError::Superseded { .. } => Code::OtherVersion,
+        AttachError::LaterFormat { .. } | AttachError::OtherFormat { .. } => Code::OtherVersion,
         AttachError::Upgrade { .. }
         | AttachError::OtherSecret { .. }
         | AttachError::NoSpace { .. }

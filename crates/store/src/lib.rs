@@ -37,7 +37,7 @@
 //! | | `rebalance` | emptying a chunk of one shard for another |
 //! | `attach`, a process and its store | `open` | one store a process and file; recovery by whoever attaches alone |
 //! | | `content` | what an opened file is |
-//! | | `beside` | files beside the store: the one to take its place, the names of those set aside |
+//! | | `beside` | files beside the store: the one to take its place, the names of those that are kept |
 //! | | `relocate` | relocating the store to a new file when the present one was deleted |
 //! | | `mend` | putting right, once a second, what a stray word contradicts |
 //! | | `quarantine` | setting a file with a damaged header aside, saving its sessions |

@@ -100,7 +100,7 @@ impl LocalStore {
             return Ok(Arc::clone(attached));
         }
         let deleted = !old.forked();
-        let (next, inheritance) = old.successor().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        let (next, inheritance) = old.attach_relocated().map_err(|e| StoreError::Unavailable(e.to_string()))?;
         *later = Some(Arc::clone(&next));
         self.replaced.store(true, Ordering::Release);
         let path = old.path().display();
@@ -239,7 +239,7 @@ impl seam::Store for LocalStore {
 
     fn notice(&self) -> Option<String> {
         let second = Clock::coarse_second();
-        let nothing_new = self.attached(|store| !store.forked() && !store.superseded() && !store.has_notes())
+        let nothing_new = self.attached(|store| !store.forked() && !store.relocated() && !store.has_notes())
             && self.looked.load(Ordering::Relaxed) == second;
         if nothing_new { None } else { self.look(second) }
     }

@@ -350,7 +350,7 @@ fn a_forgotten_end_stays_one_when_the_file_is_deleted() {
     end(&old, "id");
     flood(&old);
     std::fs::remove_file(old.path()).expect("the file is there");
-    let (new, inheritance) = old.successor().expect("a successor");
+    let (new, inheritance) = old.attach_relocated().expect("the relocated store");
     assert_eq!(inheritance, Inheritance::Kept);
     assert_eq!(slow.commit(b"logged in", LIFE, Over::Anything).expect("commit"), Committed::Ended);
     assert_eq!(write(&new, "id", b"logged in", &at(true, read)), Committed::Ended);

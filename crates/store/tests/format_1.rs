@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use cloakroom_seam::{Committed, Effort, Entry, Key, Over, Restore, Restored};
 use cloakroom_store::{Options, Store};
-use fixture::Told;
+use fixture::Expected;
 use harness::image::Image;
 use harness::{LIFE, Random, attach, in_thread, sound, store_file, temporary, waiting};
 use scene::{Fate, SESSIONS, Session, YEAR, content};
@@ -61,8 +61,8 @@ fn assert_is_whole(store: &Arc<Store>, session: &Session) {
     assert_eq!(entry.is_some(), readable, "{name}");
     let Some(entry) = entry else { return };
     let (incarnation, version) = (entry.incarnation, entry.version);
-    let found = Told { incarnation, version, created: entry.created, used: entry.used, expires: entry.expires - 1 };
-    assert_eq!(Some(&found), fixture::told().get(&name), "{name}");
+    let found = Expected { incarnation, version, created: entry.created, used: entry.used, expires: entry.expires - 1 };
+    assert_eq!(Some(&found), fixture::expected().get(&name), "{name}");
     assert_eq!(entry.size as usize, session.size, "{name}");
     assert_eq!(entry.returned, matches!(session.fate, Fate::Returned | Fate::Held), "{name}");
     assert_eq!(entry.retired, session.fate == Fate::Retired, "{name}");
@@ -121,10 +121,10 @@ fn a_session_that_a_clock_hides_comes_back_with_it() {
     fixture::image().write_copy(dir.path());
     let store = attach(dir.path(), 8);
     let hidden = SESSIONS.iter().find(|session| session.fate == Fate::Hidden).expect("one is hidden");
-    let told = fixture::told().values().map(|told| told.used).max().expect("one is told");
+    let newest = fixture::expected().values().map(|session| session.used).max().expect("a session");
     assert_eq!(get(&store, hidden), None);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
-    store.clock().skew(told as i64 - i64::from(8 * YEAR) - now as i64, 0);
+    store.clock().skew(newest as i64 - i64::from(8 * YEAR) - now as i64, 0);
     assert_eq!(get(&store, hidden), Some(content(hidden)));
 }
 
@@ -197,7 +197,7 @@ fn find(image: &Image, bytes: &[u8]) -> u64 {
     found.expect("it is in the file")
 }
 
-/// A node whose checksum does not hold and a payload that was changed are left out, and told of; the rest is there.
+/// A node whose checksum does not hold and a payload that was changed are left out, and reported; the rest is there.
 #[test]
 fn what_is_damaged_is_left_out_and_told() {
     let image = fixture::image();

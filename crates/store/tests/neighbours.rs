@@ -47,7 +47,7 @@ fn a_deleted_store_is_relocated() {
         put(&store, "id", b"here").expect("put");
         take_names(dir.path());
         fs::remove_file(store.path()).expect("delete");
-        let (next, _) = store.successor().expect("a successor");
+        let (next, _) = store.attach_relocated().expect("the relocated store");
         assert_eq!(get(&next, "id").expect("snapshot").as_deref(), Some(&b"here"[..]));
     })
     .expect("no panic");

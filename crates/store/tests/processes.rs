@@ -390,8 +390,8 @@ fn heir(
             return Ok(String::new());
         }
         let mut store = Arc::clone(store.as_ref().ok_or("not attached")?);
-        if !store.in_place() || store.superseded() {
-            let (fresh, inheritance) = store.successor().map_err(|e| e.to_string())?;
+        if !store.in_place() || store.relocated() {
+            let (fresh, inheritance) = store.attach_relocated().map_err(|e| e.to_string())?;
             if inheritance != Inheritance::Kept {
                 return Err(format!("the sessions were not kept: {inheritance:?}"));
             }
@@ -411,7 +411,7 @@ fn heir(
 /// one of many steps; the other one must find every session, and so must who comes later.
 #[cfg(target_arch = "x86_64")]
 fn mover_killed() -> Checked {
-    use harness::tracer::{Place, Traced};
+    use harness::tracer::{Progress, Traced};
     const SESSIONS: u64 = 12;
     let content = |i: u64| value(i, 100 + 1700 * i as usize);
     let mut random = Random::new(31);
@@ -432,13 +432,13 @@ fn mover_killed() -> Checked {
             store.exists(&store.key(b"", b"s0")).expect("exists");
             std::fs::remove_file(store.path()).expect("the store file");
             mark();
-            let successor = store.successor();
+            let relocated = store.attach_relocated();
             mark();
-            drop(successor);
+            drop(relocated);
         })?;
         let point = if steps == u64::MAX { u64::MAX } else { random.below(steps) };
         let mut taken = 0;
-        while taken < point && matches!(traced.step(), Place::Inside) {
+        while taken < point && matches!(traced.step(), Progress::Inside) {
             taken += 1;
             if steps == u64::MAX && taken.is_multiple_of(64) && harness::store_file(dir.path()).exists() {
                 steps = taken + taken / 4;

@@ -154,7 +154,7 @@ fn stores_of_other_versions_are_left_alone() {
         newer.set(header::FORMAT, &format.to_le_bytes());
         newer.write_copy(dir.path());
         let error = refused("a newer format", dir.path(), Some(16 << 20));
-        assert!(matches!(error, AttachError::Format { found, .. } if found == format), "{error}");
+        assert!(matches!(error, AttachError::LaterFormat { found, .. } if found == format), "{error}");
     }
 }
 

@@ -24,9 +24,9 @@ fn main() -> std::process::ExitCode {
     let mut suite = Suite::new("refusals");
     suite.case("a limit of file sizes while the store grows", limited_while_growing);
     suite.case("a limit of file sizes while a store is made", limited_at_creation);
-    suite.case("a limit of file sizes while a store is moved", limited_while_moving);
+    suite.case("a limit of file sizes while a store is relocated", limited_while_relocating);
     suite.case("a limit of address space", limited_address_space);
-    suite.case("a call that fails while a store is moved", || failing_calls(moves));
+    suite.case("a call that fails while a store is relocated", || failing_calls(relocates));
     suite.case("a call that fails while a damaged store is saved", || failing_calls(saves));
     suite.finish()
 }
@@ -172,19 +172,19 @@ fn kept(store: &Arc<Store>) -> Result<u64, String> {
     Ok(kept)
 }
 
-fn limited_while_moving() -> Checked {
+fn limited_while_relocating() -> Checked {
     let dir = temporary();
     apart(|| {
         let store = filled(dir.path())?;
         fs::remove_file(store.path()).map_err(|e| e.to_string())?;
         limit(Resource::Fsize, 1 << 20);
-        match store.successor() {
+        match store.attach_relocated() {
             Ok(_) => return Err("a store was moved to a file beyond the limit".to_owned()),
             Err(e) if e.to_string().contains("LimitFSIZE=") => {}
             Err(e) => return Err(e.to_string()),
         }
         lift(Resource::Fsize);
-        let (new, _) = store.successor().map_err(|e| e.to_string())?;
+        let (new, _) = store.attach_relocated().map_err(|e| e.to_string())?;
         match kept(&new)? {
             SESSIONS => sound(&new).map(drop),
             kept => Err(format!("{kept} sessions were kept")),
@@ -216,7 +216,7 @@ fn limited_address_space() -> Checked {
     Ok(Finding::Passed("the warning says what to do".to_owned()))
 }
 
-/// Every call that moving a store makes of the file system, with what of it is to fail.
+/// Every call that relocating a store makes of the file system, with what of it is to fail.
 fn calls() -> Vec<(&'static str, Refused)> {
     let eio = |call, argument| Refused { call, argument, errno: libc::EIO };
     let whence = |whence: i32| Some((2, whence as u32));
@@ -250,9 +250,9 @@ fn failing_calls(scene: fn(&Path, Refused) -> Result<(), String>) -> Checked {
     Ok(Finding::Passed(format!("{} calls failed in turn, no session was lost", calls().len())))
 }
 
-/// The file is deleted while a process has it. Whatever fails while that moves it: what comes to lie at the path has all
+/// The file is deleted while a process has it. Whatever fails while that relocates it: what comes to lie at the path has all
 /// sessions, or nothing does.
-fn moves(dir: &Path, refused: Refused) -> Result<(), String> {
+fn relocates(dir: &Path, refused: Refused) -> Result<(), String> {
     apart(|| {
         let store = filled(dir)?;
         fs::remove_file(store.path()).map_err(|e| e.to_string())?;
@@ -260,14 +260,14 @@ fn moves(dir: &Path, refused: Refused) -> Result<(), String> {
         std::thread::scope(|scope| {
             let moved = scope.spawn(|| {
                 refuse(refused).map_err(|e| e.to_string())?;
-                let _ = store.successor();
+                let _ = store.attach_relocated();
                 Ok::<_, String>(())
             });
             child = Some(moved.join());
         });
         child.ok_or("no thread")?.map_err(|_| "it panicked")??;
         // In this thread nothing fails.
-        let (new, _) = store.successor().map_err(|e| format!("once it works again: {e}"))?;
+        let (new, _) = store.attach_relocated().map_err(|e| format!("once it works again: {e}"))?;
         match kept(&new)? {
             SESSIONS => sound(&new).map(drop),
             kept => Err(format!("{kept} of {SESSIONS} sessions are there")),

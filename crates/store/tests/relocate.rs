@@ -47,7 +47,7 @@ fn sessions_and_leases_move_to_the_new_file() {
     std::fs::remove_file(old.path()).expect("delete");
     assert!(!old.in_place());
 
-    let (new, inheritance) = old.successor().expect("successor");
+    let (new, inheritance) = old.attach_relocated().expect("the relocated store");
     assert_eq!(inheritance, Inheritance::Kept);
     assert!(new.in_place());
     assert!(matches!(old.acquire(&key(1), &how()), Err(Error::Relocated)));
@@ -64,7 +64,7 @@ fn sessions_and_leases_move_to_the_new_file() {
         assert_eq!(new.snapshot(&key(i)).map(|found| found.0).expect("snapshot"), expected, "session {i}");
     }
     assert_eq!(new.check().expect("check").problems, Vec::<String>::new());
-    let (again, _) = old.successor().expect("successor");
+    let (again, _) = old.attach_relocated().expect("the relocated store");
     assert!(Arc::ptr_eq(&again, &new), "who notices later joins the first");
     let names: Vec<_> = dir.path().read_dir().expect("directory").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(names.len(), 1, "nothing is left behind: {names:?}");
@@ -81,7 +81,7 @@ fn a_store_made_meanwhile_stays_and_the_loss_is_told() {
     let made = attach(&elsewhere).path().to_owned();
     std::fs::rename(made, old.path()).expect("put another store in its place");
     let other = attach(&dir);
-    let (new, inheritance) = old.successor().expect("successor");
+    let (new, inheritance) = old.attach_relocated().expect("the relocated store");
     assert_eq!(inheritance, Inheritance::Lost);
     assert!(Arc::ptr_eq(&new, &other));
     // Nobody moved the old file, so what runs on it ends there in peace.
@@ -100,8 +100,8 @@ fn whoever_attaches_anew_in_the_process_brings_the_sessions_along() {
     assert!(new.in_place() && !Arc::ptr_eq(&old, &new));
     assert!(new.take_note().is_some_and(|note| note.contains("its sessions were moved")));
     assert_eq!(new.snapshot(&key).expect("snapshot").0.as_deref(), Some(&b"kept"[..]));
-    let (successor, inheritance) = old.successor().expect("successor");
-    assert!(Arc::ptr_eq(&successor, &new));
+    let (found, inheritance) = old.attach_relocated().expect("the relocated store");
+    assert!(Arc::ptr_eq(&found, &new));
     assert_eq!(inheritance, Inheritance::Kept);
 }
 
@@ -113,11 +113,11 @@ fn a_file_that_comes_back_to_its_path_is_used_again() {
     first.acquire(&key, &how()).and_then(|mut lease| lease.commit(b"old", LIFE, Over::Anything)).expect("commit");
     let kept = dir.path().join("kept");
     std::fs::rename(first.path(), &kept).expect("move away");
-    let (second, _) = first.successor().expect("a successor");
-    assert!(first.superseded() && !Arc::ptr_eq(&first, &second));
+    let (second, _) = first.attach_relocated().expect("the relocated store");
+    assert!(first.relocated() && !Arc::ptr_eq(&first, &second));
     std::fs::rename(&kept, second.path()).expect("move back");
-    let (third, _) = second.successor().expect("a successor");
-    assert!(Arc::ptr_eq(&third, &first) && !third.superseded());
+    let (third, _) = second.attach_relocated().expect("the relocated store");
+    assert!(Arc::ptr_eq(&third, &first) && !third.relocated());
     third.acquire(&key, &how()).and_then(|mut lease| lease.commit(b"new", LIFE, Over::Anything)).expect("commit");
     assert_eq!(third.snapshot(&key).expect("snapshot").0.as_deref(), Some(&b"new"[..]));
 }
@@ -142,16 +142,16 @@ fn threads_that_notice_a_deletion_together_relocate_the_store_once() {
                     barrier.wait();
                     // Later ones meet the first in the midst of it.
                     std::thread::sleep(Duration::from_millis(thread * round));
-                    old.successor()
+                    old.attach_relocated()
                 })
             };
             let threads: Vec<_> = (0..4).map(notice).collect();
             threads.into_iter().map(|thread| thread.join().expect("a thread")).collect()
         });
         let new = attach(&dir);
-        for successor in found {
-            let (successor, inheritance) = successor.expect("a successor");
-            assert!(Arc::ptr_eq(&successor, &new), "one store for all threads");
+        for store in found {
+            let (store, inheritance) = store.expect("the relocated store");
+            assert!(Arc::ptr_eq(&store, &new), "one store for all threads");
             assert_eq!(inheritance, Inheritance::Kept);
         }
         let lost = (0..3000).filter(|i| new.snapshot(&key(*i)).expect("snapshot").0.is_none()).count();
@@ -177,7 +177,7 @@ fn a_store_that_was_left_is_let_go() {
     let before = descriptors(&dir);
     for round in 1..=5u8 {
         std::fs::remove_file(store.path()).expect("delete");
-        store = store.successor().expect("successor").0;
+        store = store.attach_relocated().expect("the relocated store").0;
         put(&store, &[round]);
         assert_eq!(descriptors(&dir), before, "files held after {round} deletions");
     }
@@ -225,7 +225,7 @@ fn the_file_stays_when_its_last_session_ends() {
     put(b"logged in");
     let (_, mark) = store.snapshot(&key).expect("snapshot");
     store.destroy(&key, End::at_once(LIFE)).expect("destroy");
-    assert!(store.in_place() && !store.superseded());
+    assert!(store.in_place() && !store.relocated());
     // What had read before the log-out writes nothing, though no session is left.
     let unlocked = Acquire { mode: LockMode::None, since: Some(mark), ..how() };
     let mut slow = store.acquire(&key, &unlocked).expect("acquire");

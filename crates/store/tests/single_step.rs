@@ -11,15 +11,15 @@ mod stepping;
 
 #[cfg(target_arch = "x86_64")]
 fn main() -> std::process::ExitCode {
-    use stepping::{large, moving, operations, recovery};
+    use stepping::{large, operations, recovery, whole_file};
 
     let mut suite = harness::Suite::new("single_step");
     let (recoveries, kinds) = (recovery::all(), recovery::of_each_kind());
     let names: Vec<String> = kinds.iter().map(|kind| format!("recovery: after a death in {}", kind.name)).collect();
-    let operations: Vec<_> = [moving::all(), large::all(), operations::all()].into_iter().flatten().collect();
+    let operations: Vec<_> = [whole_file::all(), large::all(), operations::all()].into_iter().flatten().collect();
     // What takes longest comes first, so that no processor is idle in the end.
     let mut cases: Vec<harness::Named> =
-        vec![("migrate: a deleted store moves to a new file", Box::new(moving::explore_move))];
+        vec![("relocate: a deleted store moves to a new file", Box::new(whole_file::explore_relocation))];
     for case in recoveries.iter().rev() {
         cases.push((case.name, Box::new(|| recovery::explore(case))));
     }

@@ -47,10 +47,10 @@ fn main() -> std::process::ExitCode {
     suite.finish()
 }
 
-/// Where a word lies, by the name of its place.
-type Place = (String, u64);
+/// The name and the offset of a word.
+type Word = (String, u64);
 
-fn header_words() -> Vec<Place> {
+fn header_words() -> Vec<Word> {
     let mut at: Vec<u64> = (0..32).step_by(4).collect();
     at.extend((header::SECRET..header::SECRET + 32).step_by(8));
     at.extend((header::INCARNATION..header::DERIVED + 8).step_by(4));
@@ -61,27 +61,27 @@ fn header_words() -> Vec<Place> {
     at.into_iter().map(|at| (format!("header {at}"), at)).collect()
 }
 
-fn slot_words() -> Vec<Place> {
+fn slot_words() -> Vec<Word> {
     let words = (0..slot::LEASES + 64).step_by(4).chain([slot::SINCE, slot::COUNTERS]);
     words.map(|at| (format!("owner slot {at}"), SLOTS_AT + at)).collect()
 }
 
-fn shard_words() -> Vec<Place> {
+fn shard_words() -> Vec<Word> {
     let words = (0..shard::BINS + 64).step_by(4).chain((shard::TOMBSTONE_LIST..shard::TWICE + 12).step_by(4));
     words.map(|at| (format!("shard {at}"), shard_at(0) + at)).collect()
 }
 
-fn index_words() -> Vec<Place> {
+fn index_words() -> Vec<Word> {
     (0..3).map(|entry| (format!("directory entry {entry}"), directory_at(0) + 4 * entry)).collect()
 }
 
-fn node_words() -> Vec<Place> {
+fn node_words() -> Vec<Word> {
     let fields = [node::LOCK, node::QUEUE, node::NEXT, node::PREV, node::ENDED, node::ENDED + 4];
     fields.into_iter().map(|field| (format!("node {field}"), NODE + field)).collect()
 }
 
 /// Sets each of the words to each of its values, one at a time.
-fn one_word(places: &[Place]) -> Checked {
+fn one_word(places: &[Word]) -> Checked {
     let base = Base::new()?;
     let dir = temporary();
     let mut played = 0;

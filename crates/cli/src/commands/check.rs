@@ -12,7 +12,7 @@ pub(super) fn run(place: &Place, as_json: bool) -> Result<Code> {
         || Refusal::Usage("check is for stores in directories: servers verify what they keep themselves".to_owned());
     let store = place.attach()?.local.ok_or_else(no_file)?;
     let bar = progress(0, "parts of the store");
-    let report = store.check_telling(|done, of| {
+    let report = store.check_with_progress(|done, of| {
         bar.set_length(u64::from(of));
         bar.set_position(u64::from(done));
     });

@@ -1,4 +1,7 @@
-//! Files beside a store: the one that is made to take its place, and the names under which files are set aside.
+//! Files beside a store: the one that is made to take its place, and the ones that are kept under another name.
+//!
+//! A file is *kept* where its header is damaged (then it is in quarantine) or where it is of another format; messages say of
+//! it that it was set aside.
 //!
 //! Others may write to a sticky directory, and whoever owns a name there keeps it. So a name is one that only the store's
 //! owner can foresee: a keyed hash of the store's secret and its inode. Where somebody has such a name all the same, the next
@@ -24,7 +27,9 @@ use crate::file::store_file::StoreFile;
 /// Names that are tried before this work fails: each that is taken must have been seen in the directory by its taker, in the
 /// moment in which a process had it.
 const TRIED: u8 = 64;
-/// Names with a number that a person can read, which are tried first for a file that is set aside.
+/// What the hashes in the names of kept files are made for.
+const KEPT: &[u8] = b"set aside";
+/// Names with a number that a person can read, which are tried first for a file that is kept.
 const NUMBERED: u32 = 16;
 
 /// `name` with a dot and `ending`.
@@ -48,8 +53,8 @@ fn unforeseen(of: &StoreFile, purpose: &'static [u8]) -> io::Result<impl Iterato
     }))
 }
 
-/// A name beside the store for a file that is set aside.
-struct Aside {
+/// A name beside the store for a file that is kept.
+struct KeptName {
     name: OsString,
     /// The file has that name already, from a process that died in this work.
     linked: bool,
@@ -82,24 +87,24 @@ fn entry(of: &StoreFile, dir: &OwnedFd, name: &OsStr) -> io::Result<Entry> {
 
 /// The first free name among the store's own with `ending`, then with a number, and then, where others have some of these, one
 /// that nobody foresees.
-fn free_name(of: &StoreFile, dir: &OwnedFd, ending: &str) -> io::Result<Aside> {
-    let aside = with_ending(of.name(), ending);
+fn free_name(of: &StoreFile, dir: &OwnedFd, ending: &str) -> io::Result<KeptName> {
+    let plain = with_ending(of.name(), ending);
     let mut foreign = false;
     for number in 1..=NUMBERED {
-        let name = if number == 1 { aside.clone() } else { with_ending(&aside, number.to_string()) };
+        let name = if number == 1 { plain.clone() } else { with_ending(&plain, number.to_string()) };
         match entry(of, dir, &name)? {
-            Entry::Nothing => return Ok(Aside { name, linked: false }),
-            Entry::This => return Ok(Aside { name, linked: true }),
+            Entry::Nothing => return Ok(KeptName { name, linked: false }),
+            Entry::This => return Ok(KeptName { name, linked: true }),
             Entry::Own(_) => {}
             Entry::Foreign => foreign = true,
         }
     }
     if foreign {
-        for ending in unforeseen(of, b"set aside")? {
-            let name = with_ending(&aside, ending);
+        for ending in unforeseen(of, KEPT)? {
+            let name = with_ending(&plain, ending);
             match entry(of, dir, &name)? {
-                Entry::Nothing => return Ok(Aside { name, linked: false }),
-                Entry::This => return Ok(Aside { name, linked: true }),
+                Entry::Nothing => return Ok(KeptName { name, linked: false }),
+                Entry::This => return Ok(KeptName { name, linked: true }),
                 Entry::Own(_) | Entry::Foreign => {}
             }
         }
@@ -107,10 +112,10 @@ fn free_name(of: &StoreFile, dir: &OwnedFd, ending: &str) -> io::Result<Aside> {
     Err(io::Error::other(format!("{NUMBERED} such files are there already; delete them")))
 }
 
-/// A name for a file that is set aside as one of the `kept` newest: the oldest goes where so many are there.
-fn rotating_name(of: &StoreFile, dir: &OwnedFd, ending: &str, kept: u32) -> io::Result<Aside> {
+/// A name for a file that is one of the `kept` newest: the oldest goes where so many are there.
+fn rotating_name(of: &StoreFile, dir: &OwnedFd, ending: &str, kept: u32) -> io::Result<KeptName> {
     let numbered = (1..=kept).map(|number| format!("{ending}-{number}"));
-    let unforeseen = unforeseen(of, b"set aside")?.map(|part| format!("{ending}-{part}"));
+    let unforeseen = unforeseen(of, KEPT)?.map(|part| format!("{ending}-{part}"));
     let mut own = Vec::new();
     // A name that somebody else has is made up for by one that nobody foresees.
     for ending in numbered.chain(unforeseen) {
@@ -119,27 +124,27 @@ fn rotating_name(of: &StoreFile, dir: &OwnedFd, ending: &str, kept: u32) -> io::
         }
         let name = with_ending(of.name(), ending);
         match entry(of, dir, &name)? {
-            Entry::Nothing => return Ok(Aside { name, linked: false }),
-            Entry::This => return Ok(Aside { name, linked: true }),
+            Entry::Nothing => return Ok(KeptName { name, linked: false }),
+            Entry::This => return Ok(KeptName { name, linked: true }),
             Entry::Own(age) => own.push((age, name)),
             Entry::Foreign => {}
         }
     }
     let oldest = own.into_iter().min().ok_or_else(|| io::Error::other("all names for it are taken by others"))?;
     unlinkat(dir, &oldest.1, AtFlags::empty())?;
-    Ok(Aside { name: oldest.1, linked: false })
+    Ok(KeptName { name: oldest.1, linked: false })
 }
 
-/// How a name for a file that is set aside is found.
+/// How a name for a file that is kept is found.
 #[derive(Clone, Copy)]
 pub(crate) enum Keep<'a> {
-    /// All that were ever set aside with this ending are kept, up to a number at which that is refused.
+    /// All files that ever got this ending are kept, up to a number at which that is refused.
     All(&'a str),
     /// Only so many are kept.
     Newest(&'a str, u32),
 }
 
-fn aside_name(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<Aside> {
+fn kept_name(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<KeptName> {
     match keep {
         Keep::All(ending) => free_name(of, dir, ending),
         Keep::Newest(ending, kept) => rotating_name(of, dir, ending, kept),
@@ -147,34 +152,34 @@ fn aside_name(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<Aside
 }
 
 /// Gives `of` a second name, unless somebody who died had done so. The new path.
-pub(crate) fn link_aside(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<PathBuf> {
+pub(crate) fn link_as_kept(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<PathBuf> {
     for _ in 0..TRIED {
-        let aside = aside_name(of, dir, keep)?;
-        if !aside.linked {
-            match linkat(dir, of.name(), dir, &aside.name, AtFlags::empty()) {
+        let kept = kept_name(of, dir, keep)?;
+        if !kept.linked {
+            match linkat(dir, of.name(), dir, &kept.name, AtFlags::empty()) {
                 Ok(()) => {}
                 // Somebody was faster.
                 Err(Errno::EXIST) => continue,
                 Err(error) => return Err(error.into()),
             }
         }
-        return Ok(of.path.with_file_name(aside.name));
+        return Ok(of.path.with_file_name(kept.name));
     }
     Err(Errno::EXIST.into())
 }
 
 /// Renames `of`. Nothing of others is overwritten. The new path.
-pub(crate) fn rename_aside(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<PathBuf> {
+pub(crate) fn rename_to_kept(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<PathBuf> {
     for _ in 0..TRIED {
-        let aside = aside_name(of, dir, keep)?;
+        let kept = kept_name(of, dir, keep)?;
         // Renaming a file to another of its names does nothing.
-        let done = if aside.linked {
+        let done = if kept.linked {
             unlinkat(dir, of.name(), AtFlags::empty())
         } else {
-            renameat_with(dir, of.name(), dir, &aside.name, RenameFlags::NOREPLACE)
+            renameat_with(dir, of.name(), dir, &kept.name, RenameFlags::NOREPLACE)
         };
         match done {
-            Ok(()) => return Ok(of.path.with_file_name(aside.name)),
+            Ok(()) => return Ok(of.path.with_file_name(kept.name)),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }

@@ -13,13 +13,13 @@ pub(crate) enum Content {
     /// A store of this format.
     Store(Constants),
     /// A store that another version of this program made: of an older format, or of this one laid out otherwise.
-    Superseded {
+    OtherFormat {
         /// Its format.
         format: u32,
         /// Its layout.
         layout: u32,
         /// Its header, where its sessions can be read.
-        former: Option<Box<Format1>>,
+        header: Option<Box<Format1>>,
     },
     /// No store, or one whose header is damaged; what is wrong with it.
     Damaged(String),
@@ -47,20 +47,20 @@ impl StoreFile {
         let (format, layout) = (word32(&page, header::FORMAT), word32(&page, header::FINGERPRINT));
         let whole = word64(&page, header::CHECK) == checksum(&page);
         if (format, layout) == (format_1::FORMAT, format_1::LAYOUT) && whole {
-            let former = Format1::parse(&page).map(Box::new);
-            return Ok(Content::Superseded { format, layout, former });
+            let header = Format1::parse(&page).map(Box::new);
+            return Ok(Content::OtherFormat { format, layout, header });
         }
         if format < FORMAT && (whole || layout != format_1::LAYOUT) {
-            return Ok(Content::Superseded { format, layout, former: None });
+            return Ok(Content::OtherFormat { format, layout, header: None });
         }
         if format > FORMAT && (whole || format <= LAST_FORMAT) {
-            return Err(AttachError::Format { path: self.path.clone(), found: format, expected: FORMAT });
+            return Err(AttachError::LaterFormat { path: self.path.clone(), found: format, expected: FORMAT });
         }
         if !whole {
             return Ok(Content::Damaged("the checksum of its header does not match".to_owned()));
         }
         if layout != fingerprint() {
-            return Ok(Content::Superseded { format, layout, former: None });
+            return Ok(Content::OtherFormat { format, layout, header: None });
         }
         let shards = word32(&page, header::SHARDS);
         if !shards.is_power_of_two() || shards > MAX_SHARDS {

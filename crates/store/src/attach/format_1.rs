@@ -119,7 +119,7 @@ const WINDOW: usize = 4096;
 /// Goes through a file of format 1.
 pub(crate) struct Reader<'a> {
     file: &'a StoreFile,
-    former: &'a Format1,
+    header: &'a Format1,
     /// A store with the same secret, which has the keys of the checksums ready.
     hasher: &'a Store,
     /// The chunk table.
@@ -136,13 +136,13 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(
         file: &'a StoreFile,
-        former: &'a Format1,
+        header: &'a Format1,
         hasher: &'a Store,
         trusted: bool,
     ) -> Result<Reader<'a>, Error> {
         let table = chunk_table(file).map_err(unread)?;
         let patience = 2 * (table.len() as u64 + 8) * CHUNK;
-        Ok(Reader { file, former, hasher, table, trusted, patience, payload: Vec::new() })
+        Ok(Reader { file, header, hasher, table, trusted, patience, payload: Vec::new() })
     }
 
     /// Calls `visit` with everything that is whole, until that fails. How many sessions were not whole.
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
             let entry = self.table.get(chunk as usize).copied().unwrap_or(0);
             let Some(ChunkState::Nodes(shard)) = ChunkState::decode(entry) else { continue };
             self.file.read_at(&mut nodes, offset(chunk_ref(chunk))).map_err(unread)?;
-            // The place of the first node holds the link to the next chunk.
+            // What would be the first node holds the link to the next chunk.
             for words in nodes.chunks_exact(node::SIZE as usize).skip(1) {
                 let head = Head(word64(words, node::HEAD));
                 if head.state() == NodeState::Free {
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         let (incarnation, created) = (word(node::INCARNATION), word32(words, node::CREATED));
         let whole = word(node::CHECK) == identity(self.hasher.check_seed, key, incarnation, created);
         let ended = head.state() == NodeState::Tombstone;
-        if !(whole || (self.trusted && ended)) || shard_among(&key, self.former.shards) != shard {
+        if !(whole || (self.trusted && ended)) || shard_among(&key, self.header.shards) != shard {
             return Ok(None);
         }
         let binding = Binding { key, incarnation, version: head.version() };
@@ -261,7 +261,7 @@ fn chunk_table(file: &StoreFile) -> io::Result<Vec<u32>> {
 
 /// About how many bytes the sessions take in a new file: the chunks of nodes and of the index, and what the shards say
 /// that their payloads have.
-pub(crate) fn room_needed(file: &StoreFile, former: &Format1) -> io::Result<u64> {
+pub(crate) fn room_needed(file: &StoreFile, header: &Format1) -> io::Result<u64> {
     let (mut fixed, mut data) = (0, 0);
     for entry in chunk_table(file)? {
         match ChunkState::decode(entry) {
@@ -271,7 +271,7 @@ pub(crate) fn room_needed(file: &StoreFile, former: &Format1) -> io::Result<u64>
         }
     }
     let mut payloads = 0u64;
-    for id in 0..u64::from(former.shards) {
+    for id in 0..u64::from(header.shards) {
         let mut said = [0; 8];
         file.read_at(&mut said, SHARDS_AT + id * SHARD_SIZE + PAYLOAD_BYTES)?;
         payloads = payloads.saturating_add(u64::from_le_bytes(said));

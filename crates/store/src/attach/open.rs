@@ -3,7 +3,7 @@
 //! Everyone who has a store attached holds a shared lock on its "present" byte. Who gets the "attach" byte and finds
 //! nobody present knows that every lock in the file is a dead one's. If moreover the file was last used under
 //! another boot of the kernel, or is a copy, or was cut short, its pages may be old or torn: then every shard is
-//! rebuilt with every payload verified before anybody is let in. A file whose header is damaged is set aside first
+//! rebuilt with every payload verified before anybody is let in. A file whose header is damaged is quarantined first
 //! ([`crate::attach::quarantine`]), the sessions in one of an earlier format are brought over to a new one ([`crate::attach::upgrade`]).
 
 use std::os::fd::OwnedFd;
@@ -92,8 +92,8 @@ impl Registry {
     }
 }
 
-/// Where a store is to be attached, and by whom.
-struct Place<'a> {
+/// The store that is to be attached: its directory, its user, and the capacity that the caller asks for.
+struct Target<'a> {
     dir: OwnedFd,
     directory: &'a Path,
     user: u32,
@@ -114,7 +114,7 @@ enum Attempt {
 /// What was in the way of a store.
 #[derive(PartialEq, Eq)]
 enum Obstacle {
-    Superseded,
+    OtherFormat,
     Damaged,
 }
 
@@ -132,11 +132,11 @@ impl Store {
         if capacity.is_some() {
             notes.extend(registry.relocate_deleted(directory, user)?);
         }
-        let place = Place { dir, directory, user, capacity };
+        let target = Target { dir, directory, user, capacity };
         let begun = Instant::now();
         let mut damaged = false;
         loop {
-            match place.attempt(&mut registry, begun.elapsed() < LEAVE, !damaged)? {
+            match target.attempt(&mut registry, begun.elapsed() < LEAVE, !damaged)? {
                 Attempt::Attached(store) => {
                     notes.into_iter().for_each(|note| store.note(note));
                     return Ok(store);
@@ -144,7 +144,7 @@ impl Store {
                 Attempt::Replaced => {}
                 Attempt::InUse => std::thread::sleep(Duration::from_millis(20)),
                 Attempt::Cleared(obstacle, note) => {
-                    // What is at the path once a damaged file was set aside is a store, or something is wrong with more than
+                    // What is at the path once a damaged file was quarantined is a store, or something is wrong with more than
                     // a file.
                     damaged |= obstacle == Obstacle::Damaged;
                     notes.push(note);
@@ -154,11 +154,11 @@ impl Store {
     }
 }
 
-impl Place<'_> {
+impl Target<'_> {
     /// Attaches what is at the path, or does one step towards it. `patient` where it may wait for processes of another version,
-    /// `rescue` where a damaged file may be set aside.
+    /// `rescue` where a damaged file may be quarantined.
     fn attempt(&self, registry: &mut Registry, patient: bool, rescue: bool) -> Result<Attempt, AttachError> {
-        let Place { dir, directory, user, capacity } = self;
+        let Target { dir, directory, user, capacity } = self;
         let opened = store_file::open(dir, directory, *user, capacity.is_some())?;
         let here = (opened.device, opened.inode);
         if let Some(store) = registry.living().find(|store| (store.file.device, store.file.inode) == here) {
@@ -181,19 +181,19 @@ impl Place<'_> {
         let content = match opened.content()? {
             Content::Blank => None,
             Content::Store(constants) => Some(constants),
-            Content::Superseded { format, layout, former } => {
-                let carried = former.is_some();
-                if capacity.is_none() || (!alone && !patient) || (carried && !opened.is_own()) {
-                    return Err(AttachError::Superseded { path, format, layout, in_use: !alone, carried });
+            Content::OtherFormat { format, layout, header } => {
+                let upgradable = header.is_some();
+                if capacity.is_none() || (!alone && !patient) || (upgradable && !opened.is_own()) {
+                    return Err(AttachError::OtherFormat { path, format, layout, in_use: !alone, upgradable });
                 }
                 if !alone {
                     return Ok(Attempt::InUse);
                 }
-                let note = match former {
-                    Some(former) => upgrade(&opened, dir, &former, capacity.unwrap_or(MIN_CAPACITY))?,
+                let note = match header {
+                    Some(header) => upgrade(&opened, dir, &header, capacity.unwrap_or(MIN_CAPACITY))?,
                     None => {
                         let ending = format!("format-{format}-{layout:08x}");
-                        let kept = beside::rename_aside(&opened, dir, Keep::All(&ending))
+                        let kept = beside::rename_to_kept(&opened, dir, Keep::All(&ending))
                             .map_err(|source| failed("set it aside under another name", source))?;
                         format!(
                             "the session store {} was written by another version of Cloakroom (format {format}, layout \
@@ -204,7 +204,7 @@ impl Place<'_> {
                         )
                     }
                 };
-                return Ok(Attempt::Cleared(Obstacle::Superseded, note));
+                return Ok(Attempt::Cleared(Obstacle::OtherFormat, note));
             }
             Content::Damaged(what) if alone && capacity.is_some() && opened.is_own() && rescue => {
                 return Ok(Attempt::Cleared(Obstacle::Damaged, quarantine::quarantine(&opened, dir, &what)?));

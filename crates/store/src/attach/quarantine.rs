@@ -1,5 +1,5 @@
-//! A store file whose header is damaged: it is set aside under another name, and where the secret in it is still the one
-//! that its sessions were written with, they are carried over to a new file.
+//! A store file whose header is damaged: it is kept under another name, and where the secret in it is still the one
+//! that its sessions were written with, they are copied to a new file.
 //!
 //! Called with the file's attach byte locked by whoever attaches alone. Nothing is ever written to the damaged file. A
 //! process that dies in this work leaves either the damaged file at the path, and all of this is done again, or the
@@ -34,7 +34,7 @@ pub(crate) fn quarantine(damaged: &StoreFile, dir: &OwnedFd, what: &str) -> Resu
     let saved = readable(damaged).map_err(|e| fail("look for sessions in it", e))?;
     let path = damaged.path.display();
     let Some((constants, sessions)) = saved else {
-        let kept = beside::rename_aside(damaged, dir, keep).map_err(|e| fail("set it aside as damaged", e))?;
+        let kept = beside::rename_to_kept(damaged, dir, keep).map_err(|e| fail("set it aside as damaged", e))?;
         return Ok(format!(
             "the session store {path} was damaged ({what}); it is kept as {}, and a new store was begun: without the secret in its header the sessions in it cannot be read",
             kept.display()
@@ -55,7 +55,7 @@ fn replace(damaged: &StoreFile, dir: &OwnedFd, constants: &Constants, keep: Keep
     store_file::mend_header(&copy, constants)?;
     // It takes the place of a file that is on the disk.
     fsync(&copy)?;
-    let kept = beside::link_aside(damaged, dir, keep)?;
+    let kept = beside::link_as_kept(damaged, dir, keep)?;
     replacement.replace()?;
     Ok(kept)
 }

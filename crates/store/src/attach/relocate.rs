@@ -53,7 +53,7 @@ impl Store {
     ///
     /// # Errors
     /// [`AttachError`] where no store can be attached at the path; the deleted file is then still in use.
-    pub fn successor(self: &Arc<Store>) -> Result<(Arc<Store>, Inheritance), AttachError> {
+    pub fn attach_relocated(self: &Arc<Store>) -> Result<(Arc<Store>, Inheritance), AttachError> {
         // A forked child only needs an attachment of its own: its parent's file may well be in place.
         if !self.forked() {
             self.relocate_deleted()?;
@@ -87,7 +87,7 @@ impl Store {
 
     /// Makes a store that was left for another one a store as any other where its file has come back to its path.
     pub(crate) fn use_again(&self) -> Result<(), AttachError> {
-        if self.superseded() {
+        if self.relocated() {
             let _guard = self.guarded()?;
             self.stay(self.region.map());
         }

@@ -6,7 +6,7 @@
 //! complete and on the disk, so that a death at any instruction, or a crash of the machine, leaves one of the two there,
 //! whole; who attaches next begins again and removes what was left half-made. The old file stays under another name.
 //!
-//! A record is carried over as it is: key, incarnation, version, times, and what is remembered of ended sessions. So an
+//! A record is copied as it is: key, incarnation, version, times, and what is remembered of ended sessions. So an
 //! id that was destroyed stays destroyed, and a session is as old and as near to its end as it was.
 
 use std::io;
@@ -33,7 +33,7 @@ use crate::shard::lists::list_for;
 use crate::shard::nodes::newest_use;
 use crate::shard::payload::{self, Binding};
 
-/// What was brought over.
+/// What was copied.
 #[derive(Default)]
 struct Tally {
     sessions: u64,
@@ -41,10 +41,15 @@ struct Tally {
 }
 
 /// Puts a store of the present format with the sessions of `old` in its place. What to tell the administrator.
-pub(crate) fn upgrade(old: &StoreFile, dir: &OwnedFd, former: &Format1, capacity: u64) -> Result<String, AttachError> {
+pub(crate) fn upgrade(
+    old: &StoreFile,
+    dir: &OwnedFd,
+    old_header: &Format1,
+    capacity: u64,
+) -> Result<String, AttachError> {
     let fail = |source: io::Error| AttachError::Upgrade { path: old.path.clone(), format: format_1::FORMAT, source };
-    ask_for_room(old, former).map_err(fail)?;
-    let (tally, kept) = bring_over(old, dir, former, capacity).map_err(fail)?;
+    ask_for_room(old, old_header).map_err(fail)?;
+    let (tally, kept) = upgrade_file(old, dir, old_header, capacity).map_err(fail)?;
     let lost = match tally.broken {
         0 => String::new(),
         broken => format!(", {broken} more were damaged and could not be read"),
@@ -68,12 +73,17 @@ pub(crate) fn upgrade(old: &StoreFile, dir: &OwnedFd, former: &Format1, capacity
 
 /// Makes the new file and puts it into the old one's place. Where the old one is kept; `None` where somebody deleted it
 /// meanwhile.
-fn bring_over(old: &StoreFile, dir: &OwnedFd, former: &Format1, capacity: u64) -> io::Result<(Tally, Option<PathBuf>)> {
+fn upgrade_file(
+    old: &StoreFile,
+    dir: &OwnedFd,
+    old_header: &Format1,
+    capacity: u64,
+) -> io::Result<(Tally, Option<PathBuf>)> {
     let (replacement, file) = Replacement::create(old, dir)?;
-    let tally = fill(old.beside(file, replacement.name())?, old, former, capacity)?;
+    let tally = fill(old.beside(file, replacement.name())?, old, old_header, capacity)?;
     let kept = if old.in_place() {
         let ending = format!("format-{}-{:08x}", format_1::FORMAT, format_1::LAYOUT);
-        let kept = beside::link_aside(old, dir, Keep::All(&ending))?;
+        let kept = beside::link_as_kept(old, dir, Keep::All(&ending))?;
         replacement.replace()?;
         Some(kept)
     } else {
@@ -87,8 +97,8 @@ fn bring_over(old: &StoreFile, dir: &OwnedFd, former: &Format1, capacity: u64) -
 }
 
 /// Fails at once where the sessions have no room beside the old file, before a file system that others use is filled up.
-fn ask_for_room(old: &StoreFile, former: &Format1) -> io::Result<()> {
-    let needed = format_1::room_needed(old, former)?;
+fn ask_for_room(old: &StoreFile, old_header: &Format1) -> io::Result<()> {
+    let needed = format_1::room_needed(old, old_header)?;
     let stat = rustix::fs::fstatvfs(old.file.as_fd())?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     // A tmpfs without a limit says that it has no blocks at all.
@@ -100,32 +110,32 @@ fn ask_for_room(old: &StoreFile, former: &Format1) -> io::Result<()> {
 }
 
 /// Fills the new file, complete and on the disk.
-fn fill(new: StoreFile, old: &StoreFile, former: &Format1, capacity: u64) -> io::Result<Tally> {
+fn fill(new: StoreFile, old: &StoreFile, old_header: &Format1, capacity: u64) -> io::Result<Tally> {
     let other = |e: AttachError| io::Error::other(e.to_string());
     // Made for what it is to hold, where the capacity was lowered, so that it is mapped once.
     let room = clamped(capacity.max(old.len().map_err(other)?));
-    let constants = new.make_with(room, former.secret).map_err(other)?;
+    let constants = new.make_with(room, old_header.secret).map_err(other)?;
     let store = attach_locked(new, Some(constants), Some(room), true).map_err(other)?;
-    let tally = carry_over(&store, old, former).map_err(|e| io::Error::other(e.to_string()))?;
+    let tally = copy_sessions(&store, old, old_header).map_err(|e| io::Error::other(e.to_string()))?;
     let map = store.region.map();
     map.u64(header::CAPACITY).store(capacity, Ordering::Relaxed);
-    map.u64(header::RECOVERIES).store(former.recoveries, Ordering::Relaxed);
+    map.u64(header::RECOVERIES).store(old_header.recoveries, Ordering::Relaxed);
     fsync(store.file.file.as_fd())?;
     Ok(tally)
 }
 
-fn carry_over(store: &Arc<Store>, old: &StoreFile, former: &Format1) -> Result<Tally, Error> {
+fn copy_sessions(store: &Arc<Store>, old: &StoreFile, old_header: &Format1) -> Result<Tally, Error> {
     let map = store.map()?;
     // No session is evicted or refused for want of capacity: whoever lowers it keeps what is there.
     map.u64(header::CAPACITY).store(MAX_CAPACITY, Ordering::Relaxed);
-    let trusted = set_clock(store, old, former)?;
+    let trusted = set_clock(store, old, old_header)?;
     let (wall, now) = store.wall_and_now(map);
     let me = store.claim_slot()?;
     let mut tally = Tally::default();
-    let mut next = former.incarnation;
-    tally.broken = Reader::new(old, former, store, trusted)?.each(|record| {
+    let mut next = old_header.incarnation;
+    tally.broken = Reader::new(old, old_header, store, trusted)?.each(|record| {
         next = next.max(record.incarnation.saturating_add(1)).max(record.ended.saturating_add(1));
-        if !is_past(record, wall, now) && carry(store, me, record)? {
+        if !is_past(record, wall, now) && copy_record(store, me, record)? {
             tally.sessions += u64::from(record.state == NodeState::Live);
         }
         Ok(())
@@ -146,15 +156,15 @@ fn most_seconds(store: &Store) -> u64 {
 }
 
 /// Lets the store clock of the old file go on: from now, where the machine still runs that it was last used on, else from
-/// where it stopped. Whether the former is so: then the pages are what the last process left.
-fn set_clock(store: &Store, old: &StoreFile, former: &Format1) -> Result<bool, Error> {
+/// where it stopped. Whether the machine still runs: then the pages are what the last process left.
+fn set_clock(store: &Store, old: &StoreFile, old_header: &Format1) -> Result<bool, Error> {
     let boot = store.clock().boot();
-    let trusted = former.boot_id != [0, 0]
-        && former.boot_id == boot_id()
-        && (former.device, former.inode) == (old.device, old.inode)
-        && former.clock_boot <= boot;
-    let passed = if trusted { boot - former.clock_boot } else { 0 };
-    let base = former.clock_base.saturating_add(passed).min(most_seconds(store));
+    let trusted = old_header.boot_id != [0, 0]
+        && old_header.boot_id == boot_id()
+        && (old_header.device, old_header.inode) == (old.device, old.inode)
+        && old_header.clock_boot <= boot;
+    let passed = if trusted { boot - old_header.clock_boot } else { 0 };
+    let base = old_header.clock_base.saturating_add(passed).min(most_seconds(store));
     let map = store.map()?;
     map.u64(header::CLOCK_BASE).store(base, Ordering::Relaxed);
     map.u64(header::CLOCK_BOOT).store(boot, Ordering::Relaxed);
@@ -169,13 +179,13 @@ fn is_past(record: &Record<'_>, wall: u32, now: u32) -> bool {
 
 /// Puts a record into the new store, which grows for it. `false` where another of its key is there: two nodes of one key
 /// can only come from pages of different age.
-fn carry(store: &Arc<Store>, me: Slot, record: &Record<'_>) -> Result<bool, Error> {
+fn copy_record(store: &Arc<Store>, me: Slot, record: &Record<'_>) -> Result<bool, Error> {
     loop {
         let mut guard = store.lock_shard(me, store.shard_of(&record.key))?;
         // Growth comes before eviction, and where it fails, all of this does.
         guard.reach = Reach::Growth;
-        let seen = match guard.take_over(record) {
-            Ok(carried) => return Ok(carried),
+        let seen = match guard.add_record(record) {
+            Ok(added) => return Ok(added),
             Err(Fault::Grow(seen)) => seen,
             Err(Fault::Error(error)) => return Err(error),
             Err(Fault::Damaged(what)) => return Err(Error::Damaged(what)),
@@ -190,13 +200,13 @@ fn carry(store: &Arc<Store>, me: Slot, record: &Record<'_>) -> Result<bool, Erro
 
 impl ShardGuard<'_> {
     /// Makes a node for `record`, if its key has none, and undoes that where the file must grow first.
-    fn take_over(&mut self, record: &Record<'_>) -> Result<bool, Fault> {
+    fn add_record(&mut self, record: &Record<'_>) -> Result<bool, Fault> {
         if self.find(&record.key)?.is_some() {
             return Ok(false);
         }
         let length = record.payload.len() as u32;
         let block = if length == 0 { 0 } else { self.alloc_chain(length)? };
-        let node = match self.settle(&record.key) {
+        let node = match self.add_node(&record.key) {
             Ok(node) => node,
             Err(fault) => {
                 if block != 0 {

@@ -60,8 +60,8 @@ impl KeyMaker {
         if !namespace.is_empty() {
             name.copy_from_slice(namespace);
         }
-        let (place, padding) = rest.split_at_mut(id.len());
-        place.copy_from_slice(id);
+        let (tail, padding) = rest.split_at_mut(id.len());
+        tail.copy_from_slice(id);
         if let [first, .., a, b] = padding {
             *first = 0x80;
             [*a, *b] = (((BLOCK + length) * 8) as u16).to_be_bytes();

@@ -221,13 +221,13 @@ impl Store {
         self.prefaults_left.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether this store has been left for a successor, which [`Store::successor`] attaches. Costs one load.
+    /// Whether this store was relocated: [`Store::attach_relocated`] attaches its new file. Costs one load.
     #[must_use]
-    pub fn superseded(&self) -> bool {
+    pub fn relocated(&self) -> bool {
         self.is_relocated(self.region.map())
     }
 
-    /// Whether operations on this store must go to its successor.
+    /// Whether operations on this store must go to its new file.
     #[inline]
     pub(crate) fn is_relocated(&self, map: Map<'_>) -> bool {
         map.u32(header::RELOCATION).load(Ordering::Acquire) != 0

@@ -190,11 +190,11 @@ pub enum AttachError {
         /// What was found.
         what: String,
     },
-    /// A store of another format.
+    /// A store of a later format.
     #[error(
         "{path} has store format {found}, this version reads format {expected}; use the version that wrote it, or move the file away and a new store is made"
     )]
-    Format {
+    LaterFormat {
         /// The file.
         path: PathBuf,
         /// Format found.
@@ -202,17 +202,17 @@ pub enum AttachError {
         /// Format expected.
         expected: u32,
     },
-    /// A store that another version of this program made.
+    /// A store of an earlier format, or of this one laid out otherwise.
     #[error(
         "{path} was written by another version of Cloakroom (format {format}, layout {layout:08x}){}",
-        match (.in_use, .carried) {
+        match (.in_use, .upgradable) {
             (true, true) => " and processes of that version still use it; end them, and PHP brings its sessions over to a new file",
             (false, true) => "; the next PHP process that starts a session brings its sessions over to a new file",
             (true, false) => " and processes of that version still use it; end them, and it is set aside and a new store is made",
             (false, false) => "; PHP sets it aside when it makes a new one",
         }
     )]
-    Superseded {
+    OtherFormat {
         /// The file.
         path: PathBuf,
         /// Its format.
@@ -222,7 +222,7 @@ pub enum AttachError {
         /// Whether processes have it attached.
         in_use: bool,
         /// Whether its sessions are brought over once nobody has it attached.
-        carried: bool,
+        upgradable: bool,
     },
     /// The sessions of a store of an earlier format could not be brought over.
     #[error(

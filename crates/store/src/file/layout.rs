@@ -64,8 +64,8 @@ const _: () = assert!(DIR_SIZE == 4 << MAX_DEPTH);
 /// Bytes of a line of the processor's cache, for what follows.
 const LINE: u64 = 64;
 
-/// Where the header of shard `id` begins. Lines at the same offset of their pages share few places in the first cache of a
-/// processor, eight or twelve; a request touches the first lines of a header, and which shard it meets is chance. So the
+/// Where the header of shard `id` begins. Lines at the same offset of their pages share a set of the processor's first
+/// cache, which holds eight or twelve; a request touches the first lines of a header, and which shard it meets is chance. So the
 /// headers begin at different lines of their pages.
 pub(crate) const fn shard_at(id: u32) -> u64 {
     SHARDS_AT + id as u64 * SHARD_SIZE + shard_line(id) * LINE

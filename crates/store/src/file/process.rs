@@ -87,7 +87,7 @@ pub(crate) struct ProcessFile {
 }
 
 impl ProcessFile {
-    /// With all places of the register taken, a forked child keeps a copy of the descriptor and with it the locks of
+    /// With all entries of the register taken, a forked child keeps a copy of the descriptor and with it the locks of
     /// its parent for as long as it lives, which is safe, only slow.
     pub(crate) fn new(file: File) -> ProcessFile {
         let born = token();

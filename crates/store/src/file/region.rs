@@ -1,4 +1,4 @@
-//! The mapping of the store file, and the only place that turns offsets into memory.
+//! The mapping of the store file, and the only module that turns offsets into memory.
 //!
 //! Invariants: a mapping is never unmapped or moved while its [`Region`] lives, so a [`Map`] stays good for as long
 //! as the region does; every access is checked against the mapped length. The file below the mapped length may be
@@ -168,7 +168,7 @@ impl<'a> Map<'a> {
         unsafe { self.base.as_ptr().add(offset as usize) }
     }
 
-    /// The `N` bytes at `offset`, checked once: what is looked at within them at constant places costs nothing more.
+    /// The `N` bytes at `offset`, checked once: what is looked at within them at constant offsets costs nothing more.
     #[inline]
     pub(crate) fn window<const N: u64>(self, offset: u64) -> Window<'a, N> {
         Window { base: self.at(offset, N, 8), region: PhantomData }

@@ -318,15 +318,15 @@ pub(crate) fn copy_data(from: BorrowedFd<'_>, to: &OwnedFd) -> io::Result<()> {
             // Whole pages, as the kernel reports them: nothing that is allocated at the front stays a hole.
             fallocate(to, FallocateFlags::empty(), data, end - data)?;
         }
-        let mut place = data;
-        while place < end {
-            let part = buffer.get_mut(..(end - place).min(1 << 20) as usize).unwrap_or_default();
-            let got = rustix::io::pread(from, &mut *part, place)?;
+        let mut done = data;
+        while done < end {
+            let part = buffer.get_mut(..(end - done).min(1 << 20) as usize).unwrap_or_default();
+            let got = rustix::io::pread(from, &mut *part, done)?;
             if got == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            write_all(to, part.get(..got).unwrap_or_default(), place)?;
-            place += got as u64;
+            write_all(to, part.get(..got).unwrap_or_default(), done)?;
+            done += got as u64;
         }
         at = end;
     }

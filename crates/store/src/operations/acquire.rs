@@ -305,7 +305,7 @@ impl Store {
             lease.place.set(place);
             lease.entry = Some(entry);
             lease.begun = if created { Begun::by_this(how.drawn) } else { Begun::ByOthers };
-            if self.settle(lease, node, began, how.lifetime)? {
+            if self.take_up_session(lease, node, began, how.lifetime)? {
                 return Ok(());
             }
             // The node was rebuilt away, or freed, while this thread waited for it or took its lock.
@@ -318,7 +318,7 @@ impl Store {
 
     /// With the session lock in hand: begins a new incarnation where the last one is over, unless this lease began
     /// before it was ended. `false` where the node is no longer this session's.
-    fn settle(
+    fn take_up_session(
         self: &Arc<Store>,
         lease: &mut Lease,
         node: Node<'_>,
@@ -390,7 +390,7 @@ impl Lease {
             // It has ended already: once that is forgotten, this lease is one from before.
             self.began = node.ended().load(Ordering::Relaxed);
         }
-        self.see(head)
+        self.set_head(head)
     }
 
     /// Takes up the present session in `node`, whose lock this lease holds.

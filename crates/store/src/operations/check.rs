@@ -62,14 +62,14 @@ impl Store {
     /// # Errors
     /// [`Error::Stuck`], [`Error::Forked`]; contradictions are in the report.
     pub fn check(self: &Arc<Store>) -> Result<Report, Error> {
-        self.check_telling(|_, _| {})
+        self.check_with_progress(|_, _| {})
     }
 
-    /// [`Store::check`], telling `progress` before each shard how many are done, and of how many.
+    /// [`Store::check`], calling `progress` before each shard with how many are done, and of how many.
     ///
     /// # Errors
     /// As [`Store::check`].
-    pub fn check_telling(self: &Arc<Store>, mut progress: impl FnMut(u32, u32)) -> Result<Report, Error> {
+    pub fn check_with_progress(self: &Arc<Store>, mut progress: impl FnMut(u32, u32)) -> Result<Report, Error> {
         let me = self.slot()?;
         let mut report = Report::default();
         for id in 0..self.shards {

@@ -72,7 +72,7 @@ impl Lease {
     #[cold]
     fn not_stored(&mut self, written: Result<Written, Error>) -> Result<Option<Committed>, Error> {
         let outcome = match written {
-            Ok(Written::VersionChanged(head)) => self.see(head).map(|()| Some(Committed::VersionChanged)),
+            Ok(Written::VersionChanged(head)) => self.set_head(head).map(|()| Some(Committed::VersionChanged)),
             Err(Error::Relocated) => {
                 self.follow().and_then(|follows| if follows { Ok(None) } else { Err(Error::Relocated) })
             }
@@ -224,7 +224,7 @@ impl Lease {
             let binding = Binding { key: self.key, incarnation: self.incarnation.get(), version: new.version() };
             payload::seal(map, block, hash, binding);
         }
-        node.see(wall, now, seconds(lifetime));
+        node.mark_seen(wall, now, seconds(lifetime));
         if block == 0 {
             node.flags().fetch_or(flag::EMPTIED, Ordering::Relaxed);
         }

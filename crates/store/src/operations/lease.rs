@@ -178,7 +178,7 @@ impl Lease {
             let fresh = node.head();
             self.ended = !matches!(fresh.state(), NodeState::Live | NodeState::Retired)
                 || node.incarnation().load(Ordering::Relaxed) != self.incarnation.get();
-            self.see(if self.ended { Head(0) } else { fresh })?;
+            self.set_head(if self.ended { Head(0) } else { fresh })?;
             return Err(Error::Changed);
         }
         match result {
@@ -189,7 +189,7 @@ impl Lease {
 
     /// Remembers the head and length of the payload to be read.
     #[inline(always)]
-    pub(crate) fn see(&mut self, head: Head) -> Result<(), Error> {
+    pub(crate) fn set_head(&mut self, head: Head) -> Result<(), Error> {
         let map = self.store.map()?;
         let total = match head.block() {
             0 => 0,
@@ -260,7 +260,7 @@ impl Lease {
             // The lock keeps the node this session's, so the one store needs no shard lock.
             let node = Node::new(map, self.place.get());
             if node.is_live() && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get() {
-                node.see(wall, self.store.now(map), seconds(lifetime));
+                node.mark_seen(wall, self.store.now(map), seconds(lifetime));
                 count(map, self.me, Counter::Touches, 1);
                 return Ok(Some(Committed::Stored));
             }
@@ -268,7 +268,7 @@ impl Lease {
         self.store.with_shard(self.me, self.shard, |guard| match self.locate(guard, Over::Anything)? {
             Target::Node(node) => {
                 guard.keep = node.place;
-                node.see(wall, guard.store.now(guard.map), seconds(lifetime));
+                node.mark_seen(wall, guard.store.now(guard.map), seconds(lifetime));
                 count(guard.map, self.me, Counter::Touches, 1);
                 let listed = guard.list_anew(node);
                 guard.put_off(listed);
@@ -385,17 +385,17 @@ impl Lease {
 }
 
 impl Lease {
-    /// Turns a lease on a relocated store into one, without a lock, on its successor. `false` where the sessions are
+    /// Turns a lease on a relocated store into one, without a lock, on its new file. `false` where the sessions are
     /// not in that one.
     pub(crate) fn follow(&mut self) -> Result<bool, Error> {
         let failed = |e: AttachError| Error::Io {
             what: "attach the store's new file",
             source: std::io::Error::other(e.to_string()),
         };
-        let (fresh, inheritance) = self.store.successor().map_err(failed)?;
+        let (fresh, inheritance) = self.store.attach_relocated().map_err(failed)?;
         if Arc::ptr_eq(&fresh, self.store()) {
             // A file that said that it was left, and is at its path all the same, says so no more.
-            return Ok(!fresh.superseded());
+            return Ok(!fresh.relocated());
         }
         if inheritance != Inheritance::Kept {
             return Ok(false);

@@ -153,9 +153,9 @@ fn begin_anew(directory: &Path, options: Options, secret: &[u8; 32]) -> Result<(
     let content = match opened.content()? {
         Content::Blank => return opened.make_with(capacity, *secret).map(drop),
         Content::Store(constants) => constants,
-        Content::Superseded { format, layout, former } => {
-            let carried = former.is_some();
-            return Err(AttachError::Superseded { path, format, layout, in_use: false, carried });
+        Content::OtherFormat { format, layout, header } => {
+            let upgradable = header.is_some();
+            return Err(AttachError::OtherFormat { path, format, layout, in_use: false, upgradable });
         }
         Content::Damaged(what) => return Err(AttachError::Foreign { path, what }),
     };
@@ -189,7 +189,7 @@ impl Lease {
         let node = Node::new(self.store.map()?, self.place.get());
         let (head, unwritten) = (node.head(), node.is_unwritten());
         // As this lease stands where the store was made, it has read nothing yet.
-        self.see(head)?;
+        self.set_head(head)?;
         Ok(unwritten)
     }
 

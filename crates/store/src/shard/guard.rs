@@ -230,7 +230,7 @@ impl Store {
                 match self.grow(seen) {
                     Ok(true) => {}
                     Ok(false) => tried.reach = Reach::OtherShards,
-                    // Room may be left inside the file; if not, the error is told then.
+                    // Room may be left inside the file; if not, the error is returned then.
                     Err(Error::NoSpace { .. } | Error::FileLimit { .. }) => tried.reach = Reach::OtherShards,
                     Err(e) => return Err(e),
                 }
@@ -246,7 +246,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a shard that has no room is to be rebuilt, so that it is told only of one that is whole: a stray word may hide
+    /// Whether a shard that has no room is to be rebuilt, so that a full store is reported only where the shard is whole: a stray word may hide
     /// what is free. Once a minute, as a store that is full is full for long.
     fn rebuild_for_room(&self) -> bool {
         let second = Clock::coarse_second().max(1);

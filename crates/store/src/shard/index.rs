@@ -138,7 +138,7 @@ impl Store {
             && self.bucket(map, shard, tag(key) & ((1 << depth) - 1)) == Some(bucket)
     }
 
-    /// Tells `found` the places that a search for `key` would look at. With `alone` the index pages that it takes to find them
+    /// Calls `found` with the places that a search for `key` would look at. With `alone` the index pages that it takes to find them
     /// are met without their neighbours.
     pub(crate) fn prefault_index(&self, map: Map<'_>, shard: u32, key: &Key, alone: bool, mut found: impl FnMut(Ref)) {
         if alone {
@@ -385,7 +385,7 @@ impl<'a> ShardGuard<'a> {
         self.store.bucket(self.map, self.shard.id, 0).is_some()
     }
 
-    /// Entries in the index, each told to `visit`; for checks.
+    /// Entries in the index, each of which `visit` gets; for checks.
     pub(crate) fn entries(&self, mut visit: impl FnMut(Ref)) -> Result<u64, &'static str> {
         let depth = self.shard.get(shard::DEPTH);
         if depth > MAX_DEPTH {

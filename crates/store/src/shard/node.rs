@@ -91,7 +91,7 @@ impl<'a> Node<'a> {
     }
 
     /// Sets wall-clock expiry and store-clock last use in one store.
-    pub(crate) fn see(self, wall: u32, now: u32, lifetime: u32) {
+    pub(crate) fn mark_seen(self, wall: u32, now: u32, lifetime: u32) {
         self.lifetime().store(lifetime, Ordering::Relaxed);
         let expires = wall.saturating_add(lifetime);
         self.seen().store(u64::from(expires) << 32 | u64::from(now), Ordering::Release);
@@ -141,7 +141,7 @@ impl<'a> Node<'a> {
     }
 
     /// Whether an earlier incarnation of the session is known to have been destroyed. A later one takes the place of the
-    /// tombstone, so for how long that was to be remembered cannot be told any more: it is while the node is this key's.
+    /// tombstone, so for how long that was to be remembered cannot be known any more: it is remembered while the node is this key's.
     pub(crate) fn was_ended(self) -> bool {
         self.ended().load(Ordering::Relaxed) != 0
     }

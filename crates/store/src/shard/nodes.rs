@@ -44,13 +44,13 @@ impl<'a> ShardGuard<'a> {
     #[inline(never)]
     pub(crate) fn create(&mut self, key: &Key, wall: u32, lifetime: u32) -> Result<Node<'a>, Fault> {
         self.limit_reserved()?;
-        let node = self.settle(key)?;
+        let node = self.add_node(key)?;
         self.begin(node, wall, lifetime)?;
         Ok(node)
     }
 
     /// Takes a free node and puts it into the index under `key`, which has none.
-    pub(crate) fn settle(&mut self, key: &Key) -> Result<Node<'a>, Fault> {
+    pub(crate) fn add_node(&mut self, key: &Key) -> Result<Node<'a>, Fault> {
         if !self.has_index() {
             if self.shard.get(shard::LIVE) > 0 || self.shard.get(shard::TOMBSTONES) > 0 {
                 return Err(Fault::Damaged("the index directory leads to no bucket"));
@@ -77,7 +77,7 @@ impl<'a> ShardGuard<'a> {
         node.incarnation().store(self.next_number(), Ordering::Relaxed);
         node.created().store(wall, Ordering::Relaxed);
         node.flags().store(0, Ordering::Relaxed);
-        node.see(wall, self.store.now(self.map), lifetime);
+        node.mark_seen(wall, self.store.now(self.map), lifetime);
         node.check().store(node.identity(self.store.check_seed), Ordering::Relaxed);
         node.head_word().store(head.next(0, NodeState::Live).0, Ordering::Release);
         self.shard.add(shard::LIVE, 1);

@@ -155,7 +155,7 @@ fn read_blocks(
     Err(Broken::Shape)
 }
 
-/// Walks the chain at `first`, telling `block` each block's place and units, and with `verify` verifies the checksum.
+/// Walks the chain at `first`, calls `block` with each block's place and units, and with `verify` verifies the checksum.
 /// The payload's length.
 pub(crate) fn walk_chain(
     store: &Store,

@@ -166,7 +166,7 @@ impl<'a> ShardGuard<'a> {
         if payload::read_chain(self.store, self.map, self.shard.id, head.block(), binding, &mut Room::over(&mut bytes))
             .is_err()
         {
-            // Whoever reads it finds that out and tells; it stays where it is.
+            // The request that reads it finds that out and reports it; it stays where it is.
             return Ok(true);
         }
         let Some(place) = self.alloc_within(total)? else { return Ok(false) };

@@ -148,7 +148,7 @@ impl<'a> ShardGuard<'a> {
         self.unlink(node)?;
         let ended = if retires { head.retired() } else { head.next(0, NodeState::Tombstone) };
         node.head_word().store(ended.0, Ordering::Release);
-        node.see(wall, self.store.now(self.map), seconds(tombstone.max(grace)));
+        node.mark_seen(wall, self.store.now(self.map), seconds(tombstone.max(grace)));
         self.shard.add(shard::LIVE, -1);
         self.shard.add(shard::TOMBSTONES, 1);
         count(self.map, self.me, Counter::Destroys, 1);

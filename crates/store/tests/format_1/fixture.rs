@@ -17,7 +17,7 @@ const LAYOUT: u32 = 0x2ee9_5071;
 
 /// What the version that made the file said of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Expected {
     pub(crate) incarnation: u64,
     pub(crate) version: u64,
     pub(crate) created: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Told {
 }
 
 /// By namespace and id.
-pub(crate) fn told() -> BTreeMap<String, Told> {
+pub(crate) fn expected() -> BTreeMap<String, Expected> {
     let lines = TEXT.lines().filter_map(|line| line.strip_prefix("entry "));
     let number = |word: Option<&str>| word.and_then(|word| word.parse::<u64>().ok()).expect("a number");
     lines
@@ -36,7 +36,7 @@ pub(crate) fn told() -> BTreeMap<String, Told> {
             let name = words.next().unwrap_or_default().to_owned();
             let incarnation = number(words.next());
             let [version, created, used, expires] = [(); 4].map(|()| number(words.next()));
-            (name, Told { incarnation, version, created, used, expires })
+            (name, Expected { incarnation, version, created, used, expires })
         })
         .collect()
 }

@@ -88,7 +88,7 @@ fn print(path: &Path) {
             }
             starred = true;
         } else if line != [0; 16] || starred {
-            // The end of a repetition is told even where zeros follow.
+            // The end of a repetition is printed even where zeros follow.
             let hex: String = line.iter().map(|byte| format!("{byte:02x}")).collect();
             println!("{at:x} {hex}");
             starred = false;

@@ -159,7 +159,7 @@ pub(crate) fn stay_on_one_processor(lane: usize) {
 
 /// Where a traced child is.
 #[derive(PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Progress {
     /// In the middle of the operation.
     Inside,
     /// Past its end.
@@ -211,32 +211,32 @@ impl Traced {
         self.request(libc::PTRACE_PEEKUSER, offset, 0)
     }
 
-    fn go(&mut self, request: libc::c_uint) -> Place {
+    fn go(&mut self, request: libc::c_uint) -> Progress {
         let mut signal = 0;
         loop {
             if self.child.was_reaped() {
-                return Place::Done;
+                return Progress::Done;
             }
             self.request(request, 0, signal as usize);
             let status = self.child.wait_for(0);
             if !libc::WIFSTOPPED(status) || libc::WSTOPSIG(status) == libc::SIGSTOP {
-                return Place::Done;
+                return Progress::Done;
             }
             match libc::WSTOPSIG(status) {
-                libc::SIGTRAP => return Place::Inside,
+                libc::SIGTRAP => return Progress::Inside,
                 other => signal = other,
             }
         }
     }
 
     /// Executes one instruction.
-    pub(crate) fn step(&mut self) -> Place {
+    pub(crate) fn step(&mut self) -> Progress {
         self.at += 1;
         self.go(libc::PTRACE_SINGLESTEP)
     }
 
     /// Lets the child run to its second stop or its end.
-    pub(crate) fn run(&mut self) -> Place {
+    pub(crate) fn run(&mut self) -> Progress {
         self.go(libc::PTRACE_CONT)
     }
 
@@ -273,7 +273,7 @@ impl Traced {
                 trace.calls.extend([trace.steps() - 1, trace.steps()]);
             }
             let out = (*count == PATIENCE).then(|| self.way_out(address, &counts)).flatten();
-            let mut place = match out {
+            let mut progress = match out {
                 Some(out) => {
                     trace.leaps.insert(trace.steps() - 1, Leap::Function(out));
                     self.at += 1;
@@ -281,12 +281,12 @@ impl Traced {
                 }
                 None => self.step(),
             };
-            let mut next = if place == Place::Inside { self.register(RIP) } else { 0 };
+            let mut next = if progress == Progress::Inside { self.register(RIP) } else { 0 };
             if next == address
                 && let Some(length) = self.repeated_length(address)
             {
                 trace.leaps.insert(trace.steps() - 1, Leap::Copy(address + length));
-                place = self.run_to_breakpoint(address + length, 1);
+                progress = self.run_to_breakpoint(address + length, 1);
                 next = address + length;
             }
             if watch.changed() {
@@ -295,7 +295,7 @@ impl Traced {
                     return Err("a loop that changes more than a payload was not stepped through".to_owned());
                 }
             }
-            if place == Place::Done {
+            if progress == Progress::Done {
                 return Ok(trace);
             }
             address = next;
@@ -339,34 +339,34 @@ impl Traced {
     }
 
     /// Goes on to where `steps` instructions of the operation are executed, as `trace` shows them.
-    pub(crate) fn run_to(&mut self, trace: &Trace, steps: usize) -> Place {
+    pub(crate) fn run_to(&mut self, trace: &Trace, steps: usize) -> Progress {
         let leaps = trace.leaps.range(self.at.min(steps)..steps);
         for (step, leap) in leaps.filter(|(_, leap)| matches!(leap, Leap::Function(_))) {
-            if self.run_up_to(trace, *step) == Place::Done || self.step_over(Some(leap)) == Place::Done {
-                return Place::Done;
+            if self.run_up_to(trace, *step) == Progress::Done || self.step_over(Some(leap)) == Progress::Done {
+                return Progress::Done;
             }
         }
         self.run_up_to(trace, steps)
     }
 
     /// [`Traced::run_to`] where no function is left in one leap before.
-    fn run_up_to(&mut self, trace: &Trace, steps: usize) -> Place {
+    fn run_up_to(&mut self, trace: &Trace, steps: usize) -> Progress {
         if let Some((address, times, left)) = trace.shortcut(self.at, steps, self.on_foot) {
-            if self.run_to_breakpoint(address, times) == Place::Done {
-                return Place::Done;
+            if self.run_to_breakpoint(address, times) == Progress::Done {
+                return Progress::Done;
             }
             self.at = steps - left;
         }
         while self.at < steps {
-            if self.step_over(trace.leaps.get(&self.at)) == Place::Done {
-                return Place::Done;
+            if self.step_over(trace.leaps.get(&self.at)) == Progress::Done {
+                return Progress::Done;
             }
         }
-        Place::Inside
+        Progress::Inside
     }
 
     /// Executes what is one step of a trace.
-    fn step_over(&mut self, leap: Option<&Leap>) -> Place {
+    fn step_over(&mut self, leap: Option<&Leap>) -> Progress {
         match leap {
             None => self.step(),
             Some(Leap::Copy(out) | Leap::Function(out)) => {
@@ -381,33 +381,33 @@ impl Traced {
         if trace.is_copy(self.at) {
             let address = self.register(RIP);
             for _ in 0..rounds {
-                if self.go(libc::PTRACE_SINGLESTEP) == Place::Done || self.register(RIP) != address {
+                if self.go(libc::PTRACE_SINGLESTEP) == Progress::Done || self.register(RIP) != address {
                     break;
                 }
             }
         }
     }
 
-    fn run_to_breakpoint(&mut self, address: u64, times: u32) -> Place {
+    fn run_to_breakpoint(&mut self, address: u64, times: u32) -> Progress {
         let original = self.request(libc::PTRACE_PEEKTEXT, address as usize, 0);
         let broken = original & !0xff | 0xcc;
         for _ in 0..times {
             // The instruction under the breakpoint is executed before the breakpoint is set again.
-            if self.register(RIP) == address && self.go(libc::PTRACE_SINGLESTEP) == Place::Done {
-                return Place::Done;
+            if self.register(RIP) == address && self.go(libc::PTRACE_SINGLESTEP) == Progress::Done {
+                return Progress::Done;
             }
             if self.register(RIP) == address {
                 continue;
             }
             self.request(libc::PTRACE_POKETEXT, address as usize, broken as usize);
-            let place = self.go(libc::PTRACE_CONT);
-            if place == Place::Done {
-                return place;
+            let progress = self.go(libc::PTRACE_CONT);
+            if progress == Progress::Done {
+                return progress;
             }
             self.request(libc::PTRACE_POKETEXT, address as usize, original as usize);
             self.request(libc::PTRACE_POKEUSER, RIP, address as usize);
         }
-        Place::Inside
+        Progress::Inside
     }
 }
 

@@ -184,11 +184,11 @@ impl Stage<'_> {
         let attached = Store::attach(dir, Options { capacity: Some(MEGABYTES << 20), user: None });
         let store = match attached {
             Ok(store) => store,
-            Err(AttachError::Format { .. }) => return Ok(false),
+            Err(AttachError::LaterFormat { .. }) => return Ok(false),
             // Nobody may set the file aside or cut it to size while others use it.
             Err(AttachError::Foreign { .. } | AttachError::Io { .. }) if !self.alone => return Ok(false),
             // Another layout, said by a header whose checksum holds.
-            Err(AttachError::Superseded { .. }) if !self.alone => return Ok(false),
+            Err(AttachError::OtherFormat { .. }) if !self.alone => return Ok(false),
             Err(e) => return Err(format!("attach: {e}")),
         };
         if rebooted {
@@ -209,7 +209,7 @@ impl Stage<'_> {
         }
         bear("check", store.check())?;
         // A store that was begun anew is removed with its last session.
-        match (store.superseded(), store.in_place()) {
+        match (store.relocated(), store.in_place()) {
             (true, true) => Err("a store at its path says that it was left".to_owned()),
             (left, _) => Ok(!left),
         }

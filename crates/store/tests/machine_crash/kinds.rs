@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use crate::harness::image::Image;
 use crate::harness::{Checked, Finding, Random, soak, temporary};
 use crate::stepping::operations::Case;
-use crate::stepping::{FRINGE, Trial, large, moving, operations, recovery, template};
+use crate::stepping::{FRINGE, Trial, large, operations, recovery, template, whole_file};
 use crate::{SECTOR, SECTORS};
 use tempfile::TempDir;
 
@@ -33,9 +33,9 @@ pub(crate) const KINDS: [&str; 15] = [
     "create: in a full store, by eviction",
     "update: of several megabytes to fewer",
     "update: into a chunk that another shard empties",
-    "migrate: a damaged header, sessions carried over",
-    "migrate: a file of another layout is set aside",
-    "the move of a deleted store",
+    "quarantine: a damaged header, sessions carried over",
+    "upgrade: a file of another layout is set aside",
+    "relocate: a deleted store",
     RECOVERY,
     "create: one more session",
     "update: same size",
@@ -52,8 +52,8 @@ const RECOVERY: &str = "recovery of a shard";
 pub(crate) fn explore(kind: &str) -> Checked {
     let mut random = Random::new(700 + kind.len() as u64);
     let recovery = recovery::of_each_kind().swap_remove(0);
-    let moves = moving::all().into_iter().chain([moving::the_move()]);
-    let cases: Vec<Case> = operations::all().into_iter().chain(large::all()).chain(moves).collect();
+    let whole_file = whole_file::all().into_iter().chain([whole_file::relocation()]);
+    let cases: Vec<Case> = operations::all().into_iter().chain(large::all()).chain(whole_file).collect();
     let trial = if kind == RECOVERY {
         recovery::trial(&recovery, &mut random)?
     } else {

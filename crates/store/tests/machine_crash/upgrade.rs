@@ -25,14 +25,14 @@ fn make_format_1(image: &mut Image) {
     image.set(24, &twox_hash::XxHash3_64::oneshot(&constants).to_le_bytes());
 }
 
-fn bring_over(dir: &Path) -> Result<std::sync::Arc<Store>, String> {
+fn upgrade(dir: &Path) -> Result<std::sync::Arc<Store>, String> {
     Store::attach(dir, Options { capacity: Some(16 << 20), user: None }).map_err(|e| format!("cannot attach: {e}"))
 }
 
 /// What the sessions of `committed` hold in the store in `dir`.
 fn contents(dir: &Path, committed: &Committed) -> Result<BTreeMap<String, Option<Vec<u8>>>, String> {
     in_thread(|| {
-        let store = bring_over(dir)?;
+        let store = upgrade(dir)?;
         sound(&store)?;
         committed.keys().map(|id| Ok((id.clone(), get(&store, id)?))).collect()
     })?
@@ -97,8 +97,8 @@ pub(crate) fn on_the_way() -> Checked {
         write_beside(&half_made(&new, &mut random), dir.path());
         if random.below(2) == 0 {
             // The old file had got its second name already.
-            let aside = store_file(dir.path()).with_extension("store.format-1-2ee95071");
-            std::fs::hard_link(store_file(dir.path()), aside).map_err(|e| e.to_string())?;
+            let kept = store_file(dir.path()).with_extension("store.format-1-2ee95071");
+            std::fs::hard_link(store_file(dir.path()), kept).map_err(|e| e.to_string())?;
         }
         if contents(dir.path(), &history.committed)? != before {
             return Err(format!("file {number}: a session changed"));

@@ -226,7 +226,7 @@ impl Publication {
                     Next::Done
                 };
             }
-            // What is written is told apart by its writer until it is sealed with its version.
+            // What is written names its writer until it is sealed with its version.
             Next::First => {
                 (mine.value, mine.next) = (100 + i as u8, Next::Second);
                 to.words[state.writers[i].block as usize][0] = 100 + i as u8;

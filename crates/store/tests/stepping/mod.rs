@@ -8,9 +8,9 @@
 
 mod arena;
 pub(crate) mod large;
-pub(crate) mod moving;
 pub(crate) mod operations;
 pub(crate) mod recovery;
+pub(crate) mod whole_file;
 mod witness;
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::image::Image;
 use crate::harness::process::Worker;
-use crate::harness::tracer::{Place, Trace, Traced, Watch};
+use crate::harness::tracer::{Progress, Trace, Traced, Watch};
 use crate::harness::{Checked, Finding, Random, attach, get, in_thread, shard_of, soak, store_file, temporary};
 use operations::{Case, Peer};
 use tempfile::TempDir;
@@ -92,8 +92,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) image: Image,
     pub(crate) scene: Scene,
     pub(crate) trace: Trace,
-    /// One who died in the same operation on the same deleted file before, and where.
-    predecessor: Option<(Trace, usize)>,
+    /// Where a process died in the same operation on the same deleted file before.
+    earlier_death: Option<(Trace, usize)>,
     /// Whether the trace is that of another operation, which this one leaves somewhere.
     borrowed: bool,
     /// Bytes in use after an undisturbed run and the end of all sessions.
@@ -138,15 +138,15 @@ impl<'a> Trial<'a> {
         Trial::after(case, image, scene, None)
     }
 
-    /// [`Trial::new`] where `predecessor` has died before.
+    /// [`Trial::new`] after `earlier_death`.
     fn after(
         case: &'a Case,
         image: Image,
         scene: Scene,
-        predecessor: Option<(Trace, usize)>,
+        earlier_death: Option<(Trace, usize)>,
     ) -> Result<Trial<'a>, String> {
         let mut trial =
-            Trial { case, image, scene, trace: Trace::default(), predecessor, borrowed: false, used: u64::MAX };
+            Trial { case, image, scene, trace: Trace::default(), earlier_death, borrowed: false, used: u64::MAX };
         steadily(|tried| trial.watch_undisturbed(true, tried))?;
         Ok(trial)
     }
@@ -154,7 +154,7 @@ impl<'a> Trial<'a> {
     /// [`Trial::new`] without a trace of its own: the points of `trace` are passed by this operation, too, or its end is
     /// reached first.
     fn along(case: &'a Case, image: Image, scene: Scene, trace: Trace) -> Result<Trial<'a>, String> {
-        let mut trial = Trial { case, image, scene, trace, predecessor: None, borrowed: true, used: u64::MAX };
+        let mut trial = Trial { case, image, scene, trace, earlier_death: None, borrowed: true, used: u64::MAX };
         steadily(|tried| trial.watch_undisturbed(false, tried))?;
         Ok(trial)
     }
@@ -218,10 +218,10 @@ impl<'a> Trial<'a> {
 
     /// Kills the operation after `point` instructions and judges what is left. Whether it was killed before its end,
     /// which it is save for the last few points, unless the trace is that of another.
-    pub(crate) fn kill_at(&self, point: usize, dice: u64) -> Result<Place, String> {
+    pub(crate) fn kill_at(&self, point: usize, dice: u64) -> Result<Progress, String> {
         let may_be_over = self.borrowed || point + FRINGE >= self.trace.steps();
         let kill = |tried| match self.try_kill_at(point, dice, tried) {
-            Ok(Place::Done) if !may_be_over => Err(format!("{STRAYED}: it was at its end before this point")),
+            Ok(Progress::Done) if !may_be_over => Err(format!("{STRAYED}: it was at its end before this point")),
             result => result,
         };
         steadily(kill).map_err(|e| {
@@ -229,12 +229,12 @@ impl<'a> Trial<'a> {
         })
     }
 
-    fn try_kill_at(&self, point: usize, dice: u64, tried: u32) -> Result<Place, String> {
+    fn try_kill_at(&self, point: usize, dice: u64, tried: u32) -> Result<Progress, String> {
         let (dir, _watch) = self.stage();
         let mut cast =
             Cast::enter(self, dir.path(), self.case.in_company || !self.case.alone && dice.is_multiple_of(2))?;
         let mut traced = cast.traced(self, dir.path(), tried)?;
-        let place = self.drive(&mut traced, &mut cast, point)?;
+        let progress = self.drive(&mut traced, &mut cast, point)?;
         traced.begin_copy(&self.trace, dice / 64 % COPIED);
         traced.child.kill();
         cast.let_go(self.case.peer);
@@ -242,28 +242,28 @@ impl<'a> Trial<'a> {
         let (scene, limit) = (&self.scene, self.used + SLACK);
         in_thread(|| witness::finish(dir.path(), scene, after, dice / 2 % 6, limit))??;
         self.look_beside(dir.path())?;
-        Ok(place)
+        Ok(progress)
     }
 
     /// Brings the child to `point`; the peer is told to go on where the traced child first waited.
-    fn drive(&self, traced: &mut Traced, cast: &mut Cast, point: usize) -> Result<Place, String> {
-        let place = match self.trace.first_wait.filter(|wait| *wait <= point) {
+    fn drive(&self, traced: &mut Traced, cast: &mut Cast, point: usize) -> Result<Progress, String> {
+        let progress = match self.trace.first_wait.filter(|wait| *wait <= point) {
             Some(wait) => match traced.run_to(&self.trace, wait) {
-                Place::Inside => {
+                Progress::Inside => {
                     cast.let_go(self.case.peer);
                     traced.run_to(&self.trace, point)
                 }
-                Place::Done => Place::Done,
+                Progress::Done => Progress::Done,
             },
             None => traced.run_to(&self.trace, point),
         };
-        if place == Place::Done && !traced.child.alive() {
+        if progress == Progress::Done && !traced.child.alive() {
             if cast.holding {
                 return Err(STRAYED.to_owned());
             }
             return Err(format!("the operation ended with code {}", traced.child.join()));
         }
-        Ok(place)
+        Ok(progress)
     }
 
     /// The file at the given points of the operation, and after it; of one that makes a file only that.
@@ -276,14 +276,14 @@ impl<'a> Trial<'a> {
             let before = inode();
             let mut images = Vec::new();
             for point in points {
-                if self.drive(&mut traced, &mut cast, *point)? == Place::Done {
+                if self.drive(&mut traced, &mut cast, *point)? == Progress::Done {
                     return Err(STRAYED.to_owned());
                 }
                 if !self.makes_file() || inode().is_some_and(|now| Some(now) != before) {
                     images.push(Image::take(dir.path()));
                 }
             }
-            while traced.run() == Place::Inside {}
+            while traced.run() == Progress::Inside {}
             images.push(Image::take(dir.path()));
             Ok(images)
         })
@@ -317,7 +317,7 @@ impl<'a> Trial<'a> {
             let (dir, _watch) = self.stage();
             let mut cast = Cast::enter(self, dir.path(), false)?;
             let mut traced = cast.traced(self, dir.path(), tried)?;
-            if self.drive(&mut traced, &mut cast, point)? == Place::Done {
+            if self.drive(&mut traced, &mut cast, point)? == Progress::Done {
                 return Err(STRAYED.to_owned());
             }
             traced.child.kill();
@@ -352,7 +352,7 @@ impl Cast {
     }
 
     /// Forks the traced process, and brings the waiter to wait behind it. Where the file is deleted under them all, a
-    /// predecessor goes and dies first.
+    /// process that came earlier dies first.
     fn traced(&mut self, trial: &Trial<'_>, dir: &Path, tried: u32) -> Result<Traced, String> {
         let scene = &trial.scene;
         let start = || {
@@ -361,18 +361,18 @@ impl Cast {
                 (trial.case.run)(&Stage { dir, scene, mark })
             })
         };
-        let predecessor = trial.predecessor.as_ref().map(|how| Ok::<_, String>((start()?, how))).transpose()?;
+        let dies_first = trial.earlier_death.as_ref().map(|death| Ok::<_, String>((start()?, death))).transpose()?;
         let mut traced = start()?;
         traced.walk_further(tried);
         if trial.case.deleted {
             std::fs::remove_file(store_file(dir)).map_err(|e| e.to_string())?;
         }
-        if let Some((mut predecessor, (trace, point))) = predecessor {
-            predecessor.walk_further(tried);
-            if predecessor.run_to(trace, *point) == Place::Done {
-                return Err(format!("{STRAYED}: the first to move the store came to its end"));
+        if let Some((mut dies_first, (trace, point))) = dies_first {
+            dies_first.walk_further(tried);
+            if dies_first.run_to(trace, *point) == Progress::Done {
+                return Err(format!("{STRAYED}: the first process to relocate the store came to its end"));
             }
-            predecessor.child.kill();
+            dies_first.child.kill();
         }
         if self.peer == Peer::Waiter
             && let Some(survivor) = &mut self.survivor

@@ -7,7 +7,7 @@ use super::operations::{Case, Peer, SHARD, acquire, acquire_and_commit, commit, 
 use super::witness::Scene;
 use super::{Stage, Trial, tell_again, template};
 use crate::harness::image::{Image, SLOT_COUNT, slot_at};
-use crate::harness::tracer::{Place, Trace};
+use crate::harness::tracer::{Progress, Trace};
 use crate::harness::{Checked, Finding, Random, attach_existing, in_thread, put, soak, sound, temporary};
 
 /// Points of one recovery in the short form.
@@ -149,8 +149,8 @@ pub(crate) fn explore_each_kind() -> Checked {
         let second = second.map_err(failed)?;
         for point in second.trace.points(Some(PASSED), &mut random) {
             match second.kill_at(point, random.next()).map_err(failed)? {
-                Place::Inside => inside += 1,
-                Place::Done => after += 1,
+                Progress::Inside => inside += 1,
+                Progress::Done => after += 1,
             }
         }
         trace.get_or_insert(second.trace);

@@ -185,8 +185,9 @@ pub(crate) fn serve<'a>(dir: &'a Path, scene: &'a Scene) -> impl FnMut(&str) -> 
             return Ok(String::new());
         }
         let store = store.as_mut().ok_or("not attached")?;
-        if store.superseded() || !store.in_place() {
-            let (fresh, inheritance) = store.successor().map_err(|e| format!("no successor: {e}"))?;
+        if store.relocated() || !store.in_place() {
+            let (fresh, inheritance) =
+                store.attach_relocated().map_err(|e| format!("cannot attach the relocated store: {e}"))?;
             if inheritance != Inheritance::Kept {
                 return Err(format!("the sessions of the deleted file: {inheritance:?}"));
             }

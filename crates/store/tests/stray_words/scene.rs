@@ -136,8 +136,8 @@ impl Scene {
 
     /// What a process does once a second.
     pub(crate) fn second(&self) -> Result<(), String> {
-        if !self.store.in_place() || self.store.superseded() {
-            let (next, _) = self.store.successor().map_err(|e| e.to_string())?;
+        if !self.store.in_place() || self.store.relocated() {
+            let (next, _) = self.store.attach_relocated().map_err(|e| e.to_string())?;
             if !Arc::ptr_eq(&next, &self.store) {
                 return Err("another store came to lie at the path".to_owned());
             }

@@ -1,5 +1,5 @@
 //! Operations that change the file as a whole, to be killed like all others: another size, a file of an earlier format, of
-//! another layout or with a damaged header, and the move to a new file after the store's own was deleted in use.
+//! another layout or with a damaged header, and the relocation after the store's file was deleted in use.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ const CHECK: u64 = 24;
 /// Bytes that the stores of this module may take.
 const CAPACITY: u64 = 16 << 20;
 
-/// All of them but the move, which [`explore_move`] kills.
+/// All of them but the relocation, which [`explore_relocation`] kills.
 pub(crate) fn all() -> Vec<Case> {
     let alone = |name, setup, run, kept| Case { alone: true, kept: Some(kept), ..Case::new(name, setup, run) };
     let sized: fn(&Path) -> Result<Scene, String> = |dir| operations::scene(dir, Some(1000), 1000);
@@ -28,9 +28,9 @@ pub(crate) fn all() -> Vec<Case> {
         Case { alone: true, ..Case::new("resize: to a smaller store", sized, smaller) },
         Case { in_company: true, ..Case::new("resize: to a larger store that others use", sized, larger) },
         Case { in_company: true, ..Case::new("resize: to a smaller store that others use", sized, smaller) },
-        alone("migrate: sessions of an earlier format", format_1, attach_alone, ".format-1-2ee95071"),
-        alone("migrate: a file of another layout is set aside", other_layout, attach_alone, ".format-"),
-        alone("migrate: a damaged header, sessions carried over", damaged_header, attach_alone, ".damaged-1"),
+        alone("upgrade: sessions of an earlier format", format_1, attach_alone, ".format-1-2ee95071"),
+        alone("upgrade: a file of another layout is set aside", other_layout, attach_alone, ".format-"),
+        alone("quarantine: a damaged header, sessions carried over", damaged_header, attach_alone, ".damaged-1"),
     ]
 }
 
@@ -107,24 +107,24 @@ fn change_header(dir: &Path, at: u64, change: impl FnOnce(&mut [u8])) {
     file.write_all_at(field, at).expect("its header");
 }
 
-/// The move of a deleted store, by a process that has worked before.
-pub(crate) fn the_move() -> Case {
-    Case { deleted: true, in_company: true, ..Case::new("the move of a deleted store", small_scene, succeed) }
+/// The relocation of a deleted store, by a process that has worked before.
+pub(crate) fn relocation() -> Case {
+    Case { deleted: true, in_company: true, ..Case::new("relocate: a deleted store", small_scene, succeed) }
 }
 
 fn succeed(stage: &Stage<'_>) {
     let store = enter(stage);
     (stage.mark)();
-    let (fresh, inheritance) = store.successor().expect("a successor");
+    let (fresh, inheritance) = store.attach_relocated().expect("the relocated store");
     (stage.mark)();
     assert_eq!(inheritance, Inheritance::Kept);
     drop(fresh);
 }
 
-/// Kills whoever moves a deleted store to a new file and recovers the copy; then whoever comes second, after another
-/// has died in the move or in that recovery.
-pub(crate) fn explore_move() -> Checked {
-    let case = the_move();
+/// Kills the process that relocates a deleted store and recovers the copy; then the one that comes second, after another
+/// has died in the relocation or in that recovery.
+pub(crate) fn explore_relocation() -> Checked {
+    let case = relocation();
     let (image, scene) = template(&case)?;
     let mut random = Random::new(41);
     let first = Trial::new(&case, image.clone(), scene.clone())?;
@@ -140,8 +140,8 @@ pub(crate) fn explore_move() -> Checked {
         let inside: Vec<usize> = points.iter().copied().filter(|point| point + FRINGE < first.trace.steps()).collect();
         let point = inside[random.below(inside.len() as u64) as usize];
         let failed = |e| format!("first death after {point} instructions: {e}");
-        let predecessor = Some((first.trace.clone(), point));
-        let second = Trial::after(&case, image.clone(), scene.clone(), predecessor).map_err(failed)?;
+        let earlier_death = Some((first.trace.clone(), point));
+        let second = Trial::after(&case, image.clone(), scene.clone(), earlier_death).map_err(failed)?;
         let points = second.trace.points(budget(SAMPLE / 2, second.trace.steps()).or(Some(5000)), &mut random);
         for point in &points {
             second.kill_at(*point, random.next()).map_err(failed)?;
