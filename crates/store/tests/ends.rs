@@ -208,7 +208,7 @@ fn whoever_has_seen_an_unwritten_session_cannot_bring_it_back() {
 
 /// A session that is begun again after a logout and ended unwritten is no reason to forget the logout.
 #[test]
-fn an_end_is_remembered_when_its_successor_ends_unwritten() {
+fn an_end_is_remembered_when_the_next_incarnation_ends_unwritten() {
     let dir = dir();
     let store = store(&dir);
     let key = store.key(b"", b"id");
