@@ -4,7 +4,7 @@
 //! raises, and in the end the numbers must add up, or there are no figures.
 
 mod engines;
-mod facts;
+mod store_figures;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -90,9 +90,9 @@ fn main() -> ExitCode {
     // What the benchmark runs as processes of their own.
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match args.first().map(String::as_str) {
-        Some("worker") => facts::worker(&args),
-        Some("fill") => facts::fill(&args),
-        Some("attach") => facts::attach(&args),
+        Some("worker") => store_figures::worker(&args),
+        Some("fill") => store_figures::fill(&args),
+        Some("attach") => store_figures::attach(&args),
         _ => settings().and_then(|settings| run(&settings)),
     };
     match result {
@@ -155,15 +155,15 @@ fn run(settings: &Settings) -> Result<()> {
         }
     }
     progress("two processes, attaching, recovery");
-    let facts = facts::gather(&settings.places, settings.kinds, settings.quick)?;
+    let figures = store_figures::measure(&settings.places, settings.kinds, settings.quick)?;
     if settings.check {
-        for fact in &facts.lines {
-            println!("ok: {fact}");
+        for line in &figures.lines {
+            println!("ok: {line}");
         }
-        println!("{} passed, 0 failed", checks + facts.lines.len());
+        println!("{} passed, 0 failed", checks + figures.lines.len());
         return Ok(());
     }
-    report(settings, loads, &mut table, &facts);
+    report(settings, loads, &mut table, &figures);
     Ok(())
 }
 
@@ -229,7 +229,7 @@ fn report(
     settings: &Settings,
     loads: &[Load],
     table: &mut [(Kind, &'static str, usize, Vec<f64>)],
-    facts: &facts::Facts,
+    figures: &store_figures::StoreFigures,
 ) {
     println!(
         "Nanoseconds for lock + read + write + unlock of one session, one process, medians of {} rounds",
@@ -271,10 +271,10 @@ fn report(
         }
     }
     println!();
-    for fact in &facts.lines {
-        println!("- {fact}");
+    for line in &figures.lines {
+        println!("- {line}");
     }
-    let mut targets = facts.targets.clone();
+    let mut targets = figures.targets.clone();
     let (first, place) = (of(Kind::Cloakroom, settings.places[0].0, 0), settings.places[0].0);
     targets.push((first.is_some_and(|ns| ns <= 400.0), format!("at most 400 ns for 1 KB on {place}")));
     if let (Some(tmpfs), Some(disk)) = (of(Kind::Cloakroom, "tmpfs", 1), of(Kind::Cloakroom, "disk", 1)) {

@@ -20,7 +20,7 @@ const BYTES: usize = 1024;
 const BOOT_ID: u64 = 160;
 
 /// Sentences with figures, and which of the targets they meet.
-pub struct Facts {
+pub struct StoreFigures {
     /// For people.
     pub lines: Vec<String>,
     /// Whether met, and what.
@@ -28,20 +28,20 @@ pub struct Facts {
 }
 
 /// Measures everything; `quick` with small stores and figures of no value.
-pub fn gather(places: &[(&'static str, PathBuf)], kinds: &[Kind], quick: bool) -> Result<Facts> {
-    let mut facts = Facts { lines: Vec::new(), targets: Vec::new() };
+pub fn measure(places: &[(&'static str, PathBuf)], kinds: &[Kind], quick: bool) -> Result<StoreFigures> {
+    let mut figures = StoreFigures { lines: Vec::new(), targets: Vec::new() };
     let (first, base) = places.first().context("no place")?;
     for &kind in kinds {
         let times = two_processes(kind, base, quick)?;
-        facts.lines.push(format!("two processes on different sessions, {first}: {} × {times:.2} of one", kind.name()));
+        figures.lines.push(format!("two processes on different sessions, {first}: {} × {times:.2} of one", kind.name()));
         if kind == Kind::Cloakroom {
-            facts.targets.push((times >= 1.8, format!("two processes at least 1.8 times one ({times:.2})")));
+            figures.targets.push((times >= 1.8, format!("two processes at least 1.8 times one ({times:.2})")));
         }
     }
     for (place, base) in places {
-        large_store(place, base, quick, &mut facts)?;
+        large_store(place, base, quick, &mut figures)?;
     }
-    Ok(facts)
+    Ok(figures)
 }
 
 fn this_program() -> Result<Command> {
@@ -130,7 +130,7 @@ fn attach_elsewhere(dir: &Path, sessions: u64, recoveries: u64) -> Result<f64> {
     Ok(nanos as f64 / 1e6)
 }
 
-fn large_store(place: &str, base: &Path, quick: bool, facts: &mut Facts) -> Result<()> {
+fn large_store(place: &str, base: &Path, quick: bool, figures: &mut StoreFigures) -> Result<()> {
     let sessions: u64 = if quick { 10_000 } else { 1_000_000 };
     let dir = tempfile::Builder::new().prefix("cloakroom-engine-").tempdir_in(base)?;
     let made = this_program()?.arg("fill").arg(dir.path()).arg(sessions.to_string()).status()?;
@@ -139,19 +139,19 @@ fn large_store(place: &str, base: &Path, quick: bool, facts: &mut Facts) -> Resu
     let bytes = std::fs::metadata(&path)?.blocks() * 512;
     let most = sessions * (BYTES as u64 * 5 / 4 + 192);
     let each = bytes as f64 / sessions as f64;
-    facts.lines.push(format!("{place}, {sessions} sessions of 1 KB: {each:.0} bytes of file a session"));
+    figures.lines.push(format!("{place}, {sessions} sessions of 1 KB: {each:.0} bytes of file a session"));
     if !quick {
         let target = "file at most 1.25 × payload + 192 bytes a session";
-        facts.targets.push((bytes <= most, format!("{target} ({place})")));
+        figures.targets.push((bytes <= most, format!("{target} ({place})")));
     }
     let mut times = (0..5).map(|_| attach_elsewhere(dir.path(), sessions, 0)).collect::<Result<Vec<f64>>>()?;
     let time = median(&mut times);
-    facts.lines.push(format!("{place}: a new process attaches it in {time:.2} ms"));
-    facts.targets.push((time < 5.0, format!("attaching {sessions} sessions in less than 5 ms on {place}")));
+    figures.lines.push(format!("{place}: a new process attaches it in {time:.2} ms"));
+    figures.targets.push((time < 5.0, format!("attaching {sessions} sessions in less than 5 ms on {place}")));
     // Another boot id: whoever attaches next verifies every payload and rebuilds every shard.
     std::fs::OpenOptions::new().write(true).open(&path)?.write_all_at(&[0; 16], BOOT_ID)?;
     let time = attach_elsewhere(dir.path(), sessions, 1)?;
     let rate = sessions as f64 / time * 1000.0;
-    facts.lines.push(format!("{place}: recovery after an unclean stop, every payload verified: {rate:.0} sessions/s"));
+    figures.lines.push(format!("{place}: recovery after an unclean stop, every payload verified: {rate:.0} sessions/s"));
     Ok(())
 }
