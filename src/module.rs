@@ -20,7 +20,7 @@ use crate::zend::ps_module::{FAILURE, SUCCESS};
 /// `MODULE_DEP_REQUIRED`.
 const REQUIRED: c_uchar = 1;
 
-/// What must be started before this module, ended by an entry without a name.
+/// The modules that must be started before this one, ended by an entry without a name.
 struct Dependencies([Dependency; 2]);
 
 // SAFETY: the names are static C strings, and nothing is ever written.
@@ -32,7 +32,7 @@ const fn dependency(name: *const c_char) -> Dependency {
 
 static DEPENDENCIES: Dependencies = Dependencies([dependency(c"session".as_ptr()), dependency(ptr::null())]);
 
-/// What ext-php-rs wants to do at every start of the module.
+/// The work of ext-php-rs at every start of the module.
 static STARTUP: Mutex<Option<ModuleStartup>> = Mutex::new(None);
 
 /// The symbol that PHP looks up in an extension.

@@ -1,4 +1,4 @@
-//! What the extension tells about itself and its store.
+//! The extension's reports about itself and its store.
 //!
 //! | module | what it holds |
 //! |---|---|

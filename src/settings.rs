@@ -1,4 +1,4 @@
-//! What the ini directives say, as typed values, so that no request parses or looks up anything.
+//! The values of the ini directives, typed, so that no request parses or looks up anything.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use ext_php_rs::ffi::zend_long;
 
 use crate::zend::php;
 
-/// What the directives say, for one thread.
+/// The values of the directives, for one thread.
 pub(crate) struct Settings {
     /// `cloakroom.size` in bytes.
     pub(crate) size: u64,
@@ -64,7 +64,7 @@ impl Settings {
         End { tombstone: self.tombstone, grace: if replaced { self.grace } else { Duration::ZERO } }
     }
 
-    /// What a session is acquired with; `lock` goes before the lock mode of the settings.
+    /// The terms on which a session is acquired; `lock` goes before the lock mode of the settings.
     pub(crate) fn acquire<'a>(&self, lock: Option<LockMode>, gc_maxlifetime: i64, script: &'a [u8]) -> Acquire<'a> {
         Acquire {
             mode: lock.unwrap_or_else(|| self.lock()),
@@ -79,7 +79,7 @@ impl Settings {
     }
 }
 
-/// What the directives of moving from another session handler say.
+/// The values of the directives of moving from another session handler.
 #[derive(Default)]
 pub(crate) struct MigrationSettings {
     /// `cloakroom.migrate_from`.

@@ -1,4 +1,4 @@
-//! What one thread of PHP keeps: settings, the open handler, the objects of scripts, the stores it has attached, and one
+//! The state that one thread of PHP keeps: settings, the open handler, the objects of scripts, the stores it has attached, and one
 //! message on its way to PHP.
 //!
 //! | module | what it holds |
@@ -29,7 +29,7 @@ use crate::settings::Settings;
 /// The worker of each thread, allocated by PHP.
 pub(crate) static WORKER: ModuleGlobals<Worker> = ModuleGlobals::new();
 
-/// What one thread of PHP keeps.
+/// The state that one thread of PHP keeps.
 #[derive(Default)]
 pub(crate) struct Worker {
     pub(crate) settings: Settings,

@@ -1,4 +1,4 @@
-//! What PHP is asked, and the shape of what PHP is given.
+//! Calls of PHP's functions, and the shape of the tables that PHP gets.
 //!
 //! | module | what it holds |
 //! |---|---|

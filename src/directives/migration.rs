@@ -13,8 +13,8 @@ use crate::zend::php::{self, PathBuffer};
 /// `ZEND_INI_DISPLAY_ORIG`: the value of the configuration, not that of this directory or request.
 const DISPLAY_ORIGINAL: c_int = 1;
 
-/// Whether `open_basedir` lets a directory's own configuration name this place; where it does not, PHP has warned. What is
-/// no directory is no concern of it.
+/// Whether `open_basedir` lets a directory's own configuration name this place; where it does not, PHP has warned. An
+/// address that is no directory is no concern of `open_basedir`.
 pub(crate) fn may_open(value: &[u8]) -> bool {
     let directory = value.iter().position(|&byte| byte == b'/').and_then(|start| value.get(start..));
     let Some(directory) = directory.filter(|_| value.starts_with(b"files:")) else { return true };

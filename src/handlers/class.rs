@@ -1,7 +1,7 @@
 //! The class `Cloakroom\SessionHandler`: what each method does. `src/handlers/class.c` reads the parameters and calls
 //! the functions of [`CALLS`].
 //!
-//! An object that was opened, by PHP or by whoever wraps it, works as the native handler does and shares its code. One
+//! An object that was opened, by PHP or by a handler that wraps it, works as the native handler does and shares its code. One
 //! that was not works on single sessions, without a lock from one call to the next
 //! ([`cloakroom_session::standalone`]).
 //!
@@ -31,7 +31,7 @@ unsafe extern "C" {
     fn cloakroom_register_class(calls: *const Calls);
 }
 
-/// What `src/handlers/class.c` calls; the same fields in the same order as `object_calls` there.
+/// The functions that `src/handlers/class.c` calls; the same fields in the same order as `object_calls` there.
 #[repr(C)]
 struct Calls {
     make: unsafe extern "C" fn() -> usize,
@@ -87,7 +87,7 @@ unsafe extern "C" fn make() -> usize {
 /// # Safety
 /// As [`make`].
 unsafe extern "C" fn free(number: usize) {
-    // What a panic here would have to say, nobody is left to hear.
+    // There is no caller left to hear the message of a panic here.
     let _freed = guarded_infallible(|worker| worker.objects.free(number));
 }
 
@@ -158,7 +158,7 @@ unsafe extern "C" fn open(number: usize, path: *const zend_string) -> bool {
         return false;
     };
     let opened = native::open_on(Which::Object(number), place, lifetime(number));
-    // What the object knew of single sessions says nothing about those that it now locks.
+    // The object's knowledge of single sessions says nothing about those that it now locks.
     let _forgotten = opened.and_then(|_| with(number, |object| object.standalone = Standalone::new()));
     warn_unless_silent(opened)
 }
@@ -213,10 +213,10 @@ unsafe extern "C" fn update_timestamp(number: usize, id: *mut zend_string, data:
     unsafe { finish(number, id, data, native::touch_on, Standalone::touch) }
 }
 
-/// What writes or touches a session of an object that is not open.
+/// The function that writes or touches a session of an object that is not open.
 type FinishStandalone = fn(&mut Standalone, &[u8], &[u8], &Acquire<'_>) -> Result<Committed, RequestError>;
 
-/// Writes or touches a session: `opened` where the object is open, `standalone` otherwise. That the session was destroyed
+/// Writes or touches a session: `opened` where the object is open, `standalone` otherwise. A destruction of the session
 /// meanwhile is no failure: it is what the request that destroyed it wanted.
 ///
 /// # Safety

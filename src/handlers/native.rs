@@ -24,7 +24,7 @@ use crate::worker::{self, Handler, Which, warning};
 use crate::zend::php::{self, Caller};
 use crate::zend::ps_module::{FAILURE, ModData, PsModule, SUCCESS};
 
-/// What PHP's session module is given.
+/// The handler as PHP's session module knows it.
 pub(crate) static SAVE_HANDLER: PsModule = PsModule {
     name: c"cloakroom".as_ptr(),
     open,
@@ -65,7 +65,7 @@ unsafe extern "C" fn open(mod_data: ModData, path: *const c_char, _session_name:
         warning::raise();
         return FAILURE;
     };
-    // SAFETY: PHP passes a valid pointer to its own place for this.
+    // SAFETY: PHP passes a valid pointer to its own variable for this.
     unsafe { *mod_data = worker::handle() };
     if has_news {
         warning::raise();
@@ -89,7 +89,7 @@ pub(crate) fn open_on(which: Which, place: &[u8], lifetime: zend_long) -> Option
 /// # Safety
 /// As [`open`].
 unsafe extern "C" fn close(mod_data: ModData) -> c_int {
-    // SAFETY: PHP passes a valid pointer to its own place for this.
+    // SAFETY: PHP passes a valid pointer to its own variable for this.
     unsafe { *mod_data = std::ptr::null_mut() };
     success_or_warning(guarded_infallible(|worker| worker.request.close()))
 }
@@ -104,7 +104,7 @@ unsafe extern "C" fn read(
     value: *mut *mut zend_string,
     lifetime: zend_long,
 ) -> c_int {
-    // SAFETY: PHP passes a valid string that lives longer than this call, and a valid place for the answer, which
+    // SAFETY: PHP passes a valid string that lives longer than this call, and a valid pointer for the answer, which
     // is not set where a read fails.
     let payload = unsafe {
         *value = std::ptr::null_mut();
@@ -118,7 +118,7 @@ unsafe extern "C" fn read(
     if payload.is_null() {
         return FAILURE;
     }
-    // SAFETY: PHP passed a valid place for the answer.
+    // SAFETY: PHP passed a valid pointer for the answer.
     unsafe { *value = payload };
     SUCCESS
 }
@@ -137,7 +137,7 @@ pub(crate) unsafe fn read_on(which: Which, key: *const zend_string, lifetime: ze
         let how = settings.acquire(lock, lifetime, script);
         if caller == Caller::StartAndClose { request.begin_snapshot(id, &how) } else { request.begin_read(id, &how) }
     });
-    // What PHP keeps need not be kept twice.
+    // A payload that PHP keeps need not be kept twice.
     let keep = !matches!(which, Which::Native) || !php::keeps_payload(&SAVE_HANDLER);
     receive(begun, |out| guarded_on(which, |handler| handler.request.finish_read(out, keep)))
 }
@@ -207,7 +207,7 @@ unsafe extern "C" fn update_timestamp(
 /// [`write_on`] or [`touch_on`].
 pub(crate) type FinishOn = fn(Which, &[u8], &[u8], zend_long) -> Option<Committed>;
 
-/// Ends a request on a session by `how`. That the session was destroyed meanwhile is no failure: it is what the
+/// Ends a request on a session by `how`. A destruction of the session meanwhile is no failure: it is what the
 /// request that destroyed it wanted.
 ///
 /// # Safety
@@ -265,7 +265,7 @@ fn finish_on(
     finish: impl FnOnce(&mut Request, &Acquire<'_>) -> Result<Committed, RequestError>,
 ) -> Option<Committed> {
     with_notice(guarded_on(which, |Handler { request, settings, lock, message, .. }| {
-        // Only who acquires tells those who wait for it what runs.
+        // Only the request that acquires tells those that wait for the session what runs.
         let script = if request.is_holding() { &[] } else { php::script() };
         let finished = finish(request, &settings.acquire(lock, lifetime, script))?;
         Ok::<_, RequestError>((finished, message.set_notice(request.take_notice())))
@@ -303,7 +303,7 @@ pub(crate) fn destroy_on(which: Which, id: &[u8]) -> Option<bool> {
             Ok::<_, RequestError>(false)
         });
     }
-    // What the script threw away before it asked for another id is not to be read under the old one.
+    // A payload that the script threw away before it asked for another id is not to be read under the old one.
     let replaced = php::caller() == Caller::Regenerate && !php::is_emptied();
     with_notice(guarded_on(which, |Handler { request, settings, message, .. }| {
         let destroyed = request.destroy(id, settings.end(replaced))?;
@@ -321,14 +321,14 @@ pub(crate) fn with_notice<T>(answer: Option<(T, bool)>) -> Option<T> {
     })
 }
 
-/// Removes expired sessions: all of them where somebody asked for it, a few where chance picked this request. The
+/// Removes expired sessions: all of them where a script asked for it, a few where chance picked this request. The
 /// lifetime is that with which each session was written.
 ///
 /// # Safety
 /// As [`open`].
 unsafe extern "C" fn collect(_mod_data: ModData, _lifetime: zend_long, removed: *mut zend_long) -> zend_long {
     let count = collected(guarded_on(Which::Native, |handler| handler.request.collect(effort())));
-    // SAFETY: PHP passes a valid place for the count.
+    // SAFETY: PHP passes a valid pointer for the count.
     unsafe { *removed = count };
     if count < 0 {
         warning::raise();
@@ -349,7 +349,7 @@ pub(crate) fn effort() -> Effort {
     }
 }
 
-/// What a collection came to, as PHP is told: -1 is a failure.
+/// The count of a collection as PHP gets it: -1 is a failure.
 pub(crate) fn collected(count: Option<u64>) -> zend_long {
     count.map_or(zend_long::from(FAILURE), |count| zend_long::try_from(count).unwrap_or(zend_long::MAX))
 }

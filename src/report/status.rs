@@ -112,7 +112,7 @@ fn integer(figure: u64) -> i64 {
     i64::try_from(figure).unwrap_or(i64::MAX)
 }
 
-/// What the store of the current save path answers, guarded against a jump over this frame. `None` where there is no store
+/// The answer of the current save path's store, guarded against a jump over this frame. `None` where there is no store
 /// or it fails; PHP has then been told why.
 fn ask<T: 'static>(question: impl FnOnce(&dyn Store, &Settings) -> Result<T, StoreError>) -> Option<BailoutGuard<T>> {
     let mut room = MaybeUninit::uninit();

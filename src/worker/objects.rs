@@ -1,4 +1,4 @@
-//! What a thread keeps of the objects of `Cloakroom\SessionHandler`, each known to PHP by its number.
+//! The state that a thread keeps of the objects of `Cloakroom\SessionHandler`, each known to PHP by its number.
 
 use std::fmt::{self, Display};
 

@@ -49,7 +49,7 @@ impl Stores {
         Ok(())
     }
 
-    /// The store at `place` for somebody who only looks: nothing is created, and a store that was opened for this is not
+    /// The store at `place` for a caller that only looks: nothing is created, and a store that was opened for this is not
     /// kept.
     pub(crate) fn look(&self, place: &[u8], size: u64) -> Result<AnyStore, StoreError> {
         match self.0.iter().find(|attached| *attached.place == *place) {

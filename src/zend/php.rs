@@ -162,7 +162,7 @@ pub(crate) fn id_shape() -> IdShape {
 /// The payload as PHP got it from `module`, where it keeps that to see whether the session was changed; valid until the
 /// next read. Runs no PHP code.
 pub(crate) fn kept_payload<'a>(module: &'static PsModule) -> Option<&'a [u8]> {
-    // SAFETY: reads the session module's globals of this thread, whose string nobody frees before the next read.
+    // SAFETY: reads the session module's globals of this thread, whose string PHP frees in no case before the next read.
     unsafe {
         let payload = cloakroom_kept_payload(module);
         (!payload.is_null()).then(|| string_bytes(payload))

@@ -1,9 +1,9 @@
-//! What a store answers instead of a result. Messages say what failed, where, and what to do; they never hold a session id
+//! The failures that a store answers instead of a result. Messages say what failed, where, and what to do; they never hold a session id
 //! or a payload.
 
 use std::time::Duration;
 
-/// Who holds a session's lock, for the warning of those who waited in vain.
+/// The holder of a session's lock, for the warning of a request that waited in vain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
     /// Process id as the holder sees it (another pid namespace may number it differently).
@@ -26,7 +26,7 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// What a store answers instead of a result.
+/// The failures that a store answers instead of a result.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The lock did not become free in time.
@@ -34,7 +34,7 @@ pub enum StoreError {
     LockTimeout {
         /// How long this request waited.
         waited: Duration,
-        /// Who holds the lock.
+        /// The holder of the lock.
         holder: Holder,
     },
     /// More requests wait for this session than allowed.
@@ -44,7 +44,7 @@ pub enum StoreError {
         waiting: u32,
         /// The limit asked for.
         limit: u32,
-        /// Who holds the lock.
+        /// The holder of the lock.
         holder: Holder,
     },
     /// This very thread holds the session already: waiting would never end.

@@ -92,7 +92,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// The namespace of those who set none.
+    /// The namespace where none is set.
     pub const EMPTY: Self = Self { length: 0, bytes: [0; MAX_NAMESPACE] };
 
     /// Takes `bytes` for a namespace if they are one.

@@ -1,4 +1,4 @@
-//! What tools see of a store: all sessions in it, one of them with its payload, and sessions brought in from elsewhere.
+//! The view that tools have of a store: all sessions in it, one of them with its payload, and sessions brought in from elsewhere.
 //!
 //! None of it is part of a request. A store that offers an [`Inventory`] promises for it:
 //! - looking neither waits for a lease nor holds one up, counts as no use and extends no lifetime;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::{Key, StoreError};
 
-/// What a store knows of one session, its payload apart. Times are seconds since 1970.
+/// A store's record of one session, its payload apart. Times are seconds since 1970.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// Where the session lives.
@@ -51,7 +51,7 @@ pub struct Restored<'a> {
     pub returned: bool,
 }
 
-/// What became of a session that was to be restored.
+/// The fate of a session that was to be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restore {
     /// It is here now.

@@ -28,10 +28,10 @@ impl Mark {
     }
 }
 
-/// What a commit may replace.
+/// The version that a commit may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
-    /// Whatever is there.
+    /// Any version.
     Anything,
     /// Only the version that the lease has read.
     WhatWasRead,
@@ -55,7 +55,7 @@ impl End {
     }
 }
 
-/// What became of a [`Lease::commit`] or [`Lease::touch`].
+/// The outcome of a [`Lease::commit`] or [`Lease::touch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committed {
     /// The payload is stored, or was there unchanged and lives on.

@@ -1,4 +1,4 @@
-//! The seam between sessions and storage: the one vocabulary of everybody who keeps sessions and everybody who uses them.
+//! The seam between sessions and storage: the one vocabulary of every crate that keeps sessions and every crate that uses them.
 //!
 //! Floors: error, server, id, key, sample, room < lease, inventory < store
 //!
@@ -20,7 +20,7 @@
 //!   destroyed stays destroyed;
 //! - a commit over what was read ([`Over::WhatWasRead`]) replaces no *version* that its lease has not read;
 //! - a reader without a lock ([`Store::snapshot`]) sees a whole, committed payload, and never waits for a lease;
-//! - a session past its lifetime is absent for everybody at once.
+//! - a session past its lifetime is absent for all requests at once.
 //!
 //! Times are [`Duration`](std::time::Duration)s with at least second resolution; payloads are bytes of 0 to 16 MiB.
 #![deny(unsafe_code)]

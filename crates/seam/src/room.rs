@@ -7,7 +7,7 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 
-/// Bytes in memory of somebody else, filled from the front.
+/// Bytes in memory of the caller, filled from the front.
 pub struct Room<'a> {
     bytes: &'a mut [MaybeUninit<u8>],
     /// So many of the first ones were written; at most all.
@@ -46,7 +46,7 @@ impl<'a> Room<'a> {
         self.filled == self.bytes.len()
     }
 
-    /// What it was filled with.
+    /// The bytes that it was filled with.
     #[must_use]
     pub fn filled(&self) -> &[u8] {
         let filled = self.bytes.get(..self.filled).unwrap_or_default();

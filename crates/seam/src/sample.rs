@@ -1,6 +1,6 @@
 //! Sizes and ages of some sessions, for surveys.
 
-/// What [`crate::Store::sample`] tells of one session. Times are seconds since 1970.
+/// Size and age of one session, of [`crate::Store::sample`]. Times are seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampled {
     /// When the session began.
@@ -13,7 +13,7 @@ pub struct Sampled {
     pub returned: bool,
 }
 
-/// What [`crate::Store::sample`] found.
+/// The result of [`crate::Store::sample`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// The sessions, in no order.

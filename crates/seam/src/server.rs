@@ -1,8 +1,8 @@
-//! What a server of a store says of itself.
+//! A server's account of itself.
 
 use std::time::Duration;
 
-/// What a server of a store says of itself: see [`crate::Store::servers`].
+/// A server's account of itself: see [`crate::Store::servers`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerInfo {
     /// Which program it is.
@@ -13,7 +13,7 @@ pub struct ServerInfo {
     pub role: String,
     /// The most memory that it may use, in bytes; 0 = no limit.
     pub memory_limit: u64,
-    /// What it does when that is reached.
+    /// Its policy when that is reached.
     pub eviction: String,
     /// Whether it writes every change to a file.
     pub appends: bool,

@@ -30,7 +30,7 @@ pub struct Acquire<'a> {
     pub max_waiters: u32,
     /// Lifetime of the reservation that is made when the session does not exist yet.
     pub lifetime: Duration,
-    /// The script that acquires, named to those who wait in vain. At most 95 bytes are kept.
+    /// The script that acquires, named to requests that wait in vain. At most 95 bytes are kept.
     pub script: &'a [u8],
     /// The lease shall stand where this was taken: what was ended since stays ended, and what it may replace is what was
     /// current then.
@@ -128,7 +128,7 @@ pub trait Store {
     /// Where the store is, for people: a path or an address without secrets.
     fn location(&self) -> String;
 
-    /// What the operator should hear once though nothing failed: the file was replaced under the workers, the store
+    /// A message for the operator, once, though nothing failed: the file was replaced under the workers, the store
     /// is nearly full. Asked at the start of every request, so it costs next to nothing when there is no news.
     fn notice(&self) -> Option<String> {
         None
@@ -153,7 +153,7 @@ pub trait Store {
     /// As [`Lease::commit`].
     fn migrate_in(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError>;
 
-    /// What tools see of the store, where it can be gone through.
+    /// The view that tools have of the store, where it can be gone through.
     fn inventory(&self) -> Option<&dyn Inventory> {
         None
     }

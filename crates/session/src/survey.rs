@@ -3,7 +3,7 @@
 
 use crate::seam::Sample;
 
-/// Upper bounds of sizes in bytes. What has no data at all is told apart; one more step takes the rest.
+/// Upper bounds of sizes in bytes. Sessions without data are counted apart; one more step takes the rest.
 pub const SIZE_BOUNDS: [u64; 8] = [1, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
 
 /// Upper bounds of ages in seconds; one more step takes the rest.

@@ -35,7 +35,7 @@
 //! | | `evict` | what is given up when space is short |
 //! | | `rebuild` | making a shard anew from its nodes |
 //! | | `rebalance` | emptying a chunk of one shard for another |
-//! | `attach`, a process and its store | `open` | one store a process and file; recovery by whoever attaches alone |
+//! | `attach`, a process and its store | `open` | one store a process and file; recovery by a process that attaches alone |
 //! | | `content` | what an opened file is |
 //! | | `beside` | files beside the store: the one to take its place, the names of those that are kept |
 //! | | `relocate` | relocating the store to a new file when the present one was deleted |

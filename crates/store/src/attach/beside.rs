@@ -3,9 +3,9 @@
 //! A file is *kept* where its header is damaged (then it is in quarantine) or where it is of another format; messages say of
 //! it that it was set aside.
 //!
-//! Others may write to a sticky directory, and whoever owns a name there keeps it. So a name is one that only the store's
-//! owner can foresee: a keyed hash of the store's secret and its inode. Where somebody has such a name all the same, the next
-//! one is taken. As the names are the same for everybody who ever does this work on the file, what was left by a process that
+//! Other users may write to a sticky directory, and the user who owns a name there keeps it. So a name is one that only the store's
+//! owner can foresee: a keyed hash of the store's secret and its inode. Where another user has such a name all the same, the next
+//! one is taken. As the names are the same for every process that ever does this work on the file, what was left by a process that
 //! died in it is found, and removed, without going through the directory, which may not be readable.
 //!
 //! Locks: the attach byte of the file whose place is to be taken.
@@ -40,7 +40,7 @@ fn with_ending(name: &OsStr, ending: impl AsRef<OsStr>) -> OsString {
     whole
 }
 
-/// Endings that only who can read `of` can foresee.
+/// Endings that only a user who can read `of` can foresee.
 fn unforeseen(of: &StoreFile, purpose: &'static [u8]) -> io::Result<impl Iterator<Item = String> + use<>> {
     let mut secret = [0; 32];
     of.read_at(&mut secret, header::SECRET)?;
@@ -60,7 +60,7 @@ struct KeptName {
     linked: bool,
 }
 
-/// What an entry of the directory is to somebody who wants its name for `of`.
+/// What an entry of the directory is to a process that wants its name for `of`.
 enum Entry {
     Nothing,
     /// `of` itself.
@@ -117,7 +117,7 @@ fn rotating_name(of: &StoreFile, dir: &OwnedFd, ending: &str, kept: u32) -> io::
     let numbered = (1..=kept).map(|number| format!("{ending}-{number}"));
     let unforeseen = unforeseen(of, KEPT)?.map(|part| format!("{ending}-{part}"));
     let mut own = Vec::new();
-    // A name that somebody else has is made up for by one that nobody foresees.
+    // A name that another user has is made up for by one that nobody foresees.
     for ending in numbered.chain(unforeseen) {
         if own.len() == kept as usize {
             break;
@@ -151,14 +151,14 @@ fn kept_name(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<KeptNa
     }
 }
 
-/// Gives `of` a second name, unless somebody who died had done so. The new path.
+/// Gives `of` a second name, unless a process that died had done so. The new path.
 pub(crate) fn link_as_kept(of: &StoreFile, dir: &OwnedFd, keep: Keep<'_>) -> io::Result<PathBuf> {
     for _ in 0..TRIED {
         let kept = kept_name(of, dir, keep)?;
         if !kept.linked {
             match linkat(dir, of.name(), dir, &kept.name, AtFlags::empty()) {
                 Ok(()) => {}
-                // Somebody was faster.
+                // Another process was faster.
                 Err(Errno::EXIST) => continue,
                 Err(error) => return Err(error.into()),
             }

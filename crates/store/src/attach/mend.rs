@@ -1,6 +1,6 @@
 //! Putting right, once a second, what a stray word of the file contradicts that this process knows: the constants of the
-//! header, the clock's base, how much is allocated, and what the file says of the owner slot of the thread that looks. Whoever
-//! attaches next, and whoever asks whether this thread lives and what it holds, goes by these words.
+//! header, the clock's base, how much is allocated, and what the file says of the owner slot of the thread that looks. The
+//! process that attaches next, and one that asks whether this thread lives and what it holds, go by these words.
 //!
 //! What is derived from sessions is found to be wrong where it is used, and made anew there: [`crate::shard::rebuild`].
 
@@ -58,8 +58,8 @@ impl Store {
         }
     }
 
-    /// Has the file say that it is in use, if its path names it: whoever relocates a store has the attach guard, as the caller
-    /// has, and nobody relocates one that is in its place. `false` where it is not.
+    /// Has the file say that it is in use, if its path names it: a thread that relocates a store has the attach guard, as
+    /// the caller has, and none relocates one that is in its place. `false` where it is not.
     pub(crate) fn stay(&self, map: Map<'_>) -> bool {
         let in_place = self.file.in_place();
         // A file that was relocated and came back to its path is no damage.

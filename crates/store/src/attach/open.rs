@@ -1,9 +1,9 @@
-//! Attaching a store: one [`Store`] a process and file, and the full recovery by whoever attaches alone.
+//! Attaching a store: one [`Store`] a process and file, and the full recovery by a process that attaches alone.
 //!
-//! Everyone who has a store attached holds a shared lock on its "present" byte. Who gets the "attach" byte and finds
-//! nobody present knows that every lock in the file is a dead one's. If moreover the file was last used under
+//! Every process that has a store attached holds a shared lock on its "present" byte. A process that gets the "attach" byte
+//! and finds no other present knows that every lock in the file is a dead one's. If moreover the file was last used under
 //! another boot of the kernel, or is a copy, or was cut short, its pages may be old or torn: then every shard is
-//! rebuilt with every payload verified before anybody is let in. A file whose header is damaged is quarantined first
+//! rebuilt with every payload verified before another process is let in. A file whose header is damaged is quarantined first
 //! ([`crate::attach::quarantine`]), the sessions in one of an earlier format are brought over to a new one ([`crate::attach::upgrade`]).
 
 use std::os::fd::OwnedFd;
@@ -38,7 +38,7 @@ use crate::shard::rebuild::Trust;
 /// How long to wait for another process that attaches: a full recovery of a large store takes seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long to wait for those who still use a store that another version made: at a reload, old workers finish their
+/// How long to wait for processes that still use a store that another version made: at a reload, old workers finish their
 /// requests while new ones begin.
 const LEAVE: Duration = Duration::from_secs(5);
 
@@ -65,7 +65,7 @@ struct Registry {
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry { born: 0, stores: Vec::new() });
 
 impl Registry {
-    /// The stores of this process that somebody still has.
+    /// The stores of this process that a handle or a lease still has.
     fn living(&mut self) -> impl Iterator<Item = Arc<Store>> + use<'_> {
         let token = crate::file::process::token();
         if self.born != token {
@@ -100,7 +100,7 @@ struct Target<'a> {
     capacity: Option<u64>,
 }
 
-/// What one attempt to attach came to.
+/// The outcome of one attempt to attach.
 enum Attempt {
     Attached(Arc<Store>),
     /// The file was replaced between opening and locking it.
@@ -111,7 +111,7 @@ enum Attempt {
     Cleared(Obstacle, String),
 }
 
-/// What was in the way of a store.
+/// The obstacle in the way of a store.
 #[derive(PartialEq, Eq)]
 enum Obstacle {
     OtherFormat,
@@ -144,7 +144,7 @@ impl Store {
                 Attempt::Replaced => {}
                 Attempt::InUse => std::thread::sleep(Duration::from_millis(20)),
                 Attempt::Cleared(obstacle, note) => {
-                    // What is at the path once a damaged file was quarantined is a store, or something is wrong with more than
+                    // The file at the path once a damaged one was quarantined is a store, or something is wrong with more than
                     // a file.
                     damaged |= obstacle == Obstacle::Damaged;
                     notes.push(note);
@@ -218,7 +218,7 @@ impl Target<'_> {
     }
 }
 
-/// Removes the stores that this process has made, that nobody else has attached and that hold no session, where only their
+/// Removes the stores that this process has made, that no other process has attached and that hold no session, where only their
 /// owner can put a file in their place. Elsewhere an empty store stays: a neighbour could take its name. What such a store
 /// remembers of ended sessions goes with it, so nothing in this process may stand where a session was read before.
 pub fn remove_empty_stores() {
@@ -282,8 +282,8 @@ pub(crate) fn attach_locked(
     Ok(store)
 }
 
-/// Gives back its full length to a file that was cut short, so that nobody runs into the missing end. `true` if so.
-/// Who attaches alone takes the file's word for how many chunks there are: nobody uses the missing ones, and the header
+/// Gives back its full length to a file that was cut short, so that no process runs into the missing end. `true` if so.
+/// A process that attaches alone takes the file's length for how many chunks there are: none uses the missing ones, and the header
 /// could ask for any amount.
 fn mend_length(store: &Store, length: u64, alone: bool) -> std::io::Result<bool> {
     let map = store.region.map();
@@ -339,7 +339,7 @@ fn begin_alone(store: &Arc<Store>, made: bool, cut: bool) -> Result<(), Error> {
         let headers = u64::from(store.shards) * SHARD_SIZE;
         store.file.allocate(SHARDS_AT, headers).map_err(|source| Error::Io { what: "allocate it again", source })?;
     }
-    // Shards as another version of this format kept them are rebuilt when somebody comes to them.
+    // Shards as another version of this format kept them are rebuilt when a request comes to them.
     let foreign = map.u32(header::DERIVED).swap(DERIVED, Ordering::Relaxed) != DERIVED;
     for id in 0..store.shards {
         let view = Shard::new(map, id);

@@ -1,7 +1,7 @@
 //! A store file whose header is damaged: it is kept under another name, and where the secret in it is still the one
 //! that its sessions were written with, they are copied to a new file.
 //!
-//! Called with the file's attach byte locked by whoever attaches alone. Nothing is ever written to the damaged file. A
+//! Called with the file's attach byte locked by a process that attaches alone. Nothing is ever written to the damaged file. A
 //! process that dies in this work leaves either the damaged file at the path, and all of this is done again, or the
 //! new one. At most [`KEPT`] damaged files of a store are kept.
 

@@ -3,10 +3,10 @@
 //!
 //! The deleted file lives on in the processes that have it attached. The first one that notices takes its attach
 //! byte, marks it as being relocated, passes through every shard lock once (from then on every operation on it answers
-//! [`Error::Relocated`]), and copies it, secret included, to the old path. Whoever still holds a lease on the old file
-//! commits to the new one: node and incarnation are the same there.
+//! [`Error::Relocated`]), and copies it, secret included, to the old path. A request that still holds a lease on the old
+//! file commits to the new one: node and incarnation are the same there.
 //!
-//! Somebody who never had the deleted file attached may have made a new store at the path before; then that one stays,
+//! A process that never had the deleted file attached may have made a new store at the path before; then that one stays,
 //! and the sessions of the deleted file are lost.
 
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,10 +1,10 @@
 //! Bringing the sessions of a store file of an earlier format over to a file of the present one, with the same secret and
 //! under the same path.
 //!
-//! Called with the attach byte of the old file locked by whoever attaches alone: nobody is at work in it, and nobody can
-//! begin to be. The old file is only read. The new one is made under a name of its own and takes the path when it is
+//! Called with the attach byte of the old file locked by a process that attaches alone: no other is at work in it, and
+//! none can begin to be. The old file is only read. The new one is made under a name of its own and takes the path when it is
 //! complete and on the disk, so that a death at any instruction, or a crash of the machine, leaves one of the two there,
-//! whole; who attaches next begins again and removes what was left half-made. The old file stays under another name.
+//! whole; the process that attaches next begins again and removes what was left half-made. The old file stays under another name.
 //!
 //! A record is copied as it is: key, incarnation, version, times, and what is remembered of ended sessions. So an
 //! id that was destroyed stays destroyed, and a session is as old and as near to its end as it was.
@@ -71,7 +71,7 @@ pub(crate) fn upgrade(
     ))
 }
 
-/// Makes the new file and puts it into the old one's place. Where the old one is kept; `None` where somebody deleted it
+/// Makes the new file and puts it into the old one's place. Where the old one is kept; `None` where another process deleted it
 /// meanwhile.
 fn upgrade_file(
     old: &StoreFile,
@@ -126,7 +126,7 @@ fn fill(new: StoreFile, old: &StoreFile, old_header: &Format1, capacity: u64) ->
 
 fn copy_sessions(store: &Arc<Store>, old: &StoreFile, old_header: &Format1) -> Result<Tally, Error> {
     let map = store.map()?;
-    // No session is evicted or refused for want of capacity: whoever lowers it keeps what is there.
+    // No session is evicted or refused for want of capacity: an administrator who lowers it keeps the sessions.
     map.u64(header::CAPACITY).store(MAX_CAPACITY, Ordering::Relaxed);
     let trusted = set_clock(store, old, old_header)?;
     let (wall, now) = store.wall_and_now(map);

@@ -116,7 +116,7 @@ impl Store {
         let io = |source| Error::Io { what: "grow the store", source };
         let limit = Duration::from_secs(5);
         let Some(_guard) = self.attach_guard(limit).map_err(io)? else {
-            // Whoever relocates the store has the guard for as long as copying takes.
+            // A process that relocates the store has the guard for as long as copying takes.
             let relocated = self.is_relocated(self.region.map());
             return Err(if relocated { Error::Relocated } else { Error::Stuck { pid: 0, waited: limit } });
         };

@@ -2,8 +2,8 @@
 //!
 //! A thread that works on the store owns one owner slot, proven by an exclusive lock on the owner slot's byte
 //! ([`crate::file::byte_lock`]). Lock words name owner slot and generation. The owner slot lists the nodes whose session lock its
-//! owner holds or waits for, and the blocks it has allocated but not published, so that whoever finds it dead can
-//! put back what it held. An owner slot is used again only after that, under a new generation.
+//! owner holds or waits for, and the blocks it has allocated but not published, so that a process which finds it
+//! dead can put back what it held. An owner slot is used again only after that, under a new generation.
 //!
 //! Locks: claiming and leaving need the process-wide `claim` mutex (byte locks do not exclude threads); a dead owner slot's
 //! leases are recovered each under the lock of its node's shard.
@@ -181,7 +181,7 @@ impl Store {
     pub(crate) fn is_dead(&self, map: Map<'_>, word: Owner) -> bool {
         let Some(index) = word.slot() else { return true };
         if index >= self.slots_allocated(map) {
-            // The proof of life needs no memory. Whoever has it has an owner slot, whatever the header says.
+            // The proof of life needs no memory. A thread that has it has an owner slot, whatever the header says.
             let lives = self.is_own_slot(index)
                 || byte_lock::held_elsewhere(&self.file.file, Byte::Slot(index)).unwrap_or(true);
             if lives {

@@ -83,7 +83,7 @@ impl std::fmt::Debug for Store {
 pub(crate) const PREFAULTED_SESSIONS: u32 = 1024;
 
 impl Drop for Store {
-    /// Whoever lets go of a store last leaves all owner slots of the process in order. There is no lease any more: each has a
+    /// The thread that lets go of a store last leaves all owner slots of the process in order. There is no lease any more: each has a
     /// reference to the store.
     fn drop(&mut self) {
         let map = self.region.map();
@@ -379,7 +379,7 @@ mod tests {
         let options = Options { capacity: Some(MIN_CAPACITY), user: None };
         let store = Store::attach(directory.path(), options).expect("a store");
         let short = store.map().expect("a mapping");
-        // Somebody else attaches with a larger capacity, and the file grows while this mapping is in use.
+        // Another process attaches with a larger capacity, and the file grows while this mapping is in use.
         short.u64(header::CAPACITY).store(4 * MIN_CAPACITY, Ordering::Relaxed);
         while store.chunks(short) <= short.chunks() {
             assert!(store.grow(store.chunks(short)).expect("room on the disk"));

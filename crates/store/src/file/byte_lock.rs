@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub(crate) enum Byte {
     /// Held exclusively while a process attaches or changes the layout of the file.
     Attach,
-    /// Held shared by everyone who has the store attached.
+    /// Held shared by every process that has the store attached.
     Present,
     /// Held exclusively by the owner of an owner slot.
     Slot(u32),

@@ -13,7 +13,7 @@ pub enum Error {
     LockTimeout {
         /// Time waited.
         waited: Duration,
-        /// Who holds it.
+        /// The holder of the lock.
         holder: Holder,
     },
     /// As many requests as allowed wait already.
@@ -23,7 +23,7 @@ pub enum Error {
         waiting: u32,
         /// The limit asked for.
         limit: u32,
-        /// Who holds the lock.
+        /// The holder of the lock.
         holder: Holder,
     },
     /// This thread holds the session already.
@@ -118,7 +118,7 @@ pub enum AttachError {
         /// The directory.
         path: PathBuf,
     },
-    /// The directory, or a symbolic link to it, belongs to somebody who could exchange the store.
+    /// The directory, or a symbolic link to it, belongs to a user who could exchange the store.
     #[error(
         "{path} belongs to user {found}, who could replace the store; it must belong to user {expected} who runs PHP, or to root"
     )]
@@ -127,7 +127,7 @@ pub enum AttachError {
         path: PathBuf,
         /// Its owner.
         found: u32,
-        /// Who would use it.
+        /// The user who would use it.
         expected: u32,
     },
     /// A file system on which memory cannot be shared safely.
@@ -164,14 +164,14 @@ pub enum AttachError {
         /// What it is.
         found: &'static str,
     },
-    /// The file belongs to somebody else.
+    /// The file belongs to another user.
     #[error("{path} belongs to user {found}, not to user {expected} who runs PHP; remove it or change its owner")]
     Owner {
         /// The file.
         path: PathBuf,
         /// Its owner.
         found: u32,
-        /// Who would use it.
+        /// The user who would use it.
         expected: u32,
     },
     /// The file can be read or written by others.
@@ -221,7 +221,7 @@ pub enum AttachError {
         layout: u32,
         /// Whether processes have it attached.
         in_use: bool,
-        /// Whether its sessions are brought over once nobody has it attached.
+        /// Whether its sessions are brought over once no process has it attached.
         upgradable: bool,
     },
     /// The sessions of a store of an earlier format could not be brought over.

@@ -10,7 +10,8 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"CLOAKRM\n");
 pub const FORMAT: u32 = 2;
 
 /// Which lists and counts a shard has, all of which a rebuild makes anew. 0 (before there was this number): neither a list
-/// of tombstones nor one of sessions that were used twice, and spare blocks that do not say so. Shards of another number are rebuilt by whoever attaches alone.
+/// of tombstones nor one of sessions that were used twice, and spare blocks that do not say so. Shards of another number
+/// are rebuilt by a process that attaches alone.
 pub(crate) const DERIVED: u32 = 1;
 
 /// The unit of allocation and of [`Ref`]s, in bytes.
@@ -129,7 +130,7 @@ pub(crate) mod header {
     pub(crate) const INCARNATION: u64 = 64;
     /// Highest number of an end that was forgotten before its time: see [`crate::shard::evict`]. 0 = none was.
     pub(crate) const FORGOTTEN: u64 = 72;
-    /// [`super::DERIVED`] of whoever last saw to it that the shards are as that says.
+    /// [`super::DERIVED`] of the version that last saw to it that the shards are as that says.
     pub(crate) const DERIVED: u64 = 80;
     /// 32 random bytes: the key of the store's keyed hash.
     pub(crate) const SECRET: u64 = 128;

@@ -264,8 +264,8 @@ impl<'a> Map<'a> {
     /// Fills a range that the caller owns with zeros.
     pub(crate) fn zero(self, offset: u64, bytes: u64) {
         let to = self.at(offset, bytes, 1);
-        // SAFETY: mapped for `bytes` bytes, as `at` checked; nobody else writes there, as the caller owns the range, and who
-        // still reads an older use of it discards what it reads.
+        // SAFETY: mapped for `bytes` bytes, as `at` checked; no other thread writes there, as the caller owns the range, and
+        // one that still reads an older use of it discards what it reads.
         unsafe { std::ptr::write_bytes(to, 0, bytes as usize) };
     }
 }

@@ -116,7 +116,7 @@ impl Head {
 }
 
 /// A lock word: 0 = free, else the owner's owner slot plus one (13 bits), the low 18 bits of the owner slot's generation, and
-/// a bit that says that somebody waits.
+/// a bit that says that a thread waits.
 ///
 /// | word | session lock | shard lock |
 /// |---|---|---|

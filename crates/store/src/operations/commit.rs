@@ -2,7 +2,7 @@
 //!
 //! A payload is written into a block that nobody refers to yet, so what is current is never overwritten. A large one is
 //! written between two holds of the shard lock, and until it is published its space is listed as pending in the
-//! writer's owner slot, so that whoever finds the writer dead can free it.
+//! writer's owner slot, so that a process which finds the writer dead can free it.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -229,7 +229,7 @@ impl Lease {
             node.flags().fetch_or(flag::EMPTIED, Ordering::Relaxed);
         }
         node.head_word().store(new.0, Ordering::Release);
-        // Who waits for the session is woken before the rest is tidied up, which needs only the shard lock.
+        // A waiter for the session is woken before the rest is tidied up, which needs only the shard lock.
         let mut unlocked = true;
         if self.entry.is_some() {
             let result = guard.unlock(node);

@@ -37,7 +37,7 @@ pub(crate) struct Point {
 }
 
 impl Point {
-    /// Where somebody stood who began with the store: whatever is remembered as ended was ended since. Nobody takes such a mark.
+    /// The point of a reader who began with the store: every end that is remembered came since. No reader takes such a mark.
     pub(crate) const BEGINNING: Point = Point { incarnation: 0, version: NO_VERSION, began: 1 };
 
     /// The store's number at that point, if a reader took the mark. It matters for a session that is missing: that it was ended
@@ -66,7 +66,7 @@ pub(crate) enum Begun {
     ByOthers,
     /// This lease, and others may know the key from before.
     Again,
-    /// This lease, under an id that was drawn for it: whoever else has seen the session since has left a trace in the node.
+    /// This lease, under an id that was drawn for it: another reader of the session since has left a trace in the node.
     Afresh,
 }
 
@@ -146,7 +146,7 @@ impl Lease {
             self.ended = true;
         }
         if self.ended {
-            // Whoever reads it is to get nothing, and not room for something.
+            // A reader is to get nothing, and not room for something.
             self.head = Head(0);
             self.len = 0;
         }

@@ -2,7 +2,7 @@
 //! they had there.
 //!
 //! Keys are made with the store's secret, and an id cannot be computed from its key, so sessions can only be moved to a
-//! store of the same secret. The secret of a store never changes, as all who have it attached made their keys with it;
+//! store of the same secret. The secret of a store never changes, as all processes that have it attached made their keys with it;
 //! a store that is not in use and holds no session may be begun anew with another one.
 
 use std::ops::ControlFlow;
@@ -28,14 +28,14 @@ use crate::shard::index::Contended;
 use crate::shard::node::Node;
 use cloakroom_seam::{Acquire, Committed, Key, LockMode, Over, Restore, Restored};
 
-/// How long to wait for somebody who is attaching.
+/// How long to wait for a process that is attaching.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Capacity of a new store where none is asked for, as PHP's default: the first worker that attaches sets its own.
 const CAPACITY: u64 = 1 << 30;
 
 impl Store {
-    /// The secret that keys are made with. Who has it still cannot compute an id from a key, but can make the key of an
-    /// id: for moving sessions, not for showing.
+    /// The secret that keys are made with. Its holder still cannot compute an id from a key, but can make the key of
+    /// an id: for moving sessions, not for showing.
     #[must_use]
     pub fn secret(&self) -> [u8; 32] {
         self.keys.secret()
@@ -81,7 +81,7 @@ impl Store {
     }
 
     fn bring_in(self: &Arc<Store>, key: &Key, session: &Restored<'_>, over_reserved: bool) -> Result<Restore, Error> {
-        // Who has been waiting since the store was made may not write what was destroyed since.
+        // A request that has been waiting since the store was made may not write a session that was destroyed since.
         let since = Some(Point::BEGINNING.to_mark());
         let (wait, lock_ttl, lifetime) = (Duration::ZERO, Duration::ZERO, session.lifetime);
         let mode = LockMode::Exclusive;
@@ -97,7 +97,7 @@ impl Store {
             if !(over_reserved && lease.is_unwritten()?) {
                 return Ok(Restore::Exists);
             }
-            // Reserved by a request that came after the end. Who ends it from here on ends this incarnation.
+            // Reserved by a request that came after the end. A request that ends it from here on ends this incarnation.
             if lease.was_ended()? {
                 return Ok(Restore::Ended);
             }
@@ -159,7 +159,7 @@ fn begin_anew(directory: &Path, options: Options, secret: &[u8; 32]) -> Result<(
         }
         Content::Damaged(what) => return Err(AttachError::Foreign { path, what }),
     };
-    // Attached by nobody else until this is dropped.
+    // Attached by no other process until this is dropped.
     let store = attach_locked(opened, Some(content), None, true)?;
     let mut sessions = 0;
     let walked = store.walk(|_| {
@@ -184,7 +184,7 @@ fn make_blank(dir: &OwnedFd, directory: &Path, user: u32) -> Result<(), AttachEr
 }
 
 impl Lease {
-    /// Whether nobody has written the session, and what this lease has read is what is there.
+    /// Whether no request has written the session, and what this lease has read is what is there.
     fn is_unwritten(&mut self) -> Result<bool, Error> {
         let node = Node::new(self.store.map()?, self.place.get());
         let (head, unwritten) = (node.head(), node.is_unwritten());

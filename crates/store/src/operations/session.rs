@@ -39,7 +39,7 @@ impl Store {
                 Ok(Some(node)) => node,
                 Ok(None) => return Ok((None, absent)),
                 Err(crate::shard::index::Contended) => {
-                    // Whoever changes the index may be dead: its lock, once had, leaves a whole one.
+                    // The thread that changes the index may be dead: its lock, once had, leaves a whole index.
                     self.with_shard(me, shard, |guard| guard.whole_index(key))?;
                     continue;
                 }

@@ -25,16 +25,16 @@ use crate::shard::queue::LOOK;
 /// been lost to a stray word, and then it ends by itself.
 const UNLISTED: Duration = Duration::from_secs(1);
 
-/// What came of waiting.
+/// The outcome of waiting.
 pub(crate) enum Waited {
     /// The lock is this thread's.
     Locked,
-    /// Time was up; this is who holds the lock.
+    /// Time was up; this is the holder of the lock.
     TimedOut(Holder),
 }
 
 impl Store {
-    /// Who holds the lock of `node`, for people.
+    /// The holder of the lock of `node`, for people.
     pub(crate) fn holder(&self, map: Map<'_>, node: Node<'_>) -> Holder {
         let index = Owner(node.lock().load(Ordering::Relaxed)).slot();
         index.filter(|index| *index < self.slots_allocated(map)).map_or_else(Holder::default, |index| {
@@ -77,7 +77,7 @@ impl Store {
             let slice = left.min(LOOK);
             let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: i64::from(slice.subsec_nanos()) };
             let _ = futex::wait(view.wake(), futex::Flags::empty(), 0, Some(&timeout));
-            // Whoever hands the lock over first names the new owner and then wakes it.
+            // The thread that hands the lock over first names the new owner and then wakes it.
             let woken = view.wake().load(Ordering::Acquire);
             let word = Owner(node.lock().load(Ordering::Acquire));
             let mine = word.bare() == me.owner;
@@ -106,8 +106,8 @@ impl Store {
                 count(map, me, Counter::Timeouts, 1);
                 return Ok(Waited::TimedOut(holder));
             }
-            // Who waits is in the queue, so that somebody is to hand the lock over, and is not woken before. Where that is not
-            // so, it is in somebody's hands, who has the shard lock and makes it so; or a stray word is in the way.
+            // A waiter is in the queue, so that the holder hands the lock over, and is not woken before. Where that is not so, a
+            // thread that has the shard lock is about to make it so; or a stray word is in the way.
             let waits = word.0 & Owner::WAITERS != 0 && view.waiting().load(Ordering::Relaxed) == place && woken == 0;
             if mine || !waits {
                 if self.with_shard(me, shard, |guard| guard.wait_again(guard.node(place)?))? {

@@ -88,7 +88,7 @@ impl Store {
                 Ok(Some(node)) => node,
                 Ok(None) => return Look::Absent,
                 Err(Contended) => {
-                    // Whoever changes the index may be dead: its lock, once had, leaves a whole one.
+                    // The thread that changes the index may be dead: its lock, once had, leaves a whole index.
                     let _ = self.slot().and_then(|me| self.with_shard(me, shard, |guard| guard.whole_index(key)));
                     return Look::Changed;
                 }
@@ -125,7 +125,7 @@ impl Store {
                 Look::Changed => broken = false,
                 Look::Broken => broken = true,
             }
-            // Whoever is in the middle of a change may have been put off its processor.
+            // The thread that is in the middle of a change may have been put off its processor.
             if tried % 16 == 15 { std::thread::yield_now() } else { std::hint::spin_loop() }
         }
         Err(if broken { Error::Damaged("a session's entry contradicts itself") } else { Error::Changed })

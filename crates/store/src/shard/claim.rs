@@ -17,8 +17,8 @@ use crate::file::layout::{MAX_SLOTS, SLOT_SIZE, SLOTS_AT, header};
 use crate::file::region::Map;
 use crate::file::words::Owner;
 
-/// Leaves the owner slots of a thread when it ends. The thread keeps no store attached by having a slot in it: who lets go of
-/// a store last leaves all slots of the process in it.
+/// Leaves the owner slots of a thread when it ends. The thread keeps no store attached by having a slot in it: the
+/// thread that lets go of a store last leaves all slots of the process in it.
 #[derive(Default)]
 struct Slots(Vec<(Weak<Store>, Slot)>);
 

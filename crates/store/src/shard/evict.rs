@@ -37,7 +37,7 @@ impl Store {
     #[cold]
     pub(crate) fn has_forgotten(&self, map: Map<'_>, began: u64) -> bool {
         let word = map.u64(header::FORGOTTEN);
-        // Pairs with the release of whoever forgets, who had drawn the number before: then `next` is above it.
+        // Pairs with the release of the thread that forgot, which had drawn the number before: then `next` is above it.
         let forgotten = word.load(Ordering::Acquire);
         if forgotten < began {
             return false;

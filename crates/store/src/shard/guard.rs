@@ -1,7 +1,7 @@
 //! A shard: a part of the sessions with an index, free space and a lock of its own.
 //!
 //! The shard lock is a word that names its owner's owner slot ([`Owner`]). It is held for well under a microsecond, save
-//! for rebuilds. Who waits for it spins, then sleeps on the word and looks every 10 ms whether the owner lives. A dead
+//! for rebuilds. A thread that waits for it spins, then sleeps on the word and looks every 10 ms whether the owner lives. A dead
 //! owner's lock is taken over by one compare-and-swap and the shard is rebuilt from its nodes before anything else:
 //! whatever the dead one left half-done, only nodes count.
 //!
@@ -140,7 +140,7 @@ struct Tried {
 pub(crate) enum Reach {
     /// Only the free blocks of the shard.
     FreeLists,
-    /// What the shard can reclaim or evict, and chunks that no shard has.
+    /// Sessions that the shard can reclaim or evict, and chunks that no shard has.
     Shard,
     /// Chunks that other shards can empty.
     OtherShards,
@@ -343,8 +343,8 @@ impl Store {
 }
 
 impl<'a> ShardGuard<'a> {
-    /// Whether [`ShardGuard::make_usable`] comes before any work. Looked at under the lock: who relocates the store passes
-    /// through every shard lock after it has said so, and only under the lock does the shard get no more chunks, which may
+    /// Whether [`ShardGuard::make_usable`] comes before any work. Looked at under the lock: a process that relocates the store
+    /// passes through every shard lock after it has said so, and only under the lock does the shard get no more chunks, which may
     /// lie beyond the mapping.
     #[inline(always)]
     fn needs_care(&self) -> bool {

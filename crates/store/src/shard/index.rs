@@ -169,8 +169,8 @@ impl Store {
 pub(crate) struct Contended;
 
 impl<'a> ShardGuard<'a> {
-    /// Fails where the index was left half-changed by nobody, or does not lead to where `key` would be: whoever has the shard
-    /// lock finds a whole one.
+    /// Fails where the index is half-changed and no thread died in that, or does not lead to where `key` would be: a thread that
+    /// has the shard lock finds a whole one.
     pub(crate) fn whole_index(&self, key: &Key) -> Result<(), Fault> {
         if !self.shard.get(shard::INDEX_SEQ).is_multiple_of(2) {
             return Err(Fault::Damaged("the index says that it is being changed"));

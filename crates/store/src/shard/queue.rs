@@ -1,9 +1,9 @@
 //! The session lock: held for a whole request, handed over in order of arrival, recovered from the dead.
 //!
-//! A free lock is taken by one compare-and-swap. Who finds it taken queues under the shard lock and sleeps on the
+//! A free lock is taken by one compare-and-swap. A thread that finds it taken queues under the shard lock and sleeps on the
 //! futex of its own owner slot; the releaser, under the shard lock, writes the first waiter's name into the lock word and
-//! wakes that one: nobody can overtake. Before an owner slot's name can get into a lock word, the owner slot lists the node, so
-//! whoever finds the owner slot dead can put everything back. A waiter looks every 20 ms whether the present holder lives,
+//! wakes that one: no other can overtake. Before an owner slot's name can get into a lock word, the owner slot lists the node, so
+//! a process that finds the owner slot dead can put everything back. A waiter looks every 20 ms whether the present holder lives,
 //! which also covers a waiter that died before the lock was handed to it.
 
 use std::sync::Arc;
@@ -135,7 +135,7 @@ impl<'a> ShardGuard<'a> {
             return Ok(true);
         }
         if node.lock().load(Ordering::Acquire) == 0 {
-            // Nobody is there to hand it over.
+            // There is no holder to hand it over.
             self.hand_over(node)?;
         } else {
             node.lock().fetch_or(Owner::WAITERS, Ordering::AcqRel);
@@ -144,8 +144,8 @@ impl<'a> ShardGuard<'a> {
     }
 
     /// Takes the lock of `node` away from a living owner that does not list it: an owner slot lists a node before its name can
-    /// get into the lock word, and until it is out of it again. What names it all the same is a stray word, or it has lost its
-    /// list to one.
+    /// get into the lock word, and until it is out of it again. A lock word that names it all the same is a stray one, or the slot
+    /// has lost its list to one.
     pub(crate) fn recover_unlisted(&mut self, node: Node<'_>) -> Result<(), Fault> {
         let word = Owner(node.lock().load(Ordering::Acquire));
         let Some(index) = word.slot().filter(|_| word.bare() != self.me.owner) else { return Ok(()) };
@@ -160,7 +160,7 @@ impl<'a> ShardGuard<'a> {
         self.hand_over(node)
     }
 
-    /// Gives the lock of `node`, held by nobody alive but the caller, to the first waiter, or frees it.
+    /// Gives the lock of `node`, held by no living thread but the caller, to the first waiter, or frees it.
     pub(crate) fn hand_over(&self, node: Node<'_>) -> Result<(), Fault> {
         let queue = node.queue().load(Ordering::Relaxed);
         let Some(first) = (queue & 0xffff).checked_sub(1) else {
@@ -273,7 +273,7 @@ impl Store {
         }
     }
 
-    /// Releases this thread's lock of `node` without the shard lock where nobody waits.
+    /// Releases this thread's lock of `node` without the shard lock where no thread waits.
     pub(crate) fn unlock_session(self: &Arc<Store>, map: Map<'_>, me: Slot, shard: u32, node: Node<'_>) {
         let mine = me.owner.0;
         if Owner(node.lock().load(Ordering::Relaxed)).bare() != me.owner {
@@ -301,7 +301,7 @@ impl Store {
             self.with_shard(me, shard, |guard| {
                 let node = guard.node(waiting)?;
                 guard.dequeue(node, me.index)?;
-                // Whoever released the session when the owner slot had changed hands and was queued still gave the lock to
+                // A holder that released the session when the owner slot had changed hands and was queued still gave the lock to
                 // the new owner, who does not want it.
                 if Owner(node.lock().load(Ordering::Acquire)).bare() == me.owner {
                     guard.hand_over(node)?;

@@ -171,7 +171,7 @@ impl<'a> ShardGuard<'a> {
                     let hint = self.map.u32(crate::file::layout::header::CHUNK_HINT);
                     hint.fetch_min(chunk, Ordering::AcqRel);
                 }
-                // Of a shard that there is not: nobody else would ever give it back.
+                // Of a shard that there is not: no other rebuild would ever give it back.
                 Some(
                     ChunkState::Nodes(shard)
                     | ChunkState::Data(shard)
@@ -230,7 +230,7 @@ impl<'a> ShardGuard<'a> {
             node.check().store(node.identity(self.store.check_seed), Ordering::Relaxed);
         }
         if head.state() == NodeState::Tombstone && head.block() != 0 {
-            // What it names may be anybody's.
+            // The block that it names may be another session's.
             node.head_word().store(head.next(0, NodeState::Tombstone).0, Ordering::Release);
         }
         if head.state() == NodeState::Tombstone || head.block() == 0 {

@@ -26,7 +26,7 @@ pub(crate) fn seconds(lifetime: Duration) -> u32 {
 }
 
 impl<'a> ShardGuard<'a> {
-    /// Takes the session lock of a node for a moment, so that nobody takes it while the session is ended. Waiters
+    /// Takes the session lock of a node for a moment, so that no thread takes it while the session is ended. Waiters
     /// cannot queue meanwhile: that needs the shard lock. A dead owner's lock is put right first, or a session that
     /// nobody asks for again would keep its space for ever.
     pub(crate) fn seize(&mut self, node: Node<'_>) -> Result<bool, Fault> {
@@ -109,9 +109,9 @@ impl<'a> ShardGuard<'a> {
     }
 
     /// Ends a session that a lease of this thread began and nobody has written. `locked`: that lease has the session lock. Where
-    /// nobody else has seen the session nothing of it is remembered, as nobody is there to be kept out.
+    /// no other request has seen the session nothing of it is remembered, as there is none to be kept out.
     pub(crate) fn end_unwritten(&mut self, node: Node<'_>, end: End, locked: bool) -> Result<(), Fault> {
-        // A lease or a queue of somebody else's is seen by the lock word, which names its owner alone.
+        // Another thread's lease or queue is seen by the lock word, which names its owner alone.
         let seen = node.was_ended()
             || node.flags().load(Ordering::Relaxed) & flag::RETURNED != 0
             || locked && Owner(node.lock().load(Ordering::Relaxed)) != self.me.owner;
