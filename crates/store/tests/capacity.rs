@@ -1,5 +1,9 @@
 //! The store at its limits: how much it takes, what goes first when it is full, and what never goes.
 
+#[path = "capacity/crowds.rs"]
+mod crowds;
+#[path = "capacity/floods.rs"]
+mod floods;
 mod harness;
 
 use std::collections::HashMap;
@@ -7,14 +11,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use cloakroom_seam::{Acquire, Committed, Effort, End, Over};
+use cloakroom_seam::{Committed, Effort, Over};
 use cloakroom_store::{Error, Store};
 use harness::process::Worker;
 use harness::{
-    Checked, Finding, LIFE, Random, Suite, attach, exclusive, get, ids_in_shard, in_thread, put, soak, sound,
-    store_file, temporary, value,
+    Checked, Finding, LIFE, Random, Suite, attach, exclusive, get, ids_in_shard, in_thread, put, sound, store_file,
+    temporary, value,
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -24,11 +28,11 @@ fn main() -> ExitCode {
     let mut suite = Suite::new("capacity");
     suite.case("the file keeps to its size and then refuses", keeps_to_its_size);
     suite.case("what has expired goes before anything else", expired_first);
-    suite.case("a flood of cookieless starts spares sessions in use", flood);
-    suite.case("a flood that returns once spares sessions that are used again and again", flood_in_pairs);
-    suite.case("a flood of logouts leaves room for sessions", flood_of_ends);
-    suite.case("random updates at 90 % fill", churn);
-    suite.case("small stores use the room of all shards", small_and_full);
+    suite.case("a flood of cookieless starts spares sessions in use", floods::of_starts);
+    suite.case("a flood that returns once spares sessions that are used again and again", floods::of_pairs);
+    suite.case("a flood of logouts leaves room for sessions", floods::of_ends);
+    suite.case("random updates at 90 % fill", crowds::updates);
+    suite.case("small stores use the room of all shards", crowds::in_small_stores);
     suite.case("one shard takes the room of the others", one_shard_takes_all);
     suite.case("reclaiming 300,000 of a million sessions", reclaim);
     suite.case("another size beside old workers", another_size);
@@ -77,11 +81,6 @@ fn thread_cpu() -> Duration {
 fn some_size(random: &mut Random, low: usize, high: usize) -> usize {
     let share = random.below(1 << 20) as f64 / f64::from(1 << 20);
     (low as f64 * (high as f64 / low as f64).powf(share)) as usize
-}
-
-/// Bytes of the blocks that a payload takes, if it lies in one.
-fn block_bytes(len: usize) -> u64 {
-    (len as u64 + 24).next_multiple_of(64)
 }
 
 fn keeps_to_its_size() -> Checked {
@@ -155,242 +154,6 @@ fn expired_first() -> Checked {
         return Err(format!("{} were evicted, {} expired ones reclaimed", stats.evicted - evicted, stats.expired));
     }
     Ok(Finding::Passed(format!("{room} new sessions took the place of {} expired ones", stats.expired)))
-}
-
-fn flood() -> Checked {
-    const STARTS: u32 = 1_000_000;
-    let dir = temporary();
-    let store = attach(dir.path(), 16);
-    let in_use: Vec<(String, Vec<u8>)> = (0..1000).map(|i| (format!("user{i}"), value(i, 1000))).collect();
-    for (id, content) in &in_use {
-        if !put_in_use(&store, id, content)? {
-            return Err("no room at the beginning".to_owned());
-        }
-    }
-    let bytes = value(7, 1000);
-    let start = Instant::now();
-    for i in 0..STARTS {
-        let id = format!("crawler{i}");
-        // Every other one only starts a session, the others put something into it.
-        if i % 2 == 0 {
-            drop(store.acquire(&store.key(b"", id.as_bytes()), &exclusive()).map_err(|e| e.to_string())?);
-        } else if !try_put(&store, &id, &bytes, LIFE)? {
-            return Err("a start was refused".to_owned());
-        }
-    }
-    let rate = f64::from(STARTS) / start.elapsed().as_secs_f64();
-    for (id, content) in &in_use {
-        if get(&store, id)?.as_ref() != Some(content) {
-            return Err("a session in use was evicted".to_owned());
-        }
-    }
-    sound(&store)?;
-    let stats = store.stats().map_err(|e| e.to_string())?;
-    if stats.reserved * 128 > stats.capacity / 10 || taken(dir.path()) > stats.capacity {
-        return Err(format!("{} reserved sessions, {} bytes", stats.reserved, taken(dir.path())));
-    }
-    Ok(Finding::Passed(format!("{STARTS} starts ({rate:.0} a second), {} evicted, 1000 of 1000 kept", stats.evicted)))
-}
-
-/// What stays of a flood that fills a store, and how long an operation in it may hold the others up.
-struct Flood {
-    store: Arc<Store>,
-    in_use: Vec<(String, Vec<u8>)>,
-    start: Instant,
-    slowest: Duration,
-}
-
-impl Flood {
-    fn begin(dir: &Path, megabytes: u64) -> Result<Flood, String> {
-        let store = attach(dir, megabytes);
-        let in_use: Vec<_> = (0..1000).map(|i| (format!("user{i}"), value(i, 1000))).collect();
-        for (id, content) in &in_use {
-            if !put_in_use(&store, id, content)? {
-                return Err("no room at the beginning".to_owned());
-            }
-        }
-        Ok(Flood { store, in_use, start: Instant::now(), slowest: Duration::ZERO })
-    }
-
-    fn timed<T>(&mut self, work: impl FnOnce(&Arc<Store>) -> T) -> T {
-        let before = thread_cpu();
-        let done = work(&self.store);
-        self.slowest = self.slowest.max(thread_cpu() - before);
-        done
-    }
-
-    fn end(self, requests: u32) -> Result<String, String> {
-        for (id, content) in &self.in_use {
-            if get(&self.store, id)?.as_ref() != Some(content) {
-                return Err("a session in use was evicted".to_owned());
-            }
-        }
-        sound(&self.store)?;
-        // Those who are there can go on, and others can come.
-        for id in ["user1", "a new one"] {
-            if !put_in_use(&self.store, id, &value(1, 3000))? {
-                return Err(format!("{id} was refused"));
-            }
-        }
-        let rate = f64::from(requests) / self.start.elapsed().as_secs_f64();
-        Ok(format!("{requests} requests ({rate:.0} a second), the slowest of {} µs", self.slowest.as_micros()))
-    }
-}
-
-fn flood_in_pairs() -> Checked {
-    const PAIRS: u32 = 200_000;
-    let dir = temporary();
-    let mut flood = Flood::begin(dir.path(), 16)?;
-    let bytes = value(7, 1000);
-    for i in 0..PAIRS {
-        let id = format!("crawler{i}");
-        // Every fourth one stores nothing either time.
-        for _ in 0..2 {
-            let stored = flood.timed(|store| match i % 4 {
-                0 => {
-                    store.acquire(&store.key(b"", id.as_bytes()), &exclusive()).map(|_| true).map_err(|e| e.to_string())
-                }
-                _ => try_put(store, &id, &bytes, LIFE),
-            })?;
-            if !stored {
-                return Err(format!("a request of pair {i} was refused"));
-            }
-        }
-    }
-    if taken(dir.path()) > 16 << 20 {
-        return Err(format!("{} bytes", taken(dir.path())));
-    }
-    flood.end(2 * PAIRS).map(Finding::Passed)
-}
-
-fn flood_of_ends() -> Checked {
-    const ENDS: u32 = 200_000;
-    const HOUR: Duration = Duration::from_secs(3600);
-    let dir = temporary();
-    let mut flood = Flood::begin(dir.path(), 8)?;
-    let bytes = value(7, 200);
-    for i in 0..ENDS {
-        let id = format!("visitor{i}");
-        // A third begin and end in one request, a third in two, a third are replaced.
-        if i % 3 > 0 && !try_put(&flood.store, &id, &bytes, LIFE)? {
-            return Err("a start was refused".to_owned());
-        }
-        let grace = if i % 3 == 2 { HOUR } else { Duration::ZERO };
-        flood.timed(|store| {
-            let how = Acquire { drawn: true, ..exclusive() };
-            let mut lease = store.acquire(&store.key(b"", id.as_bytes()), &how).map_err(|e| e.to_string())?;
-            lease.destroy(End { tombstone: HOUR, grace }).map_err(|e| e.to_string())
-        })?;
-    }
-    let stats = flood.store.stats().map_err(|e| e.to_string())?;
-    if stats.tombstones * 128 > stats.capacity / 10 || stats.evicted > 0 {
-        return Err(format!("{} ends are remembered, {} sessions were evicted", stats.tombstones, stats.evicted));
-    }
-    let replaced = stats.payload_bytes.saturating_sub(1000 * 1000);
-    if replaced > stats.capacity / 20 {
-        return Err(format!("replaced sessions keep {replaced} bytes"));
-    }
-    flood.end(ENDS).map(Finding::Passed)
-}
-
-/// Sessions of random sizes, all in use, that together take a share of the store.
-struct Crowd {
-    store: Arc<Store>,
-    sizes: Vec<usize>,
-    /// Bytes of all their blocks, and how many those may be.
-    bytes: u64,
-    most: u64,
-    percent: u64,
-    smallest: usize,
-    largest: usize,
-    random: Random,
-}
-
-impl Crowd {
-    fn fill(store: Arc<Store>, percent: u64, smallest: usize, largest: usize) -> Result<Crowd, String> {
-        let capacity = store.stats().map_err(|e| e.to_string())?.capacity;
-        let mut crowd =
-            Crowd { store, sizes: Vec::new(), bytes: 0, most: 0, percent, smallest, largest, random: Random::new(90) };
-        loop {
-            // Nodes, index and what is there once count as taken.
-            let overhead = (1 << 20) + crowd.sizes.len() as u64 * 180;
-            crowd.most = (capacity * percent / 100).saturating_sub(overhead);
-            let size = some_size(&mut crowd.random, smallest, largest);
-            if crowd.bytes + block_bytes(size) > crowd.most {
-                return Ok(crowd);
-            }
-            let id = crowd.sizes.len();
-            if !put_in_use(&crowd.store, &format!("c{id}"), &value(id as u64, size))? {
-                return Err(format!("refused after {} of {} bytes", crowd.bytes, crowd.most));
-            }
-            crowd.sizes.push(size);
-            crowd.bytes += block_bytes(size);
-        }
-    }
-
-    /// Gives a random session another random size that fits; the thread's CPU time that took.
-    fn update(&mut self, pool: &[u8]) -> Result<Duration, String> {
-        let at = self.random.below(self.sizes.len() as u64) as usize;
-        let free = self.most.saturating_sub(self.bytes) + block_bytes(self.sizes[at]);
-        let mut size = some_size(&mut self.random, self.smallest, self.largest);
-        if self.bytes < self.most - self.most / 50 {
-            // Chance has left more room than the test is about.
-            size = size.max(some_size(&mut self.random, self.smallest, self.largest));
-        }
-        while block_bytes(size) > free {
-            size = some_size(&mut self.random, self.smallest, self.sizes[at].max(self.smallest + 1));
-        }
-        let from = self.random.below((pool.len() - size) as u64) as usize;
-        let before = thread_cpu();
-        if !try_put(&self.store, &format!("c{at}"), &pool[from..from + size], LIFE)? {
-            return Err(format!("{size} bytes were refused at {} of {} bytes", self.bytes, self.most));
-        }
-        let took = thread_cpu() - before;
-        self.bytes = self.bytes + block_bytes(size) - block_bytes(self.sizes[at]);
-        self.sizes[at] = size;
-        Ok(took)
-    }
-
-    fn run(&mut self, updates: u64) -> Result<String, String> {
-        let pool = value(3, 2 * self.largest);
-        let mut slowest = Duration::ZERO;
-        let start = Instant::now();
-        for i in 0..updates {
-            slowest = slowest.max(self.update(&pool).map_err(|e| format!("update {i}: {e}"))?);
-        }
-        let each = start.elapsed().as_nanos() / u128::from(updates);
-        sound(&self.store)?;
-        let stats = self.store.stats().map_err(|e| e.to_string())?;
-        if stats.evicted > 0 {
-            return Err(format!("{} sessions were evicted", stats.evicted));
-        }
-        Ok(format!(
-            "{updates} updates of {} sessions in {} MiB at {} % fill, {each} ns each, slowest {} µs",
-            self.sizes.len(),
-            stats.capacity >> 20,
-            (stats.capacity - (self.most - self.bytes)) * self.percent / stats.capacity,
-            slowest.as_micros()
-        ))
-    }
-}
-
-fn churn() -> Checked {
-    let (megabytes, updates) = if soak() { (1024, 10_000_000) } else { (256, 400_000) };
-    let dir = temporary();
-    let mut crowd = Crowd::fill(attach(dir.path(), megabytes), 90, 100, 100_000)?;
-    crowd.run(updates).map(Finding::Passed)
-}
-
-/// The shards of a small store are a few megabytes each, so that chance alone fills one while others are empty.
-fn small_and_full() -> Checked {
-    let updates = if soak() { 1_000_000 } else { 40_000 };
-    let mut lines = Vec::new();
-    for (megabytes, largest) in [(16, 20_000), (64, 100_000)] {
-        let dir = temporary();
-        let mut crowd = Crowd::fill(attach(dir.path(), megabytes), 88, 100, largest)?;
-        lines.push(crowd.run(updates)?);
-    }
-    Ok(Finding::Passed(lines.join("; ")))
 }
 
 /// Every chunk of three shards keeps a little, and the fourth wants all the room that this leaves.

@@ -1,37 +1,20 @@
 //! An empty store goes where nobody needs it. In a process of its own: what is tried looks at all stores of the process.
 
+mod harness;
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use cloakroom_seam::{Acquire, End, LockMode, Over};
-use cloakroom_store::{Options, Store, remove_empty_stores};
-
-const LIFE: Duration = Duration::from_secs(600);
-
-fn attach(dir: &tempfile::TempDir) -> Arc<Store> {
-    Store::attach(dir.path(), Options { capacity: Some(64 << 20), user: None }).expect("attach")
-}
-
-fn how() -> Acquire<'static> {
-    Acquire {
-        mode: LockMode::Exclusive,
-        wait: Duration::from_secs(5),
-        lock_ttl: Duration::ZERO,
-        max_waiters: 0,
-        lifetime: LIFE,
-        script: b"",
-        since: None,
-        drawn: false,
-    }
-}
+use cloakroom_seam::{End, Over};
+use cloakroom_store::{Store, remove_empty_stores};
+use harness::{LIFE, attach, exclusive, unlocked};
 
 /// Makes a store in a directory of this mode, with a session in it or none. Whether the file is there afterwards.
 fn stays(mode: u32, keeps_session: bool) -> bool {
     let dir = tempfile::tempdir().expect("temporary directory");
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).expect("a mode");
-    let store = attach(&dir);
-    let mut lease = store.acquire(&store.key(b"", b"only"), &how()).expect("acquire");
+    let store = attach(dir.path(), 64);
+    let mut lease = store.acquire(&store.key(b"", b"only"), &exclusive()).expect("acquire");
     if keeps_session {
         lease.commit(b"x", LIFE, Over::Anything).expect("commit");
     } else {
@@ -45,7 +28,7 @@ fn stays(mode: u32, keeps_session: bool) -> bool {
 
 /// Whether the store stays while somebody holds a session in it that another request has ended.
 fn keep_lease_or_not(store: &Arc<Store>) -> bool {
-    let unlocked = Acquire { mode: LockMode::None, ..how() };
+    let unlocked = unlocked();
     let mut slow = store.acquire(&store.key(b"", b"other"), &unlocked).expect("acquire");
     store.destroy(&store.key(b"", b"other"), End::at_once(LIFE)).expect("destroy");
     remove_empty_stores();

@@ -1,10 +1,13 @@
 //! What is remembered of ended sessions: for whom, how much of it, and what keeps slower requests out once it is forgotten.
 
+mod harness;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_seam::{Acquire, Committed, Effort, End, LockMode, Mark, Over};
-use cloakroom_store::{Inheritance, Options, Store};
+use cloakroom_seam::{Acquire, Committed, Effort, End, Mark, Over};
+use cloakroom_store::{Inheritance, Store};
+use harness::{attach, temporary, unlocked};
 
 const LIFE: Duration = Duration::from_secs(600);
 const LONG: Duration = Duration::from_secs(3600);
@@ -12,13 +15,8 @@ const LONG: Duration = Duration::from_secs(3600);
 const NODE: u64 = 128;
 const MEGABYTES: u64 = 8;
 
-fn dir() -> tempfile::TempDir {
-    let base = if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" };
-    tempfile::tempdir_in(base).expect("temporary directory")
-}
-
 fn store(dir: &tempfile::TempDir) -> Arc<Store> {
-    let store = Store::attach(dir.path(), Options { capacity: Some(MEGABYTES << 20), user: None }).expect("attach");
+    let store = attach(dir.path(), MEGABYTES);
     // One that is there all the while.
     for _ in 0..3 {
         put(&store, "stays", b"here");
@@ -27,16 +25,7 @@ fn store(dir: &tempfile::TempDir) -> Arc<Store> {
 }
 
 fn how(exclusive: bool) -> Acquire<'static> {
-    Acquire {
-        mode: if exclusive { LockMode::Exclusive } else { LockMode::None },
-        wait: Duration::from_secs(20),
-        lock_ttl: Duration::ZERO,
-        max_waiters: 0,
-        lifetime: LIFE,
-        script: b"test",
-        since: None,
-        drawn: false,
-    }
+    Acquire { lifetime: LIFE, ..if exclusive { harness::exclusive() } else { unlocked() } }
 }
 
 fn drawn(exclusive: bool) -> Acquire<'static> {
@@ -91,7 +80,7 @@ fn flood(store: &Arc<Store>) {
 
 #[test]
 fn what_is_remembered_takes_a_tenth_of_the_store() {
-    let dir = dir();
+    let dir = temporary();
     let store = store(&dir);
     flood(&store);
     assert!(tombstones(&store) > most() * 9 / 10, "only {} ends are remembered", tombstones(&store));
@@ -110,7 +99,7 @@ fn what_is_remembered_takes_a_tenth_of_the_store() {
 
 #[test]
 fn payloads_of_replaced_sessions_take_half_of_that() {
-    let dir = dir();
+    let dir = temporary();
     let store = store(&dir);
     let payload = [3; 20_000];
     for i in 0..200 {
@@ -130,7 +119,7 @@ fn payloads_of_replaced_sessions_take_half_of_that() {
 
 #[test]
 fn of_what_nobody_wrote_or_saw_nothing_is_remembered() {
-    let dir = dir();
+    let dir = temporary();
     let store = store(&dir);
     for i in 0..10_000 {
         let key = store.key(b"", format!("id{i}").as_bytes());
@@ -157,7 +146,7 @@ fn of_what_nobody_wrote_or_saw_nothing_is_remembered() {
 /// Somebody else has seen a session that is ended by the request which began it, in every way in which one can.
 #[test]
 fn whoever_has_seen_an_unwritten_session_cannot_bring_it_back() {
-    let dir = dir();
+    let dir = temporary();
     let store = store(&dir);
     let key = |id: &str| store.key(b"", id.as_bytes());
     for (id, exclusive) in [("a", true), ("b", false)] {
@@ -209,7 +198,7 @@ fn whoever_has_seen_an_unwritten_session_cannot_bring_it_back() {
 /// A session that is begun again after a logout and ended unwritten is no reason to forget the logout.
 #[test]
 fn an_end_is_remembered_when_the_next_incarnation_ends_unwritten() {
-    let dir = dir();
+    let dir = temporary();
     let store = store(&dir);
     let key = store.key(b"", b"id");
     for exclusive in [true, false] {
@@ -227,7 +216,7 @@ fn an_end_is_remembered_when_the_next_incarnation_ends_unwritten() {
 
 #[test]
 fn an_end_that_was_forgotten_early_still_stops_a_slower_request() {
-    let dir = dir();
+    let dir = temporary();
     let store = store(&dir);
     let key = store.key(b"", b"id");
     let absent = mark(&store, "id");
@@ -262,7 +251,7 @@ fn an_end_that_was_forgotten_early_still_stops_a_slower_request() {
 
 #[test]
 fn who_began_after_a_forgotten_end_goes_on() {
-    let dir = dir();
+    let dir = temporary();
     let store = store(&dir);
     let key = |id: &str| store.key(b"", id.as_bytes());
     flood(&store);
@@ -283,7 +272,7 @@ fn who_began_after_a_forgotten_end_goes_on() {
 
 #[test]
 fn what_is_read_in_the_grace_is_not_written_after_it() {
-    let dir = dir();
+    let dir = temporary();
     let store = store(&dir);
     for (id, floods) in [("a", false), ("b", true)] {
         let key = store.key(b"", id.as_bytes());
@@ -310,7 +299,7 @@ fn what_is_read_in_the_grace_is_not_written_after_it() {
 /// Nor by those who came shortly before its end was forgotten, when others had ended that are still remembered.
 #[test]
 fn what_was_read_late_in_the_grace_is_not_written_after_it() {
-    let dir = dir();
+    let dir = temporary();
     let store = store(&dir);
     let key = store.key(b"", b"id");
     put(&store, "id", b"logged in");
@@ -341,7 +330,7 @@ fn what_was_read_late_in_the_grace_is_not_written_after_it() {
 /// The number of what was forgotten goes with the sessions to another file.
 #[test]
 fn a_forgotten_end_stays_one_when_the_file_is_deleted() {
-    let dir = dir();
+    let dir = temporary();
     let old = store(&dir);
     let key = old.key(b"", b"id");
     put(&old, "id", b"logged in");
@@ -363,7 +352,7 @@ fn a_forgotten_end_stays_one_when_the_file_is_deleted() {
 #[test]
 fn sessions_from_elsewhere_come_in_after_ends_were_forgotten() {
     use cloakroom_seam::{Restore, Restored};
-    let dir = dir();
+    let dir = temporary();
     let store = store(&dir);
     flood(&store);
     let session = Restored { payload: b"from there", created: 1_000_000_000, lifetime: LIFE, returned: true };

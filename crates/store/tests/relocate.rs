@@ -1,31 +1,15 @@
 //! A store whose file is deleted while it is in use: its sessions move to a new file at the same path.
 
+mod harness;
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use cloakroom_seam::{Acquire, Committed, End, LockMode, Over};
+use cloakroom_seam::{Acquire, Committed, End, Over};
 use cloakroom_store::{Error, Inheritance, Options, Store};
-
-const LIFE: Duration = Duration::from_secs(600);
-
-fn attach(dir: &tempfile::TempDir) -> Arc<Store> {
-    Store::attach(dir.path(), Options { capacity: Some(64 << 20), user: None }).expect("attach")
-}
-
-fn how() -> Acquire<'static> {
-    Acquire {
-        mode: LockMode::Exclusive,
-        wait: Duration::from_secs(5),
-        lock_ttl: Duration::ZERO,
-        max_waiters: 0,
-        lifetime: LIFE,
-        script: b"",
-        since: None,
-        drawn: false,
-    }
-}
+use harness::{LIFE, attach, exclusive, unlocked};
 
 fn payload(i: u32) -> Vec<u8> {
     i.to_le_bytes().repeat(1 + (i as usize * 37) % 3000)
@@ -34,23 +18,23 @@ fn payload(i: u32) -> Vec<u8> {
 #[test]
 fn sessions_and_leases_move_to_the_new_file() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let old = attach(&dir);
+    let old = attach(dir.path(), 64);
     let key = |i: u32| old.key(b"shop", &i.to_le_bytes());
     for i in 0..2000 {
-        old.acquire(&key(i), &how())
+        old.acquire(&key(i), &exclusive())
             .and_then(|mut lease| lease.commit(&payload(i), LIFE, Over::Anything))
             .expect("commit");
     }
-    let mut running = old.acquire(&key(7), &how()).expect("acquire");
-    let mut touching = old.acquire(&key(8), &how()).expect("acquire");
-    let mut leaving = old.acquire(&key(9), &how()).expect("acquire");
+    let mut running = old.acquire(&key(7), &exclusive()).expect("acquire");
+    let mut touching = old.acquire(&key(8), &exclusive()).expect("acquire");
+    let mut leaving = old.acquire(&key(9), &exclusive()).expect("acquire");
     std::fs::remove_file(old.path()).expect("delete");
     assert!(!old.in_place());
 
     let (new, inheritance) = old.attach_relocated().expect("the relocated store");
     assert_eq!(inheritance, Inheritance::Kept);
     assert!(new.in_place());
-    assert!(matches!(old.acquire(&key(1), &how()), Err(Error::Relocated)));
+    assert!(matches!(old.acquire(&key(1), &exclusive()), Err(Error::Relocated)));
     assert!(matches!(old.snapshot(&key(1)).map(|found| found.0), Err(Error::Relocated)));
     assert_eq!(running.commit(b"committed after the move", LIFE, Over::Anything).expect("commit"), Committed::Stored);
     assert_eq!(touching.touch(&payload(8), LIFE).expect("touch"), Committed::Stored);
@@ -73,14 +57,14 @@ fn sessions_and_leases_move_to_the_new_file() {
 #[test]
 fn a_store_made_meanwhile_stays_and_the_loss_is_told() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let old = attach(&dir);
+    let old = attach(dir.path(), 64);
     let key = old.key(b"", b"id");
-    let mut running = old.acquire(&key, &how()).expect("acquire");
+    let mut running = old.acquire(&key, &exclusive()).expect("acquire");
     // As by a process that never had the deleted file.
     let elsewhere = tempfile::tempdir().expect("temporary directory");
-    let made = attach(&elsewhere).path().to_owned();
+    let made = attach(elsewhere.path(), 64).path().to_owned();
     std::fs::rename(made, old.path()).expect("put another store in its place");
-    let other = attach(&dir);
+    let other = attach(dir.path(), 64);
     let (new, inheritance) = old.attach_relocated().expect("the relocated store");
     assert_eq!(inheritance, Inheritance::Lost);
     assert!(Arc::ptr_eq(&new, &other));
@@ -92,11 +76,11 @@ fn a_store_made_meanwhile_stays_and_the_loss_is_told() {
 #[test]
 fn whoever_attaches_anew_in_the_process_brings_the_sessions_along() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let old = attach(&dir);
+    let old = attach(dir.path(), 64);
     let key = old.key(b"", b"id");
-    old.acquire(&key, &how()).and_then(|mut lease| lease.commit(b"kept", LIFE, Over::Anything)).expect("commit");
+    old.acquire(&key, &exclusive()).and_then(|mut lease| lease.commit(b"kept", LIFE, Over::Anything)).expect("commit");
     std::fs::remove_file(old.path()).expect("delete");
-    let new = attach(&dir);
+    let new = attach(dir.path(), 64);
     assert!(new.in_place() && !Arc::ptr_eq(&old, &new));
     assert!(new.take_note().is_some_and(|note| note.contains("its sessions were moved")));
     assert_eq!(new.snapshot(&key).expect("snapshot").0.as_deref(), Some(&b"kept"[..]));
@@ -108,9 +92,9 @@ fn whoever_attaches_anew_in_the_process_brings_the_sessions_along() {
 #[test]
 fn a_file_that_comes_back_to_its_path_is_used_again() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let first = attach(&dir);
+    let first = attach(dir.path(), 64);
     let key = first.key(b"", b"id");
-    first.acquire(&key, &how()).and_then(|mut lease| lease.commit(b"old", LIFE, Over::Anything)).expect("commit");
+    first.acquire(&key, &exclusive()).and_then(|mut lease| lease.commit(b"old", LIFE, Over::Anything)).expect("commit");
     let kept = dir.path().join("kept");
     std::fs::rename(first.path(), &kept).expect("move away");
     let (second, _) = first.attach_relocated().expect("the relocated store");
@@ -118,7 +102,7 @@ fn a_file_that_comes_back_to_its_path_is_used_again() {
     std::fs::rename(&kept, second.path()).expect("move back");
     let (third, _) = second.attach_relocated().expect("the relocated store");
     assert!(Arc::ptr_eq(&third, &first) && !third.relocated());
-    third.acquire(&key, &how()).and_then(|mut lease| lease.commit(b"new", LIFE, Over::Anything)).expect("commit");
+    third.acquire(&key, &exclusive()).and_then(|mut lease| lease.commit(b"new", LIFE, Over::Anything)).expect("commit");
     assert_eq!(third.snapshot(&key).expect("snapshot").0.as_deref(), Some(&b"new"[..]));
 }
 
@@ -126,10 +110,10 @@ fn a_file_that_comes_back_to_its_path_is_used_again() {
 fn threads_that_notice_a_deletion_together_relocate_the_store_once() {
     for round in 0..6 {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let old = attach(&dir);
+        let old = attach(dir.path(), 64);
         let key = |i: u32| old.key(b"", &i.to_le_bytes());
         for i in 0..3000 {
-            old.acquire(&key(i), &how())
+            old.acquire(&key(i), &exclusive())
                 .and_then(|mut lease| lease.commit(&i.to_le_bytes().repeat(1000), LIFE, Over::Anything))
                 .expect("commit");
         }
@@ -148,7 +132,7 @@ fn threads_that_notice_a_deletion_together_relocate_the_store_once() {
             let threads: Vec<_> = (0..4).map(notice).collect();
             threads.into_iter().map(|thread| thread.join().expect("a thread")).collect()
         });
-        let new = attach(&dir);
+        let new = attach(dir.path(), 64);
         for store in found {
             let (store, inheritance) = store.expect("the relocated store");
             assert!(Arc::ptr_eq(&store, &new), "one store for all threads");
@@ -168,10 +152,13 @@ fn descriptors(dir: &tempfile::TempDir) -> usize {
 #[test]
 fn a_store_that_was_left_is_let_go() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let mut store = attach(&dir);
+    let mut store = attach(dir.path(), 64);
     let key = store.key(b"", b"id");
     let put = |store: &Arc<Store>, payload: &[u8]| {
-        store.acquire(&key, &how()).and_then(|mut lease| lease.commit(payload, LIFE, Over::Anything)).expect("commit");
+        store
+            .acquire(&key, &exclusive())
+            .and_then(|mut lease| lease.commit(payload, LIFE, Over::Anything))
+            .expect("commit");
     };
     put(&store, b"0");
     let before = descriptors(&dir);
@@ -184,8 +171,8 @@ fn a_store_that_was_left_is_let_go() {
     drop(store);
     // The thread remembers the store that it used last.
     let elsewhere = tempfile::tempdir().expect("temporary directory");
-    let other = attach(&elsewhere);
-    other.acquire(&other.key(b"", b"id"), &how()).expect("acquire").release();
+    let other = attach(elsewhere.path(), 64);
+    other.acquire(&other.key(b"", b"id"), &exclusive()).expect("acquire").release();
     assert_eq!(descriptors(&dir), 0, "files held after the last handle is gone");
 }
 
@@ -195,15 +182,15 @@ fn whoever_lets_go_of_a_store_leaves_its_owner_slots_in_order() {
     let elsewhere = tempfile::tempdir().expect("temporary directory");
     let mut file_bytes = 0;
     for round in 1..=20u64 {
-        let store = attach(&dir);
+        let store = attach(dir.path(), 64);
         store
-            .acquire(&store.key(b"", b"id"), &how())
+            .acquire(&store.key(b"", b"id"), &exclusive())
             .and_then(|mut lease| lease.commit(b"x", LIFE, Over::Anything))
             .expect("commit");
         drop(store);
-        let other = attach(&elsewhere);
-        other.acquire(&other.key(b"", b"id"), &how()).expect("acquire").release();
-        let store = attach(&dir);
+        let other = attach(elsewhere.path(), 64);
+        other.acquire(&other.key(b"", b"id"), &exclusive()).expect("acquire").release();
+        let store = attach(dir.path(), 64);
         let stats = store.stats().expect("stats");
         assert_eq!(stats.writes, round, "counters of an owner slot that was left");
         // An owner slot that is not left is a dead one's, and a new one is taken before it is put right.
@@ -217,17 +204,20 @@ fn whoever_lets_go_of_a_store_leaves_its_owner_slots_in_order() {
 #[test]
 fn the_file_stays_when_its_last_session_ends() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let store = attach(&dir);
+    let store = attach(dir.path(), 64);
     let key = store.key(b"", b"only");
     let put = |payload: &[u8]| {
-        store.acquire(&key, &how()).and_then(|mut lease| lease.commit(payload, LIFE, Over::Anything)).expect("commit");
+        store
+            .acquire(&key, &exclusive())
+            .and_then(|mut lease| lease.commit(payload, LIFE, Over::Anything))
+            .expect("commit");
     };
     put(b"logged in");
     let (_, mark) = store.snapshot(&key).expect("snapshot");
     store.destroy(&key, End::at_once(LIFE)).expect("destroy");
     assert!(store.in_place() && !store.relocated());
     // What had read before the log-out writes nothing, though no session is left.
-    let unlocked = Acquire { mode: LockMode::None, since: Some(mark), ..how() };
+    let unlocked = Acquire { since: Some(mark), ..unlocked() };
     let mut slow = store.acquire(&key, &unlocked).expect("acquire");
     assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Committed::Ended);
     assert_eq!(store.snapshot(&key).expect("snapshot").0, None);
@@ -236,8 +226,8 @@ fn the_file_stays_when_its_last_session_ends() {
 #[test]
 fn the_largest_size_that_a_living_process_asks_for_counts() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let store = attach(&dir);
-    store.acquire(&store.key(b"", b"id"), &how()).expect("acquire").release();
+    let store = attach(dir.path(), 64);
+    store.acquire(&store.key(b"", b"id"), &exclusive()).expect("acquire").release();
     let capacity = || store.stats().expect("stats").capacity;
     assert_eq!(capacity(), 64 << 20);
     // Another process asks for less, and is here at the same time.
@@ -258,7 +248,7 @@ fn cloned_process(dir: &Path, capacity: u64) -> u64 {
     match unsafe { libc::fork() } {
         0 => {
             let seen = Store::attach(dir, Options { capacity: Some(capacity), user: None }).ok().and_then(|store| {
-                store.acquire(&store.key(b"", b"other"), &how()).ok()?.release();
+                store.acquire(&store.key(b"", b"other"), &exclusive()).ok()?.release();
                 Some(store.stats().ok()?.capacity)
             });
             let _ = (&there).write_all(&seen.unwrap_or(0).to_le_bytes());

@@ -1,35 +1,20 @@
 //! What a store promises about sessions, seen through its public interface by one process and several threads.
 
+mod harness;
+
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_seam::Room;
-use cloakroom_seam::{Acquire, Committed, Effort, End, LockMode, Over};
-use cloakroom_store::{Error, Options, Store};
+use cloakroom_seam::{Acquire, Committed, Effort, End, Over};
+use cloakroom_store::{Error, Store};
+use harness::{attach, temporary, unlocked};
 
 const LIFE: Duration = Duration::from_secs(600);
 
-fn store(dir: &tempfile::TempDir, megabytes: u64) -> Arc<Store> {
-    Store::attach(dir.path(), Options { capacity: Some(megabytes << 20), user: None }).expect("attach")
-}
-
-fn dir() -> tempfile::TempDir {
-    let base = if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" };
-    tempfile::tempdir_in(base).expect("temporary directory")
-}
-
 fn how(exclusive: bool) -> Acquire<'static> {
-    Acquire {
-        mode: if exclusive { LockMode::Exclusive } else { LockMode::None },
-        wait: Duration::from_secs(5),
-        lock_ttl: Duration::ZERO,
-        max_waiters: 0,
-        lifetime: LIFE,
-        script: b"test",
-        since: None,
-        drawn: false,
-    }
+    Acquire { lifetime: LIFE, ..if exclusive { harness::exclusive() } else { unlocked() } }
 }
 
 fn put(store: &Arc<Store>, id: &[u8], payload: &[u8]) {
@@ -43,8 +28,8 @@ fn get(store: &Arc<Store>, id: &[u8]) -> Option<Vec<u8>> {
 
 #[test]
 fn what_is_committed_is_read_at_every_size() {
-    let dir = dir();
-    let store = store(&dir, 64);
+    let dir = temporary();
+    let store = attach(dir.path(), 64);
     for size in [0usize, 1, 39, 40, 41, 1000, 1024, 4096, 4097, 100_000, 131_000, 1 << 20, 16 << 20] {
         let payload: Vec<u8> = (0..size).map(|i| (i * 31 + size) as u8).collect();
         put(&store, b"same", &payload);
@@ -60,8 +45,8 @@ fn what_is_committed_is_read_at_every_size() {
 
 #[test]
 fn many_sessions_split_the_index_and_grow_the_file() {
-    let dir = dir();
-    let store = store(&dir, 256);
+    let dir = temporary();
+    let store = attach(dir.path(), 256);
     for i in 0..50_000u32 {
         put(&store, format!("id{i}").as_bytes(), &i.to_le_bytes().repeat(1 + i as usize % 60));
     }
@@ -76,8 +61,8 @@ fn many_sessions_split_the_index_and_grow_the_file() {
 
 #[test]
 fn a_full_store_evicts_what_never_came_back_and_then_refuses() {
-    let dir = dir();
-    let store = store(&dir, 8);
+    let dir = temporary();
+    let store = attach(dir.path(), 8);
     let payload = vec![7u8; 10_000];
     for i in 0..100u32 {
         put(&store, format!("used{i}").as_bytes(), &payload);
@@ -115,8 +100,8 @@ fn fill(store: &Arc<Store>, name: &str, sessions: u32, times: u32, payload: &[u8
 
 #[test]
 fn before_it_refuses_a_full_store_evicts_what_was_used_twice_and_not_for_the_longest_time() {
-    let dir = dir();
-    let store = store(&dir, 8);
+    let dir = temporary();
+    let store = attach(dir.path(), 8);
     let payload = vec![7u8; 10_000];
     let key = |id: String| store.key(b"", id.as_bytes());
     for i in 0..100u32 {
@@ -164,8 +149,8 @@ fn before_it_refuses_a_full_store_evicts_what_was_used_twice_and_not_for_the_lon
 
 #[test]
 fn the_lock_is_handed_over_between_threads() {
-    let dir = dir();
-    let store = store(&dir, 16);
+    let dir = temporary();
+    let store = attach(dir.path(), 16);
     put(&store, b"counter", &0u64.to_le_bytes());
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -186,8 +171,8 @@ fn the_lock_is_handed_over_between_threads() {
 
 #[test]
 fn expiry_hides_at_once_and_reclaims_only_what_has_aged() {
-    let dir = dir();
-    let store = store(&dir, 16);
+    let dir = temporary();
+    let store = attach(dir.path(), 16);
     put(&store, b"old", b"payload");
     store.clock().skew(3600, 0);
     assert_eq!(get(&store, b"old"), None);
@@ -203,8 +188,8 @@ fn expiry_hides_at_once_and_reclaims_only_what_has_aged() {
 
 #[test]
 fn destroyed_means_destroyed_for_leases_that_began_before() {
-    let dir = dir();
-    let store = store(&dir, 16);
+    let dir = temporary();
+    let store = attach(dir.path(), 16);
     let key = store.key(b"", b"id");
     put(&store, b"id", b"one");
     let mut slow = store.acquire(&key, &how(false)).expect("acquire");
@@ -221,8 +206,8 @@ fn destroyed_means_destroyed_for_leases_that_began_before() {
 #[test]
 fn a_request_that_runs_five_minutes_longer_does_not_undo_a_logout() {
     const TOMBSTONE: Duration = Duration::from_secs(3600);
-    let dir = dir();
-    let store = store(&dir, 16);
+    let dir = temporary();
+    let store = attach(dir.path(), 16);
     let key = store.key(b"", b"id");
     // A store without any session would be removed.
     put(&store, b"another", b"visitor");
@@ -257,8 +242,8 @@ fn a_request_that_runs_five_minutes_longer_does_not_undo_a_logout() {
 
 #[test]
 fn a_lease_on_what_ended_since_it_was_read_gives_nothing_and_asks_for_no_room() {
-    let dir = dir();
-    let store = store(&dir, 16);
+    let dir = temporary();
+    let store = attach(dir.path(), 16);
     let key = store.key(b"", b"id");
     put(&store, b"id", b"one");
     let (_, mark) = store.snapshot(&key).expect("snapshot");

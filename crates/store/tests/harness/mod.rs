@@ -1,4 +1,4 @@
-//! What the crash tests share: running cases and telling how they went, seeds, temporary directories, and sessions
+//! What the tests share: running cases and reporting how they went, seeds, temporary directories, and sessions
 //! with known content. Processes are in [`process`], single steps in [`tracer`], copies of store files in [`image`], a
 //! disk to fill in [`small_disk`], system calls that fail in [`refusing`].
 #![allow(dead_code, reason = "each test binary uses another part of it")]
