@@ -126,7 +126,7 @@ impl<E: std::error::Error + 'static> From<E> for Refused {
     }
 }
 
-/// Applies `set` to the settings, and refuses the value with a warning where it fails. `set` is told whether a script chose
+/// Applies `set` to the settings, and refuses the value with a warning where it fails. `set` gets whether a script chose
 /// the value, by `ini_set()` or an option of `session_start()`.
 ///
 /// # Safety
@@ -161,7 +161,7 @@ unsafe fn change(
     FAILURE
 }
 
-/// A refusal with the directive and the value it is about; an address, which may hold a password, is not told.
+/// A refusal with the directive and the value it is about; an address, which may hold a password, is not shown.
 struct In<'a> {
     name: &'a [u8],
     value: Option<&'a [u8]>,

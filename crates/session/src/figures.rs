@@ -140,8 +140,8 @@ mod tests {
             let name = format!("`{}`", figure.name);
             let row = documentation.lines().find(|line| line.starts_with('|') && line.contains(&name));
             assert!(row.is_some_and(|row| row.contains(&metric)), "{name} with {metric} is not documented");
-            let told = figure.kind == Kind::Waits || row.is_some_and(|row| row.contains(figure.help));
-            assert!(told, "{name} is documented in other words than the metric's");
+            let documented = figure.kind == Kind::Waits || row.is_some_and(|row| row.contains(figure.help));
+            assert!(documented, "{name} is documented in other words than the metric's");
         }
     }
 }

@@ -126,9 +126,9 @@ mod tests {
 
     #[test]
     fn no_two_figures_share_a_metric_and_every_name_is_one_that_prometheus_takes() {
-        let told: Vec<_> = figures::FIGURES.iter().filter(|figure| figure.kind != Kind::Waits).collect();
-        for (i, figure) in told.iter().enumerate() {
-            assert!(told.iter().skip(i + 1).all(|other| other.metric != figure.metric), "{}", figure.metric);
+        let shown: Vec<_> = figures::FIGURES.iter().filter(|figure| figure.kind != Kind::Waits).collect();
+        for (i, figure) in shown.iter().enumerate() {
+            assert!(shown.iter().skip(i + 1).all(|other| other.metric != figure.metric), "{}", figure.metric);
             assert!(figure.metric.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{}", figure.metric);
             assert!(!figure.help.ends_with('.') && !figure.help.is_empty());
         }

@@ -260,8 +260,8 @@ mod tests {
             ("cloakroom.tombstone", "10", Level::Warn),
         ] {
             let findings = with(&[(name, value)]);
-            let told: Vec<_> = findings.iter().map(|finding| (finding.subject, finding.level)).collect();
-            assert_eq!(told, [(name, level)], "{name} = {value}");
+            let found: Vec<_> = findings.iter().map(|finding| (finding.subject, finding.level)).collect();
+            assert_eq!(found, [(name, level)], "{name} = {value}");
             assert!(!findings[0].found.contains("hunter2") && !findings[0].advice.contains("hunter2"));
             assert_eq!(findings[0].advice.is_empty(), level == Level::Ok);
         }

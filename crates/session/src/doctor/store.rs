@@ -106,7 +106,7 @@ mod tests {
             ("recoveries", 2),
         ];
         let findings = judge("/x", &status, Some(200 << 20));
-        let told: Vec<_> = findings.iter().map(|finding| (finding.level, finding.subject)).collect();
+        let found: Vec<_> = findings.iter().map(|finding| (finding.level, finding.subject)).collect();
         let expected = [
             (Level::Ok, "store"),
             (Level::Warn, "fill"),
@@ -114,7 +114,7 @@ mod tests {
             (Level::Warn, "history"),
             (Level::Ok, "history"),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(found, expected);
         assert!(findings[1].found.contains("85 %") && findings[3].found.starts_with("7 "));
         assert_eq!(
             [fill(79, 100).level, fill(94, 100).level, fill(95, 100).level],
