@@ -176,21 +176,36 @@ fn limited_while_relocating() -> Checked {
     let dir = temporary();
     apart(|| {
         let store = filled(dir.path())?;
-        fs::remove_file(store.path()).map_err(|e| e.to_string())?;
         limit(Resource::Fsize, 1 << 20);
-        match store.attach_relocated() {
-            Ok(_) => return Err("a store was moved to a file beyond the limit".to_owned()),
-            Err(e) if e.to_string().contains("LimitFSIZE=") => {}
-            Err(e) => return Err(e.to_string()),
-        }
-        lift(Resource::Fsize);
-        let (new, _) = store.attach_relocated().map_err(|e| e.to_string())?;
-        match kept(&new)? {
-            SESSIONS => sound(&new).map(drop),
-            kept => Err(format!("{kept} sessions were kept")),
-        }
+        relocates_once_lifted(&store)
+    })?;
+    // What is to be copied is within the limit, what is to be allocated for it is not.
+    apart(|| {
+        let store = filled(dir.path())?;
+        let file = fs::File::options().write(true).open(store.path()).map_err(|e| e.to_string())?;
+        let length = file.metadata().map_err(|e| e.to_string())?.len() - (128 << 10);
+        file.set_len(length).map_err(|e| e.to_string())?;
+        limit(Resource::Fsize, length);
+        relocates_once_lifted(&store)
     })?;
     Ok(Finding::Passed("refused in words, moved without the limit".to_owned()))
+}
+
+/// Deletes the file of a store as [`filled`] makes it: under the limit that there is, it is not relocated, and
+/// without it, it is.
+fn relocates_once_lifted(store: &Arc<Store>) -> Result<(), String> {
+    fs::remove_file(store.path()).map_err(|e| e.to_string())?;
+    match store.attach_relocated() {
+        Ok(_) => return Err("a store was moved to a file beyond the limit".to_owned()),
+        Err(e) if e.to_string().contains("LimitFSIZE=") => {}
+        Err(e) => return Err(e.to_string()),
+    }
+    lift(Resource::Fsize);
+    let (new, _) = store.attach_relocated().map_err(|e| e.to_string())?;
+    match kept(&new)? {
+        SESSIONS => sound(&new).map(drop),
+        kept => Err(format!("{kept} sessions were kept")),
+    }
 }
 
 fn limited_address_space() -> Checked {

@@ -7,8 +7,10 @@
 //! copied out before they are looked at, and nothing read is trusted before it was checked.
 //!
 //! What the accesses rely on: a word of the header, of an owner slot, a shard, a table, a directory, an index bucket or a node is
-//! accessed as an atomic of one width, always the same, for as long as its chunk is what it is. Units of data chunks, and
-//! chunks that change their use, are another matter: what is a block's header now was a payload's bytes before, and who
+//! accessed as an atomic of one width, always the same, for as long as its chunk is what it is. Two things there are no words:
+//! the name of the script in an owner slot, bytes for people, which may be changed while they are read; and the secret of a
+//! damaged file, which whoever sets that aside reads, and nobody else has the file then. Units of data chunks, and chunks that
+//! change their use, are another matter: what is a block's header now was a payload's bytes before, and who
 //! follows a stale reference without a lock may load a word, or [`Map::prefault`] it, while another process or thread
 //! copies bytes there. The memory model of the language knows neither those processes nor that mixture. What is relied upon
 //! then is the processor: an aligned load gives some bytes, a compare-and-swap that writes what it found loses no other
