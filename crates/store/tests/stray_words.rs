@@ -8,6 +8,8 @@
 #[allow(dead_code, reason = "the store's own module, of which a part is used")]
 mod byte_lock;
 mod harness;
+#[path = "stray_words/input.rs"]
+mod input;
 #[path = "../src/file/layout.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
 mod layout;
@@ -27,12 +29,12 @@ use harness::{
     Checked, Finding, LIFE, Named, Suite, attach, get, in_thread, put, read, sound, temporary, wait_until, waiting,
 };
 use layout::{SLOT_SIZE, SLOTS_AT, directory_at, header, node, shard, shard_at, slot};
-use scene::{Base, MEGABYTES, NODE, REMEMBERED, Scene};
+use scene::{Base, MEGABYTES, NODE, REMEMBERED, Scene, Word, header_words, slot_words};
 use words::Owner;
 
 fn main() -> std::process::ExitCode {
     let mut suite = Suite::new("stray_words");
-    let cases: [Named<'_>; 9] = [
+    let cases: [Named<'_>; 10] = [
         ("the head of a shard", Box::new(|| one_word(&shard_words()))),
         ("the header", Box::new(|| one_word(&header_words()))),
         ("the owner slot of the thread", Box::new(|| one_word(&slot_words()))),
@@ -42,28 +44,10 @@ fn main() -> std::process::ExitCode {
         ("the words of one who waits", Box::new(waiter)),
         ("the number of the store", Box::new(numbers)),
         ("all entries of an owner slot", Box::new(entries)),
+        ("the inputs that the fuzz target keeps", Box::new(kept_inputs)),
     ];
     suite.side_by_side(&cases, |_| {});
     suite.finish()
-}
-
-/// The name and the offset of a word.
-type Word = (String, u64);
-
-fn header_words() -> Vec<Word> {
-    let mut at: Vec<u64> = (0..32).step_by(4).collect();
-    at.extend((header::SECRET..header::SECRET + 32).step_by(8));
-    at.extend((header::INCARNATION..header::DERIVED + 8).step_by(4));
-    at.extend([header::BOOT_ID, header::BOOT_ID + 12]);
-    at.extend((header::DEVICE..header::RECOVERIES + 8).step_by(4));
-    at.extend([header::CAPACITY, header::CAPACITY + 4, header::CHUNKS, header::SLOTS, header::RELOCATION]);
-    at.extend([header::CHUNK_HINT, header::TOTALS, header::TOTALS + 4]);
-    at.into_iter().map(|at| (format!("header {at}"), at)).collect()
-}
-
-fn slot_words() -> Vec<Word> {
-    let words = (0..slot::LEASES + 64).step_by(4).chain([slot::SINCE, slot::COUNTERS]);
-    words.map(|at| (format!("owner slot {at}"), SLOTS_AT + at)).collect()
 }
 
 fn shard_words() -> Vec<Word> {
@@ -251,6 +235,15 @@ fn entries() -> Checked {
             take(&scene, 0).map_err(|e| e.to_string())?.release();
             scene.requests(u64::from(places[1]))?;
         }
+        // Some alone do not keep the thread from anything, and are cleared with the next second.
+        for i in [0, 3] {
+            scene.set(SLOTS_AT + slot::LEASES + 8 * i, node + 2);
+            scene.set(SLOTS_AT + slot::LEASES + 8 * i + 4, node);
+        }
+        scene.second()?;
+        if (0..16).any(|word| scene.word(SLOTS_AT + slot::LEASES + 4 * word) != 0) {
+            return Err("an entry stays that lists what the thread does not hold".to_owned());
+        }
         // Those that it holds stay.
         let mut held = (0..8).map(|i| take(&scene, i)).collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
         match take(&scene, 8) {
@@ -263,4 +256,18 @@ fn entries() -> Checked {
         sound(&scene.store).map(drop)
     })??;
     Ok(Finding::Passed("cleared where the thread does not hold them".to_owned()))
+}
+
+/// The inputs that the fuzz target `stray` keeps.
+fn kept_inputs() -> Checked {
+    let dir = temporary();
+    let base = Base::new()?;
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/stray");
+    let mut played = 0;
+    for entry in std::fs::read_dir(corpus).map_err(|e| e.to_string())?.flatten() {
+        let input = std::fs::read(entry.path()).map_err(|e| e.to_string())?;
+        input::play(&base, dir.path(), &input).map_err(|e| format!("{}: {e}", entry.path().display()))?;
+        played += 1;
+    }
+    if played > 20 { Ok(Finding::Passed(format!("{played} inputs"))) } else { Err(format!("{played} inputs")) }
 }

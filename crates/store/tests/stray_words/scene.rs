@@ -11,7 +11,7 @@ use cloakroom_store::Store;
 
 use super::harness::image::Image;
 use super::harness::{LIFE, attach, get, ids_in_shard, in_thread, put, read, store_file, temporary, value, waiting};
-use super::layout::{CHUNKS_AT, SLOTS_AT, node, slot};
+use super::layout::{CHUNKS_AT, SLOTS_AT, header, node, slot};
 use super::words::{Head, NodeState, Owner};
 
 /// Times that a request is made before it counts as refused, each a second later for the store.
@@ -26,13 +26,32 @@ pub(crate) const REMEMBERED: End = End { tombstone: LIFE, grace: Duration::ZERO 
 /// Stands for the place of the first session's node.
 pub(crate) const NODE: u64 = 1 << 60;
 
+/// The name and the offset of a word.
+pub(crate) type Word = (String, u64);
+
+pub(crate) fn header_words() -> Vec<Word> {
+    let mut at: Vec<u64> = (0..32).step_by(4).collect();
+    at.extend((header::SECRET..header::SECRET + 32).step_by(8));
+    at.extend((header::INCARNATION..header::DERIVED + 8).step_by(4));
+    at.extend([header::BOOT_ID, header::BOOT_ID + 12]);
+    at.extend((header::DEVICE..header::RECOVERIES + 8).step_by(4));
+    at.extend([header::CAPACITY, header::CAPACITY + 4, header::CHUNKS, header::SLOTS, header::RELOCATION]);
+    at.extend([header::CHUNK_HINT, header::TOTALS, header::TOTALS + 4]);
+    at.into_iter().map(|at| (format!("header {at}"), at)).collect()
+}
+
+pub(crate) fn slot_words() -> Vec<Word> {
+    let words = (0..slot::LEASES + 64).step_by(4).chain([slot::SINCE, slot::COUNTERS]);
+    words.map(|at| (format!("owner slot {at}"), SLOTS_AT + at)).collect()
+}
+
 /// The ids of all sessions, and whether each was ended.
 pub(crate) fn ids(store: &Arc<Store>) -> impl Iterator<Item = (String, bool)> {
     ids_in_shard(store, "session", 0, SESSIONS).into_iter().enumerate().map(|(i, id)| (id, ENDED.contains(&i)))
 }
 
 /// Sessions by their ids, with what they hold.
-type Sessions = Vec<(String, Vec<u8>)>;
+pub(crate) type Sessions = Vec<(String, Vec<u8>)>;
 
 /// A store file with sessions in shard 0.
 pub(crate) struct Base {
@@ -212,11 +231,16 @@ impl Scene {
 
     /// Every session is there.
     pub(crate) fn whole(&self) -> Result<(), String> {
-        for (id, content) in &self.sessions {
-            if get(&self.store, id)?.as_ref() != Some(content) {
-                return Err(format!("session {id} is not what it was"));
-            }
-        }
-        Ok(())
+        whole(&self.store, &self.sessions)
     }
+}
+
+/// Every session is there.
+pub(crate) fn whole(store: &Arc<Store>, sessions: &Sessions) -> Result<(), String> {
+    for (id, content) in sessions {
+        if get(store, id)?.as_ref() != Some(content) {
+            return Err(format!("session {id} is not what it was"));
+        }
+    }
+    Ok(())
 }
