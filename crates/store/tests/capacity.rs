@@ -36,6 +36,7 @@ fn main() -> ExitCode {
     suite.case("one shard takes the room of the others", one_shard_takes_all);
     suite.case("reclaiming 300,000 of a million sessions", reclaim);
     suite.case("another size beside old workers", another_size);
+    suite.case("the largest size that a living process asks for counts", largest_asked_for);
     suite.case("a clock a year ahead, and back", clock_jumps);
     suite.finish()
 }
@@ -310,6 +311,38 @@ fn another_size() -> Checked {
         return Err(format!("the old worker reads {found} bytes and writes {stored}"));
     }
     Ok(Finding::Passed("32, 8, 128 MiB: all 1500 sessions, also for a worker that began with 32".to_owned()))
+}
+
+fn largest_asked_for() -> Checked {
+    let dir = temporary();
+    let store = attach(dir.path(), 64);
+    put(&store, "id", b"")?;
+    // A neighbour that attaches the store with another size, uses it and dies; the size that it saw.
+    let neighbour = |megabytes| {
+        let mut worker = Worker::start(|| {
+            let store = attach(dir.path(), megabytes);
+            move |_| put(&store, "other", b"").and_then(|()| size(&store)).map(|size| size.to_string())
+        });
+        worker.ask("size")
+    };
+    let same = |when: &str, expected: u64, found: u64| match found == expected {
+        true => Ok(()),
+        false => Err(format!("{when}: {found} MiB instead of {expected}")),
+    };
+    let seen = neighbour(16)?;
+    same("what a neighbour that asks for less sees", 64, seen.parse().unwrap_or(0))?;
+    same("beside it", 64, size(&store)?)?;
+    let seen = neighbour(128)?;
+    same("what one that asks for more sees", 128, seen.parse().unwrap_or(0))?;
+    same("until somebody looks again", 128, size(&store)?)?;
+    store.settle_capacity();
+    same("once the larger neighbour is gone", 64, size(&store)?)?;
+    Ok(Finding::Passed("64 MiB beside one that asks for 16, 128 while one that asks for that lives".to_owned()))
+}
+
+/// MiB that the store may take.
+fn size(store: &Arc<Store>) -> Result<u64, String> {
+    store.stats().map(|stats| stats.capacity >> 20).map_err(|e| e.to_string())
 }
 
 fn clock_jumps() -> Checked {

@@ -2,13 +2,11 @@
 
 mod harness;
 
-use std::io::{Read, Write};
-use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use cloakroom_seam::{Acquire, Committed, End, Over};
-use cloakroom_store::{Error, Inheritance, Options, Store};
+use cloakroom_store::{Error, Inheritance, Store};
 use harness::{LIFE, attach, exclusive, unlocked};
 
 fn payload(i: u32) -> Vec<u8> {
@@ -221,47 +219,4 @@ fn the_file_stays_when_its_last_session_ends() {
     let mut slow = store.acquire(&key, &unlocked).expect("acquire");
     assert_eq!(slow.commit(b"zombie", LIFE, Over::Anything).expect("commit"), Committed::Ended);
     assert_eq!(store.snapshot(&key).expect("snapshot").0, None);
-}
-
-#[test]
-fn the_largest_size_that_a_living_process_asks_for_counts() {
-    let dir = tempfile::tempdir().expect("temporary directory");
-    let store = attach(dir.path(), 64);
-    store.acquire(&store.key(b"", b"id"), &exclusive()).expect("acquire").release();
-    let capacity = || store.stats().expect("stats").capacity;
-    assert_eq!(capacity(), 64 << 20);
-    // Another process asks for less, and is here at the same time.
-    let smaller = cloned_process(dir.path(), 16 << 20);
-    assert_eq!(smaller, 64 << 20, "what the other process sees");
-    assert_eq!(capacity(), 64 << 20);
-    // One that asks for more raises it for as long as it lives.
-    assert_eq!(cloned_process(dir.path(), 128 << 20), 128 << 20);
-    assert_eq!(capacity(), 128 << 20, "until somebody looks again");
-    store.settle_capacity();
-    assert_eq!(capacity(), 64 << 20, "the larger neighbour is gone");
-}
-
-/// A forked process that attaches the store with another capacity, uses it and dies; the capacity that it saw.
-fn cloned_process(dir: &Path, capacity: u64) -> u64 {
-    let (mut here, there) = std::os::unix::net::UnixStream::pair().expect("sockets");
-    // SAFETY: the child does nothing but use the store, write to its socket and end.
-    match unsafe { libc::fork() } {
-        0 => {
-            let seen = Store::attach(dir, Options { capacity: Some(capacity), user: None }).ok().and_then(|store| {
-                store.acquire(&store.key(b"", b"other"), &exclusive()).ok()?.release();
-                Some(store.stats().ok()?.capacity)
-            });
-            let _ = (&there).write_all(&seen.unwrap_or(0).to_le_bytes());
-            // SAFETY: ends the child at once.
-            unsafe { libc::_exit(0) }
-        }
-        child => {
-            drop(there);
-            let mut answer = [0; 8];
-            here.read_exact(&mut answer).expect("an answer");
-            // SAFETY: the child of above.
-            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
-            u64::from_le_bytes(answer)
-        }
-    }
 }
