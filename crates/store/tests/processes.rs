@@ -2,6 +2,9 @@
 //! or fork. Who gets a lock next, and when, is in `handover.rs`.
 
 mod actors;
+#[path = "../src/file/byte_lock.rs"]
+#[allow(dead_code, reason = "the store's own module, of which a part is used")]
+mod byte_lock;
 mod harness;
 
 use std::collections::HashMap;
@@ -15,7 +18,7 @@ use cloakroom_store::{Inheritance, Lease, Store};
 use harness::process::{Child, Worker, shared_words};
 use harness::{
     Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, get, in_thread, put, read, sound,
-    temporary, value,
+    store_file, temporary, value, wait_until,
 };
 
 /// A bound that only something stuck reaches.
@@ -32,6 +35,7 @@ fn main() -> std::process::ExitCode {
     #[cfg(target_arch = "x86_64")]
     suite.case("whoever moves a deleted store to a new file is killed", mover_killed);
     suite.case("a fork under a lease", || fork_under_lease(SOON));
+    suite.case("a fork while another thread attaches a store", fork_beside_attaching);
     suite.finish()
 }
 
@@ -456,4 +460,36 @@ fn mover_killed() -> Checked {
         }
     }
     Ok(Finding::Passed(format!("{rounds} deaths in {steps} steps")))
+}
+
+/// A thread attaches a store, which takes a while, as its process forks: that is no matter to the child.
+fn fork_beside_attaching() -> Checked {
+    let (busy, other) = (temporary(), temporary());
+    let path = store_file(busy.path());
+    let made = Child::fork(|| i32::from(put(&attach(busy.path(), 8), "id", b"").is_err())).join();
+    // In a process of its own, which has another thread.
+    let forked = Child::fork(|| {
+        let file = std::fs::File::options().read(true).write(true).open(&path).expect("the store file");
+        assert!(byte_lock::try_exclusive(&file, byte_lock::Byte::Attach).expect("a lock"), "the byte is taken");
+        std::thread::scope(|scope| {
+            let attaches = scope.spawn(|| attach(busy.path(), 8).path().exists());
+            let opened = || {
+                let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+                open.filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|to| to == path)).count()
+            };
+            // Then it waits for the byte.
+            wait_until("it opens the file", SOON, || opened() > 1).expect("opened");
+            let mut child = Child::fork(|| i32::from(put(&attach(other.path(), 8), "id", b"").is_err()));
+            let ended = wait_until("the child attaches a store and ends", Duration::from_secs(20), || !child.alive());
+            child.kill();
+            byte_lock::unlock(&file, byte_lock::Byte::Attach);
+            assert!(attaches.join().expect("no panic"), "the store is there");
+            i32::from(ended.is_err()) + 2 * i32::from(child.join() != 0)
+        })
+    })
+    .join();
+    match (made, forked) {
+        (0, 0) => Ok(Finding::Passed("the child attached a store meanwhile".to_owned())),
+        other => Err(format!("{other:?}")),
+    }
 }

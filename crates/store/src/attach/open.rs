@@ -28,6 +28,7 @@ use crate::file::layout::{
     CHUNK, DERIVED, DIRS_AT, HEADER_SIZE, MAX_CAPACITY, MAX_CHUNKS, MAX_SLOTS, MIN_CAPACITY, SHARD_SIZE, SHARDS_AT,
     SLOT_SIZE, SLOTS_AT, TABLE_AT, directory_page, file_len, header, shard,
 };
+use crate::file::process::PerProcess;
 use crate::file::region::Region;
 use crate::file::store_file::{self, Constants, StoreFile};
 use crate::file::words::{ChunkState, Owner};
@@ -56,22 +57,17 @@ pub struct Options {
     pub user: Option<u32>,
 }
 
-/// The stores attached by this process, by device and inode; emptied in a forked child.
+/// The stores attached by this process, by device and inode.
+#[derive(Default)]
 struct Registry {
-    born: u64,
     stores: Vec<Weak<Store>>,
 }
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { born: 0, stores: Vec::new() });
+static REGISTRY: PerProcess<Mutex<Registry>> = PerProcess::new();
 
 impl Registry {
     /// The stores of this process that a handle or a lease still has.
     fn living(&mut self) -> impl Iterator<Item = Arc<Store>> + use<'_> {
-        let token = crate::file::process::token();
-        if self.born != token {
-            self.stores.clear();
-            self.born = token;
-        }
         self.stores.retain(|store| store.strong_count() > 0);
         self.stores.iter().filter_map(Weak::upgrade)
     }
@@ -126,7 +122,7 @@ impl Store {
     pub fn attach(directory: &Path, options: Options) -> Result<Arc<Store>, AttachError> {
         let user = options.user.unwrap_or_else(|| rustix::process::geteuid().as_raw());
         let capacity = options.capacity.map(clamped);
-        let mut registry = REGISTRY.lock();
+        let mut registry = REGISTRY.get().lock();
         let (dir, note) = store_file::open_directory(directory, user)?;
         let mut notes = Vec::from_iter(note);
         if capacity.is_some() {
@@ -222,7 +218,7 @@ impl Target<'_> {
 /// owner can put a file in their place. Elsewhere an empty store stays: a neighbour could take its name. What such a store
 /// remembers of ended sessions goes with it, so nothing in this process may stand where a session was read before.
 pub fn remove_empty_stores() {
-    let living: Vec<_> = REGISTRY.lock().living().collect();
+    let living: Vec<_> = REGISTRY.get().lock().living().collect();
     living.iter().for_each(|store| store.remove_if_unneeded());
 }
 

@@ -3,13 +3,15 @@
 //! A token lives on a page that the kernel wipes on fork: a child reads 0 and everything it inherited is known to be
 //! the parent's. A fork handler closes the inherited descriptors in the child, because an open-file-description
 //! lock lives until the last descriptor of it is closed: a child that kept one would make its dead parent look alive.
+//! What a process has once for all its threads is a [`PerProcess`]: at a fork another thread may have a lock of the parent's,
+//! which nobody gives back in the child.
 
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
 
@@ -76,6 +78,44 @@ fn adopt(token: &AtomicU64) -> u64 {
     match token.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => fresh,
         Err(other) => other,
+    }
+}
+
+/// A value that each process has for itself: a forked child begins with a new one.
+pub(crate) struct PerProcess<T: 'static> {
+    current: AtomicPtr<Born<T>>,
+}
+
+/// The value of the process with the token `token`. Lives for ever.
+struct Born<T> {
+    token: u64,
+    value: T,
+}
+
+impl<T: Default + Send + Sync> PerProcess<T> {
+    pub(crate) const fn new() -> PerProcess<T> {
+        PerProcess { current: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+
+    /// The value of this process.
+    pub(crate) fn get(&self) -> &'static T {
+        let token = token();
+        let seen = self.current.load(Ordering::Acquire);
+        // SAFETY: null, or a box that was leaked below and is never freed or changed; the acquiring load pairs with the
+        // exchange that made it known.
+        if let Some(born) = unsafe { seen.as_ref() }
+            && born.token == token
+        {
+            return &born.value;
+        }
+        let fresh: &'static Born<T> = Box::leak(Box::new(Born { token, value: T::default() }));
+        let fresh_at = std::ptr::from_ref(fresh).cast_mut();
+        match self.current.compare_exchange(seen, fresh_at, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => &fresh.value,
+            // Another thread of this process was faster, as what it replaced was no value of this process.
+            // SAFETY: as above, and not null.
+            Err(faster) => unsafe { &(*faster).value },
+        }
     }
 }
 

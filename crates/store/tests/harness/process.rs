@@ -16,7 +16,8 @@ impl Child {
     /// Forks; the child runs `work` and ends with its exit code, leaving its stores in order. Should this process die
     /// first, the child dies with it.
     pub(crate) fn fork(work: impl FnOnce() -> i32) -> Child {
-        // SAFETY: the tests fork from their only thread, so the child finds every lock free.
+        // SAFETY: the tests fork from their only thread, or beside one that waits for the system and has no lock but the store's
+        // own, so the child finds every other lock free.
         match unsafe { libc::fork() } {
             -1 => panic!("fork: {}", std::io::Error::last_os_error()),
             0 => {
