@@ -1,5 +1,7 @@
 //! The merge of payloads against a model that merges trees, for any tree without back-references.
 
+use std::collections::HashMap;
+
 use cloakroom_session::merge::{Format, Merged, merge};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -66,29 +68,58 @@ fn find<'a>(array: &'a Array, key: &Key) -> Option<&'a Value> {
     array.iter().find(|(other, _)| other == key).map(|(_, value)| value)
 }
 
-/// The table in the documentation of the merge, on trees.
+fn is_list(array: &Array) -> bool {
+    array.iter().zip(0..).all(|((key, _), place)| *key == Key::Number(place))
+}
+
+/// The rules in the documentation of the merge, on trees.
 fn model(base: &Array, mine: &Array, theirs: &Array, conflicts: &mut u32) -> Array {
-    let empty = Array::new();
+    keyed(base, mine, theirs, Keys::OfSession, conflicts).expect("variables do not contradict each other")
+}
+
+/// What the keys of an array have to do with each other.
+#[derive(Clone, Copy, PartialEq)]
+enum Keys {
+    OfSession,
+    OfBag,
+    OfMap,
+}
+
+/// A variable in which a framework keeps a whole session.
+const BAG: &str = "_sf2_attributes";
+
+/// Merges by key. `None` where both changed the same element differently, unless keys have nothing to do with each other.
+fn keyed(base: &Array, mine: &Array, theirs: &Array, keys: Keys, conflicts: &mut u32) -> Option<Array> {
+    let is_bag = keys != Keys::OfMap;
     let mut merged = Array::new();
     for (key, their) in theirs {
         let was = find(base, key);
         let kept = match find(mine, key) {
             None if was.is_none() => Some(their.clone()),
-            None => {
-                *conflicts += u32::from(was != Some(their));
+            None if was == Some(their) => None,
+            None if is_bag => {
+                *conflicts += 1;
                 None
             }
+            None => return None,
             Some(my) if was == Some(my) => Some(their.clone()),
-            Some(my) if was == Some(their) || my == their => Some(my.clone()),
-            Some(my) => Some(match (was, my, their) {
-                (Some(Value::Array(was)), Value::Array(my), Value::Array(their)) => {
-                    Value::Array(model(was, my, their, conflicts))
+            Some(my) if was == Some(their) => Some(my.clone()),
+            Some(my) => Some(match (my, their) {
+                (Value::Array(my), Value::Array(their)) => {
+                    let was = match was {
+                        Some(Value::Array(was)) => was.clone(),
+                        _ => Array::new(),
+                    };
+                    let is_bag = keys == Keys::OfSession && *key == Key::Text(BAG.to_owned());
+                    let keys = if is_bag { Keys::OfBag } else { Keys::OfMap };
+                    Value::Array(both_changed(&was, my, their, keys, conflicts))
                 }
-                (_, Value::Array(my), Value::Array(their)) => Value::Array(model(&empty, my, their, conflicts)),
-                _ => {
+                _ if my == their => my.clone(),
+                _ if is_bag => {
                     *conflicts += 1;
                     my.clone()
                 }
+                _ => return None,
             }),
         };
         merged.extend(kept.map(|kept| (key.clone(), kept)));
@@ -96,11 +127,113 @@ fn model(base: &Array, mine: &Array, theirs: &Array, conflicts: &mut u32) -> Arr
     for (key, my) in mine {
         let was = find(base, key);
         if find(theirs, key).is_none() && was != Some(my) {
+            if was.is_some() && !is_bag {
+                return None;
+            }
             *conflicts += u32::from(was.is_some());
             merged.push((key.clone(), my.clone()));
         }
     }
-    merged
+    Some(merged)
+}
+
+/// Merges arrays that both changed.
+fn both_changed(base: &Array, mine: &Array, theirs: &Array, keys: Keys, conflicts: &mut u32) -> Array {
+    if [base, mine, theirs].into_iter().all(is_list) {
+        return listed(base, mine, theirs, conflicts);
+    }
+    let mut within = 0;
+    match keyed(base, mine, theirs, keys, &mut within) {
+        Some(merged) => {
+            *conflicts += within;
+            merged
+        }
+        None => {
+            *conflicts += 1;
+            mine.clone()
+        }
+    }
+}
+
+fn listed(base: &Array, mine: &Array, theirs: &Array, conflicts: &mut u32) -> Array {
+    let values = |list: &Array| -> Vec<Value> { list.iter().map(|(_, value)| value.clone()).collect() };
+    let [base, mine, theirs] = [base, mine, theirs].map(values);
+    let mut merged = Vec::new();
+    if base.len() == mine.len() && base.len() == theirs.len() {
+        for ((was, my), their) in base.iter().zip(&mine).zip(&theirs) {
+            *conflicts += u32::from(my != was && their != was && my != their);
+            merged.push(if my == was { their.clone() } else { my.clone() });
+        }
+    } else {
+        let (my_way, their_way) = (aligned(&base, &mine), aligned(&base, &theirs));
+        for gap in 0..=base.len() {
+            merged.extend(their_way.inserted[gap].iter().cloned());
+            merged.extend(my_way.inserted[gap].iter().cloned());
+            if gap < base.len() && my_way.stays[gap] && their_way.stays[gap] {
+                merged.push(base[gap].clone());
+            }
+        }
+    }
+    merged.into_iter().zip(0..).map(|(value, place)| (Key::Number(place), value)).collect()
+}
+
+/// What a side has done to a list.
+struct Way {
+    /// For each element of the base.
+    stays: Vec<bool>,
+    /// Before each element of the base, and behind the last one.
+    inserted: Vec<Vec<Value>>,
+}
+
+/// The common beginning and end stay, and between the two a longest common subsequence, of several the one that keeps what
+/// comes first.
+fn aligned(base: &[Value], side: &[Value]) -> Way {
+    let mut way = Way { stays: vec![false; base.len()], inserted: vec![Vec::new(); base.len() + 1] };
+    let (mut was, mut now) = (0, 0);
+    let (mut was_behind, mut now_behind) = (base.len(), side.len());
+    while was < was_behind && now < now_behind && base[was] == side[now] {
+        way.stays[was] = true;
+        (was, now) = (was + 1, now + 1);
+    }
+    while was < was_behind && now < now_behind && base[was_behind - 1] == side[now_behind - 1] {
+        (was_behind, now_behind) = (was_behind - 1, now_behind - 1);
+        way.stays[was_behind] = true;
+    }
+    let mut known = HashMap::new();
+    // Behind the last element that stays.
+    let mut gap = was;
+    while was < was_behind || now < now_behind {
+        let (rest, other) = (&base[was..was_behind], &side[now..now_behind]);
+        if !rest.is_empty() && !other.is_empty() && rest[0] == other[0] {
+            way.stays[was] = true;
+            (was, now) = (was + 1, now + 1);
+            gap = was;
+        } else if !rest.is_empty()
+            && (other.is_empty()
+                || in_common(&rest[1..], other, &mut known) >= in_common(rest, &other[1..], &mut known))
+        {
+            was += 1;
+        } else {
+            way.inserted[gap].push(other[0].clone());
+            now += 1;
+        }
+    }
+    way
+}
+
+/// The length of the longest common subsequence of the ends of two lists.
+fn in_common(base: &[Value], side: &[Value], known: &mut HashMap<(usize, usize), usize>) -> usize {
+    let ([one, rest @ ..], [other, behind @ ..]) = (base, side) else { return 0 };
+    if let Some(&length) = known.get(&(base.len(), side.len())) {
+        return length;
+    }
+    let length = if one == other {
+        in_common(rest, behind, known) + 1
+    } else {
+        in_common(rest, side, known).max(in_common(base, behind, known))
+    };
+    known.insert((base.len(), side.len()), length);
+    length
 }
 
 /// What a request does to a session: at a place, one of a few things.
@@ -116,6 +249,10 @@ enum What {
     Put(Key, Value),
     Remove(Index),
     Turn,
+    /// Of a list: into it, at a place.
+    Insert(Index, Value),
+    /// Of a list: out of it, and those behind it move up.
+    TakeOut(Index),
 }
 
 fn apply(session: &mut Array, edit: &Edit) {
@@ -139,12 +276,33 @@ fn apply(session: &mut Array, edit: &Edit) {
             place.remove(which.index(place.len()));
         }
         What::Turn => place.reverse(),
+        What::Insert(at, value) if is_list(place) => {
+            place.insert(at.index(place.len() + 1), (Key::Number(0), value.clone()));
+            number(place);
+        }
+        What::TakeOut(at) if is_list(place) && !place.is_empty() => {
+            place.remove(at.index(place.len()));
+            number(place);
+        }
+        What::Insert(..) | What::TakeOut(_) => {}
+    }
+}
+
+/// Makes an array a list.
+fn number(array: &mut Array) {
+    for ((key, _), place) in array.iter_mut().zip(0..) {
+        *key = Key::Number(place);
     }
 }
 
 fn keys() -> impl Strategy<Value = Key> {
     let numbers = prop_oneof![0..4_i64, Just(-1), Just(i64::MIN), Just(i64::MAX)];
-    let texts = prop_oneof!["[a-d]", Just(String::new()), "[ -{}~]{0,9}".prop_map(|text| format!("k{text}"))];
+    let texts = prop_oneof![
+        "[a-d]",
+        Just(String::new()),
+        Just(BAG.to_owned()),
+        "[ -{}~]{0,9}".prop_map(|text| format!("k{text}"))
+    ];
     prop_oneof![numbers.prop_map(Key::Number), texts.prop_map(Key::Text)]
 }
 
@@ -173,12 +331,23 @@ fn arrays(elements: impl Strategy<Value = Value>, most: usize) -> impl Strategy<
     })
 }
 
+fn lists(elements: impl Strategy<Value = Value>, most: usize) -> impl Strategy<Value = Array> {
+    prop::collection::vec(elements.prop_map(|element| (Key::Number(0), element)), 0..most).prop_map(|mut list| {
+        number(&mut list);
+        list
+    })
+}
+
 fn values() -> impl Strategy<Value = Value> {
     let leaf = leaves().prop_map(Value::Leaf).boxed();
     // Long arrays are looked through in other ways than short ones.
-    let long = arrays(leaf.clone(), 40).prop_map(Value::Array);
-    let nested = leaf.clone().prop_recursive(3, 20, 5, |inner| arrays(inner, 5).prop_map(Value::Array));
-    prop_oneof![8 => nested, 1 => long]
+    let long = prop_oneof![arrays(leaf.clone(), 40), lists(leaf.clone(), 40)].prop_map(Value::Array);
+    let nested = leaf.clone().prop_recursive(3, 20, 5, |inner| {
+        prop_oneof![arrays(inner.clone(), 5), lists(inner, 6)].prop_map(Value::Array)
+    });
+    // Few different elements, so there are equal ones.
+    let alike = lists((0..3_i64).prop_map(|number| Value::Leaf(format!("i:{number};"))), 9).prop_map(Value::Array);
+    prop_oneof![8 => nested, 1 => long, 3 => alike]
 }
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
@@ -186,6 +355,8 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
         4 => (keys(), values()).prop_map(|(key, value)| What::Put(key, value)),
         2 => any::<Index>().prop_map(What::Remove),
         1 => Just(What::Turn),
+        4 => (any::<Index>(), values()).prop_map(|(at, value)| What::Insert(at, value)),
+        2 => any::<Index>().prop_map(What::TakeOut),
     ];
     let edit = (prop::collection::vec(any::<Index>(), 0..4), what).prop_map(|(way, what)| Edit { way, what });
     prop::collection::vec(edit, 1..6)
@@ -211,9 +382,9 @@ proptest! {
         let (mine, theirs) = (edited(&base, &my_edits), edited(&base, &their_edits));
         let encoded = [&base, &mine, &theirs].map(|session| encode(format, session));
         let mut conflicts = 0;
-        // Where one side alone changed anything, or both the same, nothing is merged.
+        // Where one side alone changed anything, nothing is merged.
         let merged = match () {
-            () if base == theirs || mine == theirs => mine,
+            () if base == theirs => mine,
             () if base == mine => theirs,
             () => model(&base, &mine, &theirs, &mut conflicts),
         };
@@ -231,11 +402,10 @@ proptest! {
         let Merged::Merged { payload, .. } = merge(format, &base, &mine, &theirs) else {
             panic!("nothing here falls back");
         };
-        // Once merged, there is nothing left of either to be merged.
-        let again = merge(format, &mine, &payload, &payload);
-        prop_assert_eq!(again, Merged::Merged { payload: payload.clone(), conflicts: 0 });
-        let again = merge(format, &base, &mine, &payload);
-        let Merged::Merged { conflicts, .. } = again else { panic!("a merged payload does not scan") };
+        // It is no conflict that both have made the same of it.
+        let Merged::Merged { conflicts, .. } = merge(format, &base, &payload, &payload) else {
+            panic!("a merged payload does not scan");
+        };
         prop_assert_eq!(conflicts, 0);
     }
 

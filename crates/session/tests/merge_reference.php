@@ -93,11 +93,18 @@ function check_by_oracle(string $name, array $payloads): void
 {
     [$base, $mine, $theirs] = $payloads;
     check($name, $base, $mine, $theirs, function (?string $payload, int $conflicts, string $reason) use ($payloads) {
-        $oracle = new Oracle(...array_map(fn (string $payload) => new View(decode($payload)), $payloads));
-        if (count(array_unique($payloads)) < 3) {
+        [$base, $mine, $theirs] = $payloads;
+        if ($base === $mine || $base === $theirs) {
             // Only one side has changed anything: its payload is the result.
-            $expected = $payloads[1] === $payloads[0] ? $payloads[2] : $payloads[1];
+            $expected = $base === $mine ? $theirs : $mine;
             return $payload === $expected && $conflicts === 0 ? null : 'is not the payload of the only side that changed';
+        }
+        $oracle = new Oracle(...array_map(fn (string $payload) => new View(decode($payload)), $payloads));
+        if ($mine === $theirs) {
+            if ($oracle->reason() !== '') {
+                return $payload === $mine && $conflicts === 0 ? null : 'is not the payload that both have made';
+            }
+            $oracle->expect_no_conflicts();
         }
         return $oracle->judge($payload === null ? null : new View(decode($payload)), $conflicts, $reason);
     });

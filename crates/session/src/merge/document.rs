@@ -1,5 +1,7 @@
 //! A scanned payload: the elements of its arrays as spans of its bytes, and its back-references.
 
+use crate::serialized::integer;
+
 /// Where an entry stands in its document. Entries are in the order of the bytes, an array before its elements.
 pub(super) type Index = u32;
 
@@ -92,6 +94,15 @@ impl<'a> Document<'a> {
         let after = self.entry(at).after;
         let first = Some(at + 1).filter(|&child| child < after);
         std::iter::successors(first, move |&child| Some(self.entry(child).after).filter(|&next| next < after))
+    }
+
+    /// Whether an array's keys are 0, 1, 2 and so on: what PHP's `array_is_list` says.
+    pub(super) fn is_list(&self, at: Index) -> bool {
+        self.children(at).zip(0_u32..).all(|(child, place)| {
+            let number = self.key(child).strip_prefix(b"i:").and_then(|key| key.strip_suffix(b";"));
+            // Keys are in their shortest form, so equal numbers are written alike.
+            number.is_some_and(|digits| integer(digits) == Some(i64::from(place)))
+        })
     }
 
     /// The first slot that is taken behind an entry and all that is in it.

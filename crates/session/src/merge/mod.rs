@@ -7,27 +7,38 @@
 //! | `document` | the elements of a payload as spans of its bytes, and its back-references |
 //! | `compare` | which elements of two payloads have the same path, and whether they are equal |
 //! | `plan` | whose element is kept at each path |
-//! | `write` | the kept elements as one payload, back-references renumbered |
+//! | `lists` | which elements of lists are kept, and where |
+//! | `align` | the merge of sequences that `lists` is |
+//! | `bags` | the variables in which frameworks keep a whole session |
+//! | `write` | the kept elements as one payload, back-references and lists renumbered |
 //!
 //! # What is merged
 //!
-//! The session is an array of variables; arrays in it are merged key by key, however deep. Everything else is a *leaf*
-//! and kept whole: scalars, strings, objects, enum cases, `C:` objects, and arrays that a PHP reference is bound to, in
-//! mine or in theirs. Per key, relative to what was read (`base`):
+//! The session is an array of variables; arrays in it are merged, maps key by key, however deep, and lists as sequences.
+//! Everything else is a *leaf* and kept whole: scalars, strings, objects, enum cases, `C:` objects, and arrays that a PHP
+//! reference is bound to, in mine or in theirs. Per key of a map, relative to what was read (`base`):
 //!
-//! | mine | theirs | kept | conflict |
-//! |---|---|---|---|
-//! | unchanged | anything, also added or removed | theirs | |
-//! | changed, added or removed | unchanged | mine | |
-//! | the same change | the same change | either | |
-//! | an array | an array | both, key by key | counted by key |
-//! | changed or added | changed, added or removed | mine | counted |
-//! | removed | changed | mine: the key is gone | counted |
+//! | mine | theirs | kept |
+//! |---|---|---|
+//! | unchanged | anything, also added or removed | theirs |
+//! | changed, added or removed | unchanged | mine |
+//! | the same change of a leaf | the same change | either |
+//! | an array | an array | both, merged |
+//! | any other change, or addition, or removal | a different one | a contradiction |
 //!
+//! - **A contradiction is not mixed.** The innermost map that holds one is mine as a whole, and counted as one conflict. Only
+//!   the session's own variables are independent of each other, and so are the keys of a *bag* (see `bags`): there mine of
+//!   the one key is kept (removed where mine is), and counted.
 //! - Two requests that add an array under one key are merged as if the key had held an empty array.
-//! - Lists are arrays: two requests that append to one list both add the same index, which is a conflict, and mine wins.
-//! - Where one side alone has touched an array it is kept as that side wrote it, order included. Where both have, the
-//!   order is theirs, followed by the keys that only mine has. Keys that only changed their order are no change.
+//! - **Lists** are arrays with the keys 0, 1, 2 and so on, on each side that has the value; an empty array is what the others
+//!   are. Their elements are whole, and compared by their bytes. Where all three lists are of one length they are merged
+//!   place by place: mine where only mine has changed or where both have, to different elements, which is counted. Otherwise each
+//!   side is aligned with the base. An element of the base stays unless a side has removed it. What a side has inserted is
+//!   inserted in its place: theirs, then mine, both of equal ones, too. The result is a list.
+//! - Lists that are too long to be aligned (more than a million pairs of elements between what they have in common at their
+//!   beginnings and ends), and lists of which elements have back-references to values elsewhere, are mine, and counted.
+//! - Where one side alone has touched an array it is kept as that side wrote it, order included. Where both have touched a
+//!   map, the order is theirs, followed by the keys that only mine has. Keys that only changed their order are no change.
 //!
 //! # Back-references
 //!
@@ -44,12 +55,16 @@
 //!
 //! # Limits
 //!
-//! Payloads may be hostile. Memory is a small multiple of their size whatever lengths and counts they state, time is linear
-//! (n log n where there are back-references), and nothing recurses. What PHP itself would not write is not merged: a
+//! Payloads may be hostile. Memory is a small multiple of their size, and two megabytes, whatever lengths and counts they
+//! state; time is linear (n log n where there are back-references) and a few milliseconds for the alignment of lists; and
+//! nothing recurses. What PHP itself would not write is not merged: a
 //! key twice in one array, integers that are not in their shortest form as keys, the escaped strings `S:`.
 
+mod align;
+mod bags;
 mod compare;
 mod document;
+mod lists;
 mod plan;
 mod scan;
 mod write;
@@ -87,7 +102,7 @@ pub enum Merged {
     Merged {
         /// The payload to store.
         payload: Vec<u8>,
-        /// Leaves and keys that both changed, to different values: mine won.
+        /// What both changed differently, as the documentation of the merge counts it: mine was kept.
         conflicts: u32,
     },
     /// The payloads cannot be merged: the last write is to win as a whole.
@@ -115,17 +130,20 @@ const LARGEST: usize = 1 << 31;
 /// Merges what I write (`mine`), having read `base`, into what is stored now (`theirs`).
 ///
 /// An empty payload is an empty session. Where only one side differs from `base` its payload is the result, byte for
-/// byte and in any format.
+/// byte and in any format. Where both are the same there is no conflict, and lists have what both have inserted.
 #[must_use]
 pub fn merge(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) -> Merged {
-    if base == theirs || mine == theirs {
+    if base == theirs {
         return Merged::Merged { payload: mine.to_vec(), conflicts: 0 };
     }
     if mine == base {
         return Merged::Merged { payload: theirs.to_vec(), conflicts: 0 };
     }
     match merge_changed(format, base, mine, theirs) {
-        Ok((payload, conflicts)) => Merged::Merged { payload, conflicts },
+        // Where both have made the same, lists may still grow by what both have inserted, and nothing contradicts.
+        Ok((payload, conflicts)) => Merged::Merged { payload, conflicts: if mine == theirs { 0 } else { conflicts } },
+        // Whichever of them is written last, it is this one.
+        Err(_) if mine == theirs => Merged::Merged { payload: mine.to_vec(), conflicts: 0 },
         Err(reason) => Merged::Fallback(reason),
     }
 }
@@ -152,7 +170,7 @@ fn merge_changed(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) -> Res
     if has_custom && documents.iter().any(|document| document.has_references()) {
         return Err(Reason::CustomBesideReferences);
     }
-    let plan = plan::plan(&base, &mine, &theirs)?;
+    let plan = plan::plan(format, &base, &mine, &theirs)?;
     let payload = write::write(format, &plan, &mine, &theirs)?;
     Ok((payload, plan.conflicts))
 }

@@ -1,8 +1,11 @@
 //! Decides for each path whose element is kept, and counts the conflicts.
 
-use super::Reason;
+use super::align::{Cells, Kept};
+use super::bags::is_bag;
 use super::compare::{Changes, Links, changes, is_equal, pair};
 use super::document::{Document, Index, ROOT};
+use super::lists::{Element, merge_lists};
+use super::{Format, Reason};
 
 /// The merged payload, as what is to be written one after the other.
 #[derive(Debug)]
@@ -10,23 +13,29 @@ pub(super) struct Plan<'a> {
     pub(super) steps: Vec<Step<'a>>,
     /// How many variables there are.
     pub(super) len: u32,
-    /// Leaves and keys that both changed, to different values.
+    /// Elements, maps and lists that both changed differently: mine is kept.
     pub(super) conflicts: u32,
 }
 
-/// One step of writing the result, keys included.
+/// One step of writing the result.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step<'a> {
-    /// Neighbouring elements of mine.
-    Mine(Span),
-    /// Neighbouring elements of theirs.
-    Theirs(Span),
-    /// Neighbouring elements that are equal in both.
-    Both { mine: Span, theirs: Span },
+    /// Elements with their keys.
+    Keep(Part),
+    /// One element, with this number as its key.
+    Renumber(u32, Part),
     /// The beginning of an array that has elements of both.
     Open { key: &'a [u8], len: u32 },
     /// Its end.
     Close,
+}
+
+/// Neighbouring elements of one side, or of both where they are equal.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    Mine(Span),
+    Theirs(Span),
+    Both { mine: Span, theirs: Span },
 }
 
 /// Neighbouring elements of one array.
@@ -53,6 +62,7 @@ impl Span {
 
 /// Plans the merge. Fails only where a reference is bound to the session as a whole.
 pub(super) fn plan<'a>(
+    format: Format,
     base: &Document<'_>,
     mine: &'a Document<'a>,
     theirs: &'a Document<'a>,
@@ -61,6 +71,8 @@ pub(super) fn plan<'a>(
         return Err(Reason::CrossingReference);
     }
     let mut planner = Planner {
+        format,
+        base,
         mine,
         theirs,
         my_changes: changes(base, mine),
@@ -71,6 +83,7 @@ pub(super) fn plan<'a>(
         levels: Vec::new(),
         steps: Vec::new(),
         conflicts: 0,
+        cells: Cells::new(),
     };
     let len = planner.run();
     Ok(Plan { steps: planner.steps, len, conflicts: planner.conflicts })
@@ -87,9 +100,15 @@ struct Level {
     len: u32,
     /// The step that begins it.
     opening: Option<usize>,
+    /// Conflicts counted before it began.
+    conflicts: u32,
+    /// Its keys have nothing to do with each other: a contradiction at one of them says nothing about the others.
+    is_bag: bool,
 }
 
-struct Planner<'a> {
+struct Planner<'a, 'b> {
+    format: Format,
+    base: &'b Document<'b>,
     mine: &'a Document<'a>,
     theirs: &'a Document<'a>,
     my_changes: Changes,
@@ -102,9 +121,10 @@ struct Planner<'a> {
     levels: Vec<Level>,
     steps: Vec<Step<'a>>,
     conflicts: u32,
+    cells: Cells,
 }
 
-impl<'a> Planner<'a> {
+impl<'a> Planner<'a, '_> {
     /// Returns the number of variables.
     fn run(&mut self) -> u32 {
         self.enter(ROOT, ROOT, None);
@@ -139,7 +159,14 @@ impl<'a> Planner<'a> {
             self.mine_of.set(their, my);
             self.theirs_of.set(my, their);
         });
-        self.levels.push(Level { mine, theirs, my_next: mine + 1, their_next: theirs + 1, len: 0, opening });
+        let is_bag = match self.levels.len() {
+            0 => true,
+            1 => is_bag(self.format, self.mine.key(mine)),
+            _ => false,
+        };
+        let conflicts = self.conflicts;
+        let (my_next, their_next) = (mine + 1, theirs + 1);
+        self.levels.push(Level { mine, theirs, my_next, their_next, len: 0, opening, conflicts, is_bag });
     }
 
     /// An element that theirs has.
@@ -147,26 +174,19 @@ impl<'a> Planner<'a> {
         let they_changed = !self.their_changes.is_unchanged(their);
         let Some(my) = self.mine_of.of(their) else {
             if self.their_changes.origin.of(their).is_none() {
-                self.keep(Step::Theirs(Span::one(their)));
+                self.keep(Part::Theirs(Span::one(their)));
             } else if they_changed {
-                self.conflicts += 1;
+                self.contradict(None);
             }
             return;
         };
         match (!self.my_changes.is_unchanged(my), they_changed) {
             (false, false) => self.keep_both(my, their),
-            (false, true) => self.keep(Step::Theirs(Span::one(their))),
-            (true, false) => self.keep(Step::Mine(Span::one(my))),
-            (true, true) if self.are_mergeable(my, their) => {
-                let opening = self.steps.len();
-                self.keep(Step::Open { key: self.theirs.key(their), len: 0 });
-                self.enter(my, their, Some(opening));
-            }
+            (false, true) => self.keep(Part::Theirs(Span::one(their))),
+            (true, false) => self.keep(Part::Mine(Span::one(my))),
+            (true, true) if self.are_mergeable(my, their) => self.merge_arrays(my, their),
             (true, true) if self.are_equal(my, their) => self.keep_both(my, their),
-            (true, true) => {
-                self.conflicts += 1;
-                self.keep(Step::Mine(Span::one(my)));
-            }
+            (true, true) => self.contradict(Some(my)),
         }
     }
 
@@ -176,12 +196,72 @@ impl<'a> Planner<'a> {
             return;
         }
         if self.my_changes.origin.of(my).is_some() {
-            self.conflicts += 1;
+            self.contradict(Some(my));
+        } else {
+            self.keep(Part::Mine(Span::one(my)));
         }
-        self.keep(Step::Mine(Span::one(my)));
     }
 
-    /// Whether two elements that both changed are merged key by key.
+    /// Both changed one element of the array in hand, differently. Nobody made an array that has some of its elements from
+    /// one side and some from the other, so mine is kept as a whole; in a bag, mine of this element, if there is one.
+    fn contradict(&mut self, my: Option<Index>) {
+        let Some(level) = self.levels.pop_if(|level| !level.is_bag) else {
+            self.conflicts += 1;
+            if let Some(my) = my {
+                self.keep(Part::Mine(Span::one(my)));
+            }
+            return;
+        };
+        self.steps.truncate(level.opening.unwrap_or(0));
+        self.conflicts = level.conflicts + 1;
+        if let Some(around) = self.levels.last_mut() {
+            // The array that began is counted again as what is kept.
+            around.len -= 1;
+        }
+        self.keep(Part::Mine(Span::one(level.mine)));
+    }
+
+    /// Merges two arrays that both changed: as lists where all are lists that have the value, otherwise key by key.
+    fn merge_arrays(&mut self, my: Index, their: Index) {
+        let base = self.my_changes.origin.of(my).filter(|&origin| self.base.entry(origin).is_array);
+        let are_lists =
+            self.mine.is_list(my) && self.theirs.is_list(their) && base.is_none_or(|base| self.base.is_list(base));
+        if !are_lists {
+            let opening = self.open(their, 0);
+            return self.enter(my, their, Some(opening));
+        }
+        let base = base.map(|list| (self.base, list));
+        match merge_lists(base, (self.mine, my), (self.theirs, their), &mut self.cells) {
+            Some((elements, conflicts)) => {
+                self.conflicts += conflicts;
+                self.open(their, u32::try_from(elements.len()).unwrap_or(u32::MAX));
+                for Element { kept, renumbered } in elements {
+                    let part = self.part(kept);
+                    self.push(match renumbered {
+                        Some(number) => Step::Renumber(number, part),
+                        None => Step::Keep(part),
+                    });
+                }
+                self.steps.push(Step::Close);
+            }
+            None if self.are_equal(my, their) => self.keep_both(my, their),
+            None => {
+                self.conflicts += 1;
+                self.keep(Part::Mine(Span::one(my)));
+            }
+        }
+    }
+
+    /// Begins an array that has elements of both, and returns the step that does.
+    fn open(&mut self, their: Index, len: u32) -> usize {
+        if let Some(level) = self.levels.last_mut() {
+            level.len += 1;
+        }
+        self.steps.push(Step::Open { key: self.theirs.key(their), len });
+        self.steps.len() - 1
+    }
+
+    /// Whether two elements that both changed are merged element by element.
     fn are_mergeable(&self, my: Index, their: Index) -> bool {
         self.mine.entry(my).is_open_array() && self.theirs.entry(their).is_open_array()
     }
@@ -200,18 +280,32 @@ impl<'a> Planner<'a> {
     }
 
     fn keep_both(&mut self, my: Index, their: Index) {
-        // Which of two equals is written matters only where back-references may name them.
-        let theirs = Span::one(their);
-        self.keep(if self.has_references { Step::Both { mine: Span::one(my), theirs } } else { Step::Theirs(theirs) });
+        self.keep(self.part(Kept::Both { mine: my, theirs: their }));
     }
 
-    fn keep(&mut self, step: Step<'a>) {
+    fn part(&self, kept: Kept<Index>) -> Part {
+        match kept {
+            Kept::Mine(my) => Part::Mine(Span::one(my)),
+            // Which of two equals is written matters only where back-references may name them.
+            Kept::Both { mine, theirs } if self.has_references => {
+                Part::Both { mine: Span::one(mine), theirs: Span::one(theirs) }
+            }
+            Kept::Both { theirs, .. } | Kept::Theirs(theirs) => Part::Theirs(Span::one(theirs)),
+        }
+    }
+
+    /// Keeps an element of the array in hand.
+    fn keep(&mut self, part: Part) {
         if let Some(level) = self.levels.last_mut() {
             level.len += 1;
         }
+        self.push(Step::Keep(part));
+    }
+
+    fn push(&mut self, step: Step<'a>) {
         let extended = match (self.steps.last_mut(), step) {
-            (Some(Step::Mine(span)), Step::Mine(next)) => span.extend(self.mine, next),
-            (Some(Step::Theirs(span)), Step::Theirs(next)) => span.extend(self.theirs, next),
+            (Some(Step::Keep(Part::Mine(span))), Step::Keep(Part::Mine(next))) => span.extend(self.mine, next),
+            (Some(Step::Keep(Part::Theirs(span))), Step::Keep(Part::Theirs(next))) => span.extend(self.theirs, next),
             _ => false,
         };
         if !extended {

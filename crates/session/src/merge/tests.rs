@@ -57,13 +57,171 @@ fn arrays_are_merged_by_key() {
     let mine = "a|a:2:{s:1:\"p\";i:2;s:1:\"q\";i:1;}";
     let theirs = "a|a:3:{s:1:\"p\";i:1;s:1:\"q\";i:3;i:0;i:4;}";
     check(base, mine, theirs, "a|a:3:{s:1:\"p\";i:2;s:1:\"q\";i:3;i:0;i:4;}", 0);
-    check("", "a|a:1:{i:0;a:1:{i:5;N;}}", "a|a:1:{i:0;a:1:{i:6;N;}}", "a|a:1:{i:0;a:2:{i:6;N;i:5;N;}}", 0);
+    check("", "a|a:1:{i:1;a:1:{i:5;N;}}", "a|a:1:{i:1;a:1:{i:6;N;}}", "a|a:1:{i:1;a:2:{i:6;N;i:5;N;}}", 0);
     check("a|N;", "a|a:1:{i:0;N;}", "a|a:0:{}", "a|a:1:{i:0;N;}", 0);
 }
 
+/// A variable `l` that is a list of these integers.
+fn list(elements: &[u32]) -> String {
+    let elements: String = elements.iter().enumerate().map(|(at, element)| format!("i:{at};i:{element};")).collect();
+    format!("l|a:{}:{{{elements}}}", elements.matches(';').count() / 2)
+}
+
+#[track_caller]
+fn check_lists(base: &[u32], mine: &[u32], theirs: &[u32], merged: &[u32], conflicts: u32) {
+    check(&list(base), &list(mine), &list(theirs), &list(merged), conflicts);
+}
+
 #[test]
-fn two_appends_to_a_list_conflict() {
-    check("a|a:0:{}", "a|a:1:{i:0;i:1;}", "a|a:1:{i:0;i:2;}", "a|a:1:{i:0;i:1;}", 1);
+fn what_both_insert_into_a_list_is_kept_in_its_place() {
+    check_lists(&[], &[1], &[2], &[2, 1], 0);
+    check_lists(&[1], &[1, 2], &[1, 3, 4], &[1, 3, 4, 2], 0);
+    check_lists(&[1, 2], &[1, 3, 2], &[1, 2, 4], &[1, 3, 2, 4], 0);
+    check_lists(&[1, 2], &[3, 1, 2], &[4, 1, 2], &[4, 3, 1, 2], 0);
+}
+
+#[test]
+fn equal_elements_that_both_insert_are_both_kept() {
+    check_lists(&[1], &[1, 2], &[1, 2, 3], &[1, 2, 3, 2], 0);
+    // Also where the sessions are the same.
+    check_lists(&[], &[7], &[7], &[7, 7], 0);
+    check("", "l|a:1:{i:0;i:7;}", "l|a:1:{i:0;i:7;}", "l|a:2:{i:0;i:7;i:1;i:7;}", 0);
+}
+
+#[test]
+fn what_one_removes_from_a_list_is_gone() {
+    check_lists(&[1, 2, 3], &[1, 3], &[1, 2, 3, 4], &[1, 3, 4], 0);
+    check_lists(&[1, 2, 3], &[1, 3], &[2, 3], &[3], 0);
+    check_lists(&[1, 2, 3], &[], &[1, 2, 3, 4], &[4], 0);
+    // An insertion beside a removal, and in its place.
+    check_lists(&[1, 2, 3], &[1, 3], &[1, 2, 4, 3], &[1, 4, 3], 0);
+    check_lists(&[1, 2], &[1, 5], &[1, 2, 4], &[1, 5, 4], 0);
+}
+
+#[test]
+fn lists_that_stay_as_long_are_merged_place_by_place() {
+    check_lists(&[1, 2, 3], &[1, 5, 3], &[4, 2, 3], &[4, 5, 3], 0);
+    check_lists(&[1, 2, 3], &[1, 5, 3], &[1, 6, 4], &[1, 5, 4], 1);
+}
+
+#[test]
+fn an_empty_array_is_what_the_others_are() {
+    check("l|a:0:{}", "l|a:1:{s:1:\"a\";N;}", "l|a:1:{s:1:\"b\";N;}", "l|a:2:{s:1:\"b\";N;s:1:\"a\";N;}", 0);
+    check_lists(&[1], &[], &[1, 2], &[2], 0);
+    // Some are lists, another is none.
+    check(&list(&[1]), "l|a:2:{i:0;i:1;i:2;N;}", &list(&[1, 3]), "l|a:3:{i:0;i:1;i:1;i:3;i:2;N;}", 0);
+}
+
+#[test]
+fn elements_of_lists_are_whole() {
+    let cart = |items: &[&str]| {
+        let items: String = items.iter().enumerate().map(|(at, item)| format!("i:{at};{item}")).collect();
+        format!("l|a:{}:{{{items}}}", items.matches("a:2:").count())
+    };
+    let item = |id: u32, option: &str| format!("a:2:{{s:2:\"id\";i:{id};s:6:\"option\";s:1:\"{option}\";}}");
+    let (hat, coat, scarf, other) = (item(12, "a"), item(13, "b"), item(14, "c"), item(12, "z"));
+    check(&cart(&[]), &cart(&[&hat]), &cart(&[&coat]), &cart(&[&coat, &hat]), 0);
+    check(&cart(&[&hat]), &cart(&[&other]), &cart(&[&hat, &coat]), &cart(&[&other, &coat]), 0);
+    check(&cart(&[&hat, &coat]), &cart(&[&other, &coat]), &cart(&[&hat, &scarf]), &cart(&[&other, &scarf]), 0);
+}
+
+#[test]
+fn lists_with_references_out_of_elements_are_whole() {
+    let shared = |more: &str, len: u32| format!("o|{OBJECT}l|a:{len}:{{i:0;r:1;{more}}}");
+    check(&shared("", 1), &shared("i:1;i:1;", 2), &shared("i:1;i:2;", 2), &shared("i:1;i:1;", 2), 1);
+    // Those that stay within an element are numbered anew.
+    let own = |slot: u32| format!("a:2:{{i:0;{OBJECT}i:1;r:{slot};}}");
+    check(
+        "l|a:0:{}",
+        &format!("l|a:1:{{i:0;{}}}", own(3)),
+        &format!("l|a:1:{{i:0;{}}}", own(3)),
+        &format!("l|a:2:{{i:0;{}i:1;{}}}", own(3), own(7)),
+        0,
+    );
+    let base = format!("l|a:1:{{i:0;{}}}", own(3));
+    let mine = format!("l|a:2:{{i:0;N;i:1;{}}}", own(4));
+    let theirs = format!("l|a:2:{{i:0;{}i:1;i:5;}}", own(3));
+    check(&base, &mine, &theirs, &format!("l|a:3:{{i:0;N;i:1;{}i:2;i:5;}}", own(4)), 0);
+}
+
+#[test]
+fn lists_too_long_to_be_aligned_are_mine() {
+    let numbers = |from: u32| (from..from + 1_200).collect::<Vec<_>>();
+    let (base, mine) = (numbers(0), [numbers(0), numbers(2_000)].concat());
+    // Nothing that the two have in common begins or ends them.
+    let theirs: Vec<_> = base.iter().rev().copied().chain([9_000]).collect();
+    check_lists(&base, &mine, &theirs, &mine, 1);
+    // What is common to the beginning and to the end needs no table.
+    let theirs = [vec![9_000], numbers(0)].concat();
+    check_lists(&base, &mine, &theirs, &[vec![9_000], mine.clone()].concat(), 0);
+}
+
+#[test]
+fn a_map_that_both_change_differently_is_mine() {
+    let user = |fields: &str| format!("user|a:{}:{{{fields}}}", fields.matches("s:").count());
+    let (id_1, id_2, admin) = ("s:2:\"id\";i:1;", "s:2:\"id\";i:2;", "s:5:\"admin\";b:1;");
+    // Two log-ins at once.
+    check("", &user(id_2), &user(&[id_1, admin].concat()), &user(id_2), 1);
+    check("user|N;", &user(id_2), &user(&[id_1, admin].concat()), &user(id_2), 1);
+    check(&user("s:1:\"x\";N;"), &user(id_2), &user(&[id_1, admin].concat()), &user(id_2), 1);
+    // A removal is a change.
+    let (both, name, renamed) = ([id_1, admin].concat(), "s:4:\"name\";i:1;", "s:5:\"admin\";i:7;");
+    check(
+        &user(&both),
+        &user(&[id_1, name].concat()),
+        &user(&[id_1, renamed].concat()),
+        &user(&[id_1, name].concat()),
+        1,
+    );
+    check(
+        &user(&both),
+        &user(&[id_1, renamed].concat()),
+        &user(&[id_1, name].concat()),
+        &user(&[id_1, renamed].concat()),
+        1,
+    );
+}
+
+#[test]
+fn only_the_innermost_map_with_a_contradiction_is_mine() {
+    let outer = |inner: &str, other: &str| format!("m|a:2:{{s:1:\"i\";a:2:{{{inner}}}s:1:\"o\";{other}}}v|{other}");
+    let inner = |a: u32, b: u32| format!("s:1:\"a\";i:{a};s:1:\"b\";i:{b};");
+    check(
+        &outer(&inner(1, 1), "i:1;"),
+        &outer(&inner(2, 1), "i:1;"),
+        &outer(&inner(3, 3), "i:3;"),
+        &outer(&inner(2, 1), "i:3;"),
+        1,
+    );
+    // What was merged inside counts as little as what contradicts there.
+    check(
+        &outer(&inner(1, 1), "i:1;"),
+        &outer(&inner(2, 1), "i:2;"),
+        &outer(&inner(3, 3), "i:3;"),
+        &outer(&inner(2, 1), "i:2;"),
+        2,
+    );
+}
+
+#[test]
+fn the_keys_of_a_bag_are_independent() {
+    let attributes =
+        |name: &str, user: u32, cart: u32| format!("{name}a:2:{{s:4:\"user\";i:{user};s:4:\"cart\";i:{cart};}}");
+    for (format, bag, map) in [
+        (Format::Php, "_sf2_attributes|", "_sf2_attribute|"),
+        (Format::PhpBinary, "\u{f}_sf2_attributes", "\u{e}_sf2_attribute"),
+    ] {
+        let merge = |name: &str, merged: (u32, u32)| {
+            let [base, mine, theirs] = [(1, 1), (2, 1), (3, 3)].map(|(user, cart)| attributes(name, user, cart));
+            check_in(format, &base, &mine, &theirs, &attributes(name, merged.0, merged.1), 1);
+        };
+        merge(bag, (2, 3));
+        merge(map, (2, 1));
+    }
+    let wrapped = |payload: String| format!("a:1:{{{payload}}}");
+    let [base, mine, theirs, merged] = [(1, 1), (2, 1), (3, 3), (2, 3)]
+        .map(|(user, cart)| wrapped(attributes("s:15:\"_sf2_attributes\";", user, cart)));
+    check_in(Format::PhpSerialize, &base, &mine, &theirs, &merged, 1);
 }
 
 #[test]
@@ -159,7 +317,7 @@ fn a_bound_array_is_a_leaf() {
     check(base, &mine, &format!("{base}c|N;"), &format!("{mine}c|N;"), 0);
     // Without the reference the same arrays are merged.
     let plain = |payload: &str| payload.replace("b|R:1;", "");
-    check(&plain(base), &plain(&mine), &plain(&theirs), "a|a:2:{i:5;N;i:0;i:1;}", 1);
+    check(&plain(base), &plain(&mine), &plain(&theirs), &plain(&mine), 1);
 }
 
 #[test]
@@ -300,10 +458,12 @@ fn hostile_lengths_and_counts_are_not_believed() {
 fn nesting_needs_no_stack_and_no_more_than_linear_time() {
     const DEPTH: usize = 200_000;
     let nested = move |open: &str, inner: &str| format!("d|{}{inner}{}", open.repeat(DEPTH), "}".repeat(DEPTH));
-    let array = move |inner: &str| nested("a:1:{i:0;", inner);
+    let array = move |inner: &str| nested("a:1:{i:7;", inner);
+    let list = move |inner: &str| nested("a:1:{i:0;", inner);
     let object = move |inner: &str| nested("O:1:\"A\":1:{i:0;", inner);
     let in_small_stack = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
         check(&array("a:0:{}"), &array("a:1:{i:1;N;}"), &array("a:1:{i:2;N;}"), &array("a:2:{i:2;N;i:1;N;}"), 0);
+        check(&list("N;"), &list("i:1;"), &list("i:2;"), &list("i:1;"), 1);
         check(&object("N;"), &object("i:1;"), &object("i:2;"), &object("i:1;"), 1);
         // An end that never comes, as often as it is awaited.
         assert!(!scans(Format::Php, &array("N;").as_bytes()[..9 * DEPTH]));

@@ -1,7 +1,7 @@
 //! Writes a plan as a payload, and gives the back-references in it their new numbers.
 
-use super::document::Document;
-use super::plan::{Plan, Span, Step};
+use super::document::{Document, Entry};
+use super::plan::{Part, Plan, Span, Step};
 use super::{Format, Reason};
 
 /// Fails where a back-reference names a value that is not in the result, or not before it.
@@ -53,23 +53,20 @@ impl<'a> Side<'a> {
         behind - first
     }
 
-    /// Where elements are in the bytes, keys included.
-    fn range(&self, span: Span) -> (u32, u32) {
-        (self.document.entry(span.first).key, self.document.entry(span.last).end)
-    }
-
     fn new_slot(&self, slot: u32) -> Option<u32> {
         self.slots.get(slot as usize).copied().filter(|&slot| slot != 0)
     }
 
     /// Whether all back-references in these elements name values that are in the result.
     fn is_whole(&self, span: Span) -> bool {
-        let (from, to) = self.range(span);
+        let (from, to) = (self.document.entry(span.first).key, self.document.entry(span.last).end);
         self.document.references_in(from, to).iter().all(|reference| self.new_slot(reference.target).is_some())
     }
 
-    fn copy(&self, span: Span, payload: &mut Vec<u8>) -> Result<(), Reason> {
-        let (mut from, to) = self.range(span);
+    /// Copies elements, the first from where it is told.
+    fn copy(&self, span: Span, from: fn(&Entry) -> u32, payload: &mut Vec<u8>) -> Result<(), Reason> {
+        let to = self.document.entry(span.last).end;
+        let mut from = from(&self.document.entry(span.first));
         for reference in self.document.references_in(from, to) {
             let slot = self.new_slot(reference.target).ok_or(Reason::CrossingReference)?;
             // The letter and its colon.
@@ -94,27 +91,40 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn step(&mut self, step: &Step<'_>) -> Result<(), Reason> {
         match *step {
-            Step::Mine(span) => {
-                self.slots += self.mine.assign(span, self.slots);
-                self.mine.copy(span, &mut self.payload)?;
-            }
-            Step::Theirs(span) => {
-                self.slots += self.theirs.assign(span, self.slots);
-                self.theirs.copy(span, &mut self.payload)?;
-            }
-            Step::Both { mine, theirs } => {
-                self.mine.assign(mine, self.slots);
-                self.slots += self.theirs.assign(theirs, self.slots);
-                if self.theirs.is_whole(theirs) {
-                    self.theirs.copy(theirs, &mut self.payload)?;
-                } else {
-                    self.mine.copy(mine, &mut self.payload)?;
-                }
+            Step::Keep(part) => self.part(part, |first| first.key)?,
+            Step::Renumber(number, part) => {
+                self.payload.extend_from_slice(b"i:");
+                push_number(&mut self.payload, number);
+                self.payload.push(b';');
+                self.part(part, |first| first.value)?;
             }
             Step::Open { key, len } => self.open(key, len),
             Step::Close => self.payload.push(b'}'),
         }
         Ok(())
+    }
+
+    /// Writes elements, the first from where `from` says.
+    fn part(&mut self, part: Part, from: fn(&Entry) -> u32) -> Result<(), Reason> {
+        match part {
+            Part::Mine(span) => {
+                self.slots += self.mine.assign(span, self.slots);
+                self.mine.copy(span, from, &mut self.payload)
+            }
+            Part::Theirs(span) => {
+                self.slots += self.theirs.assign(span, self.slots);
+                self.theirs.copy(span, from, &mut self.payload)
+            }
+            Part::Both { mine, theirs } => {
+                self.mine.assign(mine, self.slots);
+                self.slots += self.theirs.assign(theirs, self.slots);
+                if self.theirs.is_whole(theirs) {
+                    self.theirs.copy(theirs, from, &mut self.payload)
+                } else {
+                    self.mine.copy(mine, from, &mut self.payload)
+                }
+            }
+        }
     }
 
     fn open(&mut self, key: &[u8], len: u32) {

@@ -58,12 +58,14 @@ class Maker
             $place = $this->value(1);
             return;
         }
-        match ($is_top ? 0 : mt_rand(0, 3)) {
+        match ($is_top ? 0 : mt_rand(0, array_is_list($place) ? 6 : 3)) {
             0 => $place[$is_top ? $this->variable() : $this->key()] = $this->value(1),
             1 => $place[isset($place[PHP_INT_MAX]) ? 'full' : max([-1, ...array_filter(array_keys($place), is_int(...))]) + 1]
                 = $this->value(0),
             2 => $this->drop($place),
             3 => krsort($place),
+            4, 5 => array_splice($place, mt_rand(0, count($place)), mt_rand(0, 1), [$this->value(1)]),
+            6 => array_splice($place, mt_rand(0, count($place)), 1),
         };
     }
 
@@ -111,11 +113,11 @@ class Maker
     /** A name that the format can hold. */
     private function variable(): int|string
     {
-        $names = ['a', 'b', 'c', 'd', 'user', '', 'a!b', '!c', "n\0l", 'ü', '-1x'];
+        $names = ['a', 'b', 'c', 'd', '_sf2_attributes', 'user', '', 'a!b', '!c', "n\0l", 'ü', '-1x'];
         if ($this->format === 'php_serialize') {
             array_push($names, 0, 7, -3, '07', 'p|q', PHP_INT_MIN);
         }
-        return $names[mt_rand(0, 2) ? mt_rand(0, 4) : array_rand($names)];
+        return $names[mt_rand(0, 2) ? mt_rand(0, 5) : array_rand($names)];
     }
 
     private function key(): int|string

@@ -6,7 +6,7 @@ declare(strict_types=1);
 
 class View
 {
-    /** Path => whether it is an array that may be merged by key. */
+    /** Path => whether it is an array that may be merged. */
     public array $open = [];
     /** Path => the keys in it, if it is an array. */
     public array $keys = [];
@@ -14,7 +14,7 @@ class View
     public array $worth = [];
     /** Path => the paths, outside of its own value, of the elements with values that it names again. */
     public array $names = [];
-    /** Path => the same, with the places within both values. */
+    /** Path => the same, each as the place within its own value and the kind, the path, and the place within that value. */
     public array $bindings = [];
     public bool $has_references = false;
     public bool $has_custom = false;
@@ -146,7 +146,7 @@ class View
         [$target] = $this->seen[$identity];
         if ($target !== $path) {
             $this->names[$path][] = $target;
-            $this->bindings[$path][] = "$place " . $this->again($holder, $key);
+            $this->bindings[$path][] = [$place . ' ' . $this->kind($holder, $key), ...$this->seen[$identity]];
         }
         return false;
     }
@@ -155,15 +155,20 @@ class View
     private function again(array $holder, int|string $key): string
     {
         [$target, $place] = $this->seen[self::identity($holder, $key)];
+        return $this->kind($holder, $key) . " -> $target $place";
+    }
+
+    private function kind(array $holder, int|string $key): string
+    {
         $kind = ReflectionReference::fromArrayElement($holder, $key) ? 'reference' : 'object';
-        return ($holder[$key] instanceof UnitEnum ? self::CASE : '') . "$kind -> $target $place";
+        return ($holder[$key] instanceof UnitEnum ? self::CASE : '') . $kind;
     }
 
     /** What an element is bound to: the path, and what is there. */
     private function bound(string $path): string
     {
         $worths = array_map(fn ($target) => $this->worth[$target], $this->names[$path]);
-        return implode(',', [...$this->bindings[$path], ...$worths]);
+        return implode(',', [...array_map(implode(...), $this->bindings[$path]), ...$worths]);
     }
 }
 
