@@ -74,15 +74,15 @@ fn is_list(array: &Array) -> bool {
 
 /// The rules in the documentation of the merge, on trees.
 fn model(base: &Array, mine: &Array, theirs: &Array, conflicts: &mut u32) -> Array {
-    keyed(base, mine, theirs, Keys::OfSession, conflicts).expect("variables do not contradict each other")
+    keyed(base, mine, theirs, Keys::Session, conflicts).expect("variables do not contradict each other")
 }
 
 /// What the keys of an array have to do with each other.
 #[derive(Clone, Copy, PartialEq)]
 enum Keys {
-    OfSession,
-    OfBag,
-    OfMap,
+    Session,
+    Bag,
+    Map,
 }
 
 /// A variable in which a framework keeps a whole session.
@@ -90,13 +90,14 @@ const BAG: &str = "_sf2_attributes";
 
 /// Merges by key. `None` where both changed the same element differently, unless keys have nothing to do with each other.
 fn keyed(base: &Array, mine: &Array, theirs: &Array, keys: Keys, conflicts: &mut u32) -> Option<Array> {
-    let is_bag = keys != Keys::OfMap;
+    let is_bag = keys != Keys::Map;
     let mut merged = Array::new();
     for (key, their) in theirs {
         let was = find(base, key);
         let kept = match find(mine, key) {
             None if was.is_none() => Some(their.clone()),
             None if was == Some(their) => None,
+            None if are_lists(was, their) => beside_removed(was, None, Some(their)),
             None if is_bag => {
                 *conflicts += 1;
                 None
@@ -110,8 +111,8 @@ fn keyed(base: &Array, mine: &Array, theirs: &Array, keys: Keys, conflicts: &mut
                         Some(Value::Array(was)) => was.clone(),
                         _ => Array::new(),
                     };
-                    let is_bag = keys == Keys::OfSession && *key == Key::Text(BAG.to_owned());
-                    let keys = if is_bag { Keys::OfBag } else { Keys::OfMap };
+                    let is_bag = keys == Keys::Session && *key == Key::Text(BAG.to_owned());
+                    let keys = if is_bag { Keys::Bag } else { Keys::Map };
                     Value::Array(both_changed(&was, my, their, keys, conflicts))
                 }
                 _ if my == their => my.clone(),
@@ -127,6 +128,10 @@ fn keyed(base: &Array, mine: &Array, theirs: &Array, keys: Keys, conflicts: &mut
     for (key, my) in mine {
         let was = find(base, key);
         if find(theirs, key).is_none() && was != Some(my) {
+            if are_lists(was, my) {
+                merged.extend(beside_removed(was, Some(my), None).map(|left| (key.clone(), left)));
+                continue;
+            }
             if was.is_some() && !is_bag {
                 return None;
             }
@@ -135,6 +140,19 @@ fn keyed(base: &Array, mine: &Array, theirs: &Array, keys: Keys, conflicts: &mut
         }
     }
     Some(merged)
+}
+
+fn are_lists(was: Option<&Value>, now: &Value) -> bool {
+    matches!((was, now), (Some(Value::Array(was)), Value::Array(now)) if is_list(was) && is_list(now))
+}
+
+/// What is left of a list that one side has changed and the other has removed.
+fn beside_removed(was: Option<&Value>, mine: Option<&Value>, theirs: Option<&Value>) -> Option<Value> {
+    let [was, mine, theirs] = [was, mine, theirs].map(|value| match value {
+        Some(Value::Array(list)) => list.clone(),
+        _ => Array::new(),
+    });
+    Some(listed(&was, &mine, &theirs, &mut 0)).filter(|left| !left.is_empty()).map(Value::Array)
 }
 
 /// Merges arrays that both changed.

@@ -18,22 +18,26 @@ pub(super) struct Element {
     pub(super) renumbered: Option<u32>,
 }
 
-/// Merges what both have made of a list of the base, or, without one, of an empty one. Also says how many elements both
-/// replaced by different ones. `None` where they cannot be merged: mine is to be kept.
+/// A list and its document; without one it is an empty list.
+type List<'a> = Option<(&'a Document<'a>, Index)>;
+
+/// Merges what both have made of a list of the base. Also says how many elements both replaced by different ones. `None`
+/// where they cannot be merged.
 pub(super) fn merge_lists(
-    base: Option<(&Document<'_>, Index)>,
-    mine: (&Document<'_>, Index),
-    theirs: (&Document<'_>, Index),
+    base: List<'_>,
+    mine: List<'_>,
+    theirs: List<'_>,
     cells: &mut Cells,
 ) -> Option<(Vec<Element>, u32)> {
     let mut numbers = HashMap::new();
-    let base = base.map_or(Some(Vec::new()), |(document, list)| numbered(document, list, &mut numbers))?;
-    let my = numbered(mine.0, mine.1, &mut numbers)?;
-    let their = numbered(theirs.0, theirs.1, &mut numbers)?;
+    let base = numbered(base, &mut numbers)?;
+    let my = numbered(mine, &mut numbers)?;
+    let their = numbered(theirs, &mut numbers)?;
     let (kept, conflicts) = merge(&base, &my, &their, cells)?;
 
-    let mine: Vec<_> = mine.0.children(mine.1).collect();
-    let theirs: Vec<_> = theirs.0.children(theirs.1).collect();
+    let elements =
+        |list: List<'_>| -> Vec<_> { list.into_iter().flat_map(|(document, at)| document.children(at)).collect() };
+    let (mine, theirs) = (elements(mine), elements(theirs));
     let elements = kept.into_iter().zip(0_usize..).map(|(kept, at)| {
         let stays = match kept {
             Kept::Both { mine, theirs } => mine == at && theirs == at,
@@ -50,7 +54,8 @@ pub(super) fn merge_lists(
 }
 
 /// The elements of a list as numbers, equal ones as the same.
-fn numbered<'a>(document: &Document<'a>, list: Index, numbers: &mut HashMap<Cow<'a, [u8]>, u32>) -> Option<Vec<u32>> {
+fn numbered<'a>(list: List<'a>, numbers: &mut HashMap<Cow<'a, [u8]>, u32>) -> Option<Vec<u32>> {
+    let Some((document, list)) = list else { return Some(Vec::new()) };
     let number = |child| {
         let next = u32::try_from(numbers.len()).ok()?;
         Some(*numbers.entry(text(document, child)?).or_insert(next))

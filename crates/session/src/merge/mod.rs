@@ -34,7 +34,8 @@
 //!   are. Their elements are whole, and compared by their bytes. Where all three lists are of one length they are merged
 //!   place by place: mine where only mine has changed or where both have, to different elements, which is counted. Otherwise each
 //!   side is aligned with the base. An element of the base stays unless a side has removed it. What a side has inserted is
-//!   inserted in its place: theirs, then mine, both of equal ones, too. The result is a list.
+//!   inserted in its place: theirs, then mine, both of equal ones, too. The result is a list. Where a side has removed the key it has
+//!   removed all elements: what the other has inserted is left, or nothing.
 //! - Lists that are too long to be aligned (more than a million pairs of elements between what they have in common at their
 //!   beginnings and ends), and lists of which elements have back-references to values elsewhere, are mine, and counted.
 //! - Where one side alone has touched an array it is kept as that side wrote it, order included. Where both have touched a

@@ -176,7 +176,7 @@ impl<'a> Planner<'a, '_> {
             if self.their_changes.origin.of(their).is_none() {
                 self.keep(Part::Theirs(Span::one(their)));
             } else if they_changed {
-                self.contradict(None);
+                self.merge_with_removed(None, Some(their));
             }
             return;
         };
@@ -196,7 +196,7 @@ impl<'a> Planner<'a, '_> {
             return;
         }
         if self.my_changes.origin.of(my).is_some() {
-            self.contradict(Some(my));
+            self.merge_with_removed(Some(my), None);
         } else {
             self.keep(Part::Mine(Span::one(my)));
         }
@@ -227,37 +227,71 @@ impl<'a> Planner<'a, '_> {
         let are_lists =
             self.mine.is_list(my) && self.theirs.is_list(their) && base.is_none_or(|base| self.base.is_list(base));
         if !are_lists {
-            let opening = self.open(their, 0);
-            return self.enter(my, their, Some(opening));
-        }
-        let base = base.map(|list| (self.base, list));
-        match merge_lists(base, (self.mine, my), (self.theirs, their), &mut self.cells) {
-            Some((elements, conflicts)) => {
-                self.conflicts += conflicts;
-                self.open(their, u32::try_from(elements.len()).unwrap_or(u32::MAX));
-                for Element { kept, renumbered } in elements {
-                    let part = self.part(kept);
-                    self.push(match renumbered {
-                        Some(number) => Step::Renumber(number, part),
-                        None => Step::Keep(part),
-                    });
-                }
-                self.steps.push(Step::Close);
-            }
-            None if self.are_equal(my, their) => self.keep_both(my, their),
-            None => {
-                self.conflicts += 1;
-                self.keep(Part::Mine(Span::one(my)));
-            }
+            let opening = self.open(self.theirs.key(their), 0);
+            self.enter(my, their, Some(opening));
+        } else if let Some((elements, conflicts)) = self.merge_lists(base, Some(my), Some(their)) {
+            self.conflicts += conflicts;
+            self.keep_list(self.theirs.key(their), elements);
+        } else if self.are_equal(my, their) {
+            self.keep_both(my, their);
+        } else {
+            self.conflicts += 1;
+            self.keep(Part::Mine(Span::one(my)));
         }
     }
 
+    /// One side has changed what the other has removed. Of a list all elements of the base are removed by that, and what was
+    /// inserted stays; the list is gone where nothing was. Anything else is a contradiction.
+    fn merge_with_removed(&mut self, my: Option<Index>, their: Option<Index>) {
+        let list = match (my, their) {
+            (Some(my), _) => Some((self.mine, my, self.my_changes.origin.of(my))),
+            (None, Some(their)) => Some((self.theirs, their, self.their_changes.origin.of(their))),
+            (None, None) => None,
+        };
+        let merged = list.and_then(|(document, list, base)| {
+            let base = base.filter(|&base| self.base.entry(base).is_array && self.base.is_list(base))?;
+            let is_list = document.entry(list).is_open_array() && document.is_list(list);
+            let (elements, _) = is_list.then(|| self.merge_lists(Some(base), my, their))??;
+            Some((document.key(list), elements))
+        });
+        match merged {
+            Some((key, elements)) if !elements.is_empty() => self.keep_list(key, elements),
+            Some(_) => {}
+            None => self.contradict(my),
+        }
+    }
+
+    fn merge_lists(
+        &mut self,
+        base: Option<Index>,
+        my: Option<Index>,
+        their: Option<Index>,
+    ) -> Option<(Vec<Element>, u32)> {
+        let base = base.map(|list| (self.base, list));
+        let my = my.map(|list| (self.mine, list));
+        let their = their.map(|list| (self.theirs, list));
+        merge_lists(base, my, their, &mut self.cells)
+    }
+
+    /// Keeps a list of elements of both.
+    fn keep_list(&mut self, key: &'a [u8], elements: Vec<Element>) {
+        self.open(key, u32::try_from(elements.len()).unwrap_or(u32::MAX));
+        for Element { kept, renumbered } in elements {
+            let part = self.part(kept);
+            self.push(match renumbered {
+                Some(number) => Step::Renumber(number, part),
+                None => Step::Keep(part),
+            });
+        }
+        self.steps.push(Step::Close);
+    }
+
     /// Begins an array that has elements of both, and returns the step that does.
-    fn open(&mut self, their: Index, len: u32) -> usize {
+    fn open(&mut self, key: &'a [u8], len: u32) -> usize {
         if let Some(level) = self.levels.last_mut() {
             level.len += 1;
         }
-        self.steps.push(Step::Open { key: self.theirs.key(their), len });
+        self.steps.push(Step::Open { key, len });
         self.steps.len() - 1
     }
 

@@ -99,6 +99,15 @@ fn what_one_removes_from_a_list_is_gone() {
 }
 
 #[test]
+fn who_removes_a_list_removes_the_elements_that_it_had() {
+    check(&list(&[1]), "", &list(&[1, 2]), &list(&[2]), 0);
+    check(&list(&[1]), "", &(list(&[1, 2]) + "z|N;"), &(list(&[2]) + "z|N;"), 0);
+    check(&list(&[1]), &list(&[1, 2]), "z|N;", &format!("z|N;{}", list(&[2])), 0);
+    check(&list(&[1, 2]), &list(&[1]), "z|N;", "z|N;", 0);
+    check(&list(&[1, 2]), "z|N;", &list(&[2]), "z|N;", 0);
+}
+
+#[test]
 fn lists_that_stay_as_long_are_merged_place_by_place() {
     check_lists(&[1, 2, 3], &[1, 5, 3], &[4, 2, 3], &[4, 5, 3], 0);
     check_lists(&[1, 2, 3], &[1, 5, 3], &[1, 6, 4], &[1, 5, 4], 1);
@@ -226,8 +235,8 @@ fn the_keys_of_a_bag_are_independent() {
 
 #[test]
 fn an_array_against_something_else_is_kept_whole() {
-    check("a|a:1:{i:0;i:1;}", "a|a:1:{i:0;i:2;}", "a|i:1;", "a|a:1:{i:0;i:2;}", 1);
-    check("a|a:1:{i:0;i:1;}", "a|a:1:{i:0;i:2;}", "b|i:1;", "b|i:1;a|a:1:{i:0;i:2;}", 1);
+    check("a|a:1:{i:7;i:1;}", "a|a:1:{i:7;i:2;}", "a|i:1;", "a|a:1:{i:7;i:2;}", 1);
+    check("a|a:1:{i:7;i:1;}", "a|a:1:{i:7;i:2;}", "b|i:1;", "b|i:1;a|a:1:{i:7;i:2;}", 1);
 }
 
 #[test]

@@ -87,6 +87,9 @@ class Oracle
                 if (!$was) {
                     $this->keep($merged, $key, ['theirs' => $below]);
                 } elseif ($this->base->worth[$below] !== $this->theirs->worth[$below]) {
+                    if ($this->merge_with_removed($merged, $key, $below, $this->theirs)) {
+                        continue;
+                    }
                     if (!$is_bag) {
                         return null;
                     }
@@ -120,6 +123,9 @@ class Oracle
             if ($was && $this->base->worth[$below] === $this->mine->worth[$below]) {
                 continue;
             }
+            if ($was && $this->merge_with_removed($merged, $key, $below, $this->mine)) {
+                continue;
+            }
             if ($was && !$is_bag) {
                 return null;
             }
@@ -133,7 +139,7 @@ class Oracle
     private function merge_arrays(array &$merged, int|string $key, string $path, bool $has_base, bool $is_bag): void
     {
         $views = [$this->mine, $this->theirs, ...($has_base ? [$this->base] : [])];
-        $are_lists = !array_filter($views, fn ($view) => $view->keys[$path] !== array_keys(array_values($view->keys[$path])));
+        $are_lists = !array_filter($views, fn ($view) => !self::is_list($view, $path));
         $before = [$this->kept, $this->conflicts];
         if (!$are_lists) {
             $inner = $this->merge($path, $has_base, $is_bag);
@@ -144,7 +150,7 @@ class Oracle
             }
             $inner = null;
         } else {
-            $inner = $this->merge_lists($path, $has_base);
+            $inner = $this->merge_lists($path, [$has_base ? $this->base : null, $this->mine, $this->theirs]);
         }
         if ($inner !== null) {
             $merged[$key] = $inner;
@@ -153,6 +159,29 @@ class Oracle
         [$this->kept, $this->conflicts] = $before;
         $this->conflicts++;
         $this->keep($merged, $key, ['mine' => $path]);
+    }
+
+    /** Merges a list that one side has changed and the other has removed, if it is one that can be merged. */
+    private function merge_with_removed(array &$merged, int|string $key, string $path, View $left): bool
+    {
+        if (!$left->open[$path] || !isset($this->base->keys[$path])) {
+            return false;
+        }
+        foreach ([$left, $this->base] as $view) {
+            if (!self::is_list($view, $path) || $this->has_outer_references($view, $path)) {
+                return false;
+            }
+        }
+        $list = $this->merge_lists($path, [$this->base, $left === $this->mine ? $left : null, $left === $this->theirs ? $left : null]);
+        if ($list) {
+            $merged[$key] = $list;
+        }
+        return true;
+    }
+
+    private static function is_list(View $view, string $path): bool
+    {
+        return $view->keys[$path] === array_keys(array_values($view->keys[$path]));
     }
 
     /** Whether an element of a list names a value elsewhere. */
@@ -171,14 +200,13 @@ class Oracle
         return false;
     }
 
-    private function merge_lists(string $path, bool $has_base): array
+    /** Merges the lists that base, mine and theirs have at a path; who has none has an empty one. */
+    private function merge_lists(string $path, array $views): array
     {
-        $texts = fn (View $view) => array_map(
+        [$base, $mine, $theirs] = array_map(fn (?View $view) => array_map(
             fn ($key) => serialize($view->holder(View::below($path, $key))[$key]),
-            $view->keys[$path],
-        );
-        $base = $has_base ? $texts($this->base) : [];
-        [$mine, $theirs] = [$texts($this->mine), $texts($this->theirs)];
+            $view?->keys[$path] ?? [],
+        ), $views);
         $merged = [];
         $keep = function (?int $my, ?int $their) use (&$merged, $path) {
             $paths = ($their === null ? [] : ['theirs' => View::below($path, $their)])
