@@ -53,8 +53,10 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
     /**
      * Opens the store, creating it where there is none. PHP calls it when a session starts.
      *
-     * @param string $path where the constructor was given no path: the directory of the store, PHP's
-     *     session.save_path. An empty one is PHP's directory for temporary files
+     * A framework that reads and writes by itself may call open('', '') to get real locks in the mode "exclusive".
+     *
+     * @param string $path where the constructor was given no path: the directory of the store. An empty one is PHP's
+     *     session.save_path, and PHP's directory for temporary files where that is empty, too
      * @param string $name not used
      *
      * @throws \ValueError for a path that holds a NUL byte

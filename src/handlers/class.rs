@@ -152,7 +152,9 @@ unsafe extern "C" fn complaint() -> *const c_char {
 unsafe extern "C" fn open(number: usize, path: *const zend_string) -> bool {
     let (mut own, mut room) = (MaybeUninit::uninit(), MaybeUninit::uninit());
     // SAFETY: the caller vouches for the string, which holds no NUL byte but the one at its end.
-    let given = unsafe { (&raw const (*path).val).cast() };
+    let (given, is_empty) = unsafe { ((&raw const (*path).val).cast(), (*path).len == 0) };
+    // PHP gives an empty path where its setting is empty. A framework's code that gives one means the setting, too.
+    let given = if is_empty { php::save_path() } else { given };
     // SAFETY: both buffers stay as they are below.
     let Some(place) = (unsafe { place(number, given, &mut own, &mut room) }) else {
         return false;
