@@ -107,7 +107,7 @@ unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
 /// Called by PHP only.
 unsafe extern "C" fn end(kind: c_int, module_number: c_int) -> c_int {
     // A panic in it is no reason for a process that ends to fail.
-    let _ended = guarded_infallible(|_| cloakroom_session::remove_empty_stores());
+    let _ended = guarded_infallible(|_| cloakroom_session::remove_empty_stores(true));
     php::unregister_ini(kind, module_number);
     SUCCESS
 }

@@ -279,11 +279,12 @@ fn finish_on(
 unsafe extern "C" fn destroy(_mod_data: ModData, key: *mut zend_string) -> c_int {
     // SAFETY: PHP passes a valid string that lives longer than this call.
     let destroyed = destroy_on(Which::Native, unsafe { php::string_bytes(key) });
-    if destroyed.is_some() {
-        // As with `files`, a directory in which a script kept one session can be removed when it has ended.
+    if destroyed.is_some() && php::caller() == Caller::Other {
+        // As with `files`, a directory in which a script kept one session can be removed when it has ended. Once in the life
+        // of a process: the next session makes a new store, which takes far longer than a session.
         let removed = guarded_infallible(|worker| {
             if worker.objects.are_none() {
-                cloakroom_session::remove_empty_stores();
+                cloakroom_session::remove_empty_stores(false);
             }
         });
         if removed.is_none() {

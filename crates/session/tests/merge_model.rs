@@ -97,7 +97,7 @@ fn keyed(base: &Array, mine: &Array, theirs: &Array, keys: Keys, conflicts: &mut
         let kept = match find(mine, key) {
             None if was.is_none() => Some(their.clone()),
             None if was == Some(their) => None,
-            None if are_lists(was, their) => beside_removed(was, None, Some(their)),
+            None if goes_with_removal(was, their) => beside_removed(was, None, Some(their)),
             None if is_bag => {
                 *conflicts += 1;
                 None
@@ -128,7 +128,7 @@ fn keyed(base: &Array, mine: &Array, theirs: &Array, keys: Keys, conflicts: &mut
     for (key, my) in mine {
         let was = find(base, key);
         if find(theirs, key).is_none() && was != Some(my) {
-            if are_lists(was, my) {
+            if goes_with_removal(was, my) {
                 merged.extend(beside_removed(was, Some(my), None).map(|left| (key.clone(), left)));
                 continue;
             }
@@ -142,8 +142,15 @@ fn keyed(base: &Array, mine: &Array, theirs: &Array, keys: Keys, conflicts: &mut
     Some(merged)
 }
 
-fn are_lists(was: Option<&Value>, now: &Value) -> bool {
-    matches!((was, now), (Some(Value::Array(was)), Value::Array(now)) if is_list(was) && is_list(now))
+/// Whether a side has only inserted into a list, or only removed from it.
+fn goes_with_removal(was: Option<&Value>, now: &Value) -> bool {
+    let (Some(Value::Array(was)), Value::Array(now)) = (was, now) else { return false };
+    if !is_list(was) || !is_list(now) {
+        return false;
+    }
+    let values = |list: &Array| -> Vec<Value> { list.iter().map(|(_, value)| value.clone()).collect() };
+    let way = aligned(&values(was), &values(now));
+    way.stays.iter().all(|&stays| stays) || way.inserted.iter().all(Vec::is_empty)
 }
 
 /// What is left of a list that one side has changed and the other has removed.

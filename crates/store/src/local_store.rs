@@ -86,18 +86,31 @@ impl LocalStore {
         });
         let result = match first {
             Ok(result) => result,
-            Err(old) => work(&self.attach_anew(&old)?),
+            Err(old) => {
+                let (next, inheritance) = self.attach_anew(&old)?;
+                if inheritance == Inheritance::Other {
+                    // The key that this work is about is not that of the session there.
+                    return Err(StoreError::Unavailable(format!(
+                        "the session store {} was replaced by another process's while in use; PHP goes on with that one",
+                        next.path().display()
+                    )));
+                }
+                work(&next)
+            }
         };
         result.map_err(|e| self.error(e))
     }
 
-    /// Goes over to the store that is at the path now, whose keys are the same unless this fails.
+    /// Goes over to the store that is at the path now. Its keys are the same, unless this fails or the answer says that it is
+    /// another store.
     #[cold]
-    fn attach_anew(&self, old: &Arc<Store>) -> Result<Arc<Store>, StoreError> {
+    fn attach_anew(&self, old: &Arc<Store>) -> Result<(Arc<Store>, Inheritance), StoreError> {
         let mut later = self.later.write();
         let attached = later.as_ref().unwrap_or(&self.first);
         if !Arc::ptr_eq(attached, old) {
-            return Ok(Arc::clone(attached));
+            // Another thread has gone over.
+            let inheritance = if attached.keys == old.keys { Inheritance::Kept } else { Inheritance::Other };
+            return Ok((Arc::clone(attached), inheritance));
         }
         let deleted = !old.forked();
         let (next, inheritance) = old.attach_relocated().map_err(|e| StoreError::Unavailable(e.to_string()))?;
@@ -105,12 +118,12 @@ impl LocalStore {
         self.replaced.store(true, Ordering::Release);
         let path = old.path().display();
         match inheritance {
-            Inheritance::Nothing => Ok(next),
+            Inheritance::Remade | Inheritance::Other => Ok((next, inheritance)),
             // Nor does anybody have to hear more of a file that only said that it had been left.
-            Inheritance::Kept if !deleted || Arc::ptr_eq(&next, old) => Ok(next),
+            Inheritance::Kept if !deleted || Arc::ptr_eq(&next, old) => Ok((next, inheritance)),
             Inheritance::Kept => {
                 *self.news.lock() = Some(old.relocated_note());
-                Ok(next)
+                Ok((next, inheritance))
             }
             Inheritance::Lost => Err(StoreError::Unavailable(format!(
                 "the session store {path} was deleted or replaced while in use; PHP goes on with the file that is there \

@@ -96,6 +96,12 @@ impl<'a> Document<'a> {
         std::iter::successors(first, move |&child| Some(self.entry(child).after).filter(|&next| next < after))
     }
 
+    /// Whether an entry's value is a back-reference.
+    pub(super) fn is_reference(&self, at: Index) -> bool {
+        let entry = self.entry(at);
+        matches!(self.text(entry.value, entry.end), [b'R' | b'r', ..])
+    }
+
     /// Whether an array's keys are 0, 1, 2 and so on: what PHP's `array_is_list` says.
     pub(super) fn is_list(&self, at: Index) -> bool {
         self.children(at).zip(0_u32..).all(|(child, place)| {

@@ -35,9 +35,10 @@
 //!   place by place: mine where only mine has changed or where both have, to different elements, which is counted. Otherwise each
 //!   side is aligned with the base. An element of the base stays unless a side has removed it. What a side has inserted is
 //!   inserted in its place: theirs, then mine, both of equal ones, too. The result is a list. Where a side has removed the key it has
-//!   removed all elements: what the other has inserted is left, or nothing.
+//!   removed all elements: if the other has only inserted some, they are left, and if it has only removed some, nothing.
 //! - Lists that are too long to be aligned (more than a million pairs of elements between what they have in common at their
-//!   beginnings and ends), and lists of which elements have back-references to values elsewhere, are mine, and counted.
+//!   beginnings and ends, or four million in all lists of a merge), lists of which elements have back-references to values
+//!   elsewhere, and those that the base had by a back-reference are mine, and counted.
 //! - Where one side alone has touched an array it is kept as that side wrote it, order included. Where both have touched a
 //!   map, the order is theirs, followed by the keys that only mine has. Keys that only changed their order are no change.
 //!
@@ -56,7 +57,7 @@
 //!
 //! # Limits
 //!
-//! Payloads may be hostile. Memory is a small multiple of their size, and two megabytes, whatever lengths and counts they
+//! Payloads may be hostile. Memory is some twelve times their size at most, and two megabytes, whatever lengths and counts they
 //! state; time is linear (n log n where there are back-references) and a few milliseconds for the alignment of lists; and
 //! nothing recurses. What PHP itself would not write is not merged: a
 //! key twice in one array, integers that are not in their shortest form as keys, the escaped strings `S:`.

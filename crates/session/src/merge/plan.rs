@@ -223,13 +223,17 @@ impl<'a> Planner<'a, '_> {
 
     /// Merges two arrays that both changed: as lists where all are lists that have the value, otherwise key by key.
     fn merge_arrays(&mut self, my: Index, their: Index) {
-        let base = self.my_changes.origin.of(my).filter(|&origin| self.base.entry(origin).is_array);
+        let origin = self.my_changes.origin.of(my);
+        let base = origin.filter(|&origin| self.base.entry(origin).is_array);
         let are_lists =
             self.mine.is_list(my) && self.theirs.is_list(their) && base.is_none_or(|base| self.base.is_list(base));
+        // What the base had there by reference may be the very list that both have now.
+        let is_known = base.is_some() || origin.is_none_or(|origin| !self.base.is_reference(origin));
+        let merged = if are_lists && is_known { self.merge_lists(base, Some(my), Some(their)) } else { None };
         if !are_lists {
             let opening = self.open(self.theirs.key(their), 0);
             self.enter(my, their, Some(opening));
-        } else if let Some((elements, conflicts)) = self.merge_lists(base, Some(my), Some(their)) {
+        } else if let Some((elements, conflicts)) = merged {
             self.conflicts += conflicts;
             self.keep_list(self.theirs.key(their), elements);
         } else if self.are_equal(my, their) {
@@ -240,8 +244,9 @@ impl<'a> Planner<'a, '_> {
         }
     }
 
-    /// One side has changed what the other has removed. Of a list all elements of the base are removed by that, and what was
-    /// inserted stays; the list is gone where nothing was. Anything else is a contradiction.
+    /// One side has changed what the other has removed. Of a list all elements of the base are removed by that. Where the
+    /// other side only removed elements, too, the list is gone; where it only inserted some, they stay. Anything else is a
+    /// contradiction.
     fn merge_with_removed(&mut self, my: Option<Index>, their: Option<Index>) {
         let list = match (my, their) {
             (Some(my), _) => Some((self.mine, my, self.my_changes.origin.of(my))),
@@ -252,7 +257,9 @@ impl<'a> Planner<'a, '_> {
             let base = base.filter(|&base| self.base.entry(base).is_array && self.base.is_list(base))?;
             let is_list = document.entry(list).is_open_array() && document.is_list(list);
             let (elements, _) = is_list.then(|| self.merge_lists(Some(base), my, their))??;
-            Some((document.key(list), elements))
+            let was = self.base.entry(base).len as usize;
+            let kept = (document.entry(list).len as usize).checked_sub(elements.len())?;
+            (elements.is_empty() || kept == was).then(|| (document.key(list), elements))
         });
         match merged {
             Some((key, elements)) if !elements.is_empty() => self.keep_list(key, elements),

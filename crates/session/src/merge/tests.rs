@@ -104,6 +104,10 @@ fn who_removes_a_list_removes_the_elements_that_it_had() {
     check(&list(&[1]), "", &(list(&[1, 2]) + "z|N;"), &(list(&[2]) + "z|N;"), 0);
     check(&list(&[1]), &list(&[1, 2]), "z|N;", &format!("z|N;{}", list(&[2])), 0);
     check(&list(&[1, 2]), &list(&[1]), "z|N;", "z|N;", 0);
+    // An element that was replaced stays no more than any other value that the other side has removed.
+    check(&list(&[1]), "", &list(&[2]), "", 1);
+    check(&list(&[1]), "z|N;", &list(&[2]), "z|N;", 1);
+    check(&list(&[1]), &list(&[2]), "z|N;", &format!("z|N;{}", list(&[2])), 1);
     check(&list(&[1, 2]), "z|N;", &list(&[2]), "z|N;", 0);
 }
 
@@ -138,6 +142,9 @@ fn elements_of_lists_are_whole() {
 fn lists_with_references_out_of_elements_are_whole() {
     let shared = |more: &str, len: u32| format!("o|{OBJECT}l|a:{len}:{{i:0;r:1;{more}}}");
     check(&shared("", 1), &shared("i:1;i:1;", 2), &shared("i:1;i:2;", 2), &shared("i:1;i:1;", 2), 1);
+    // And one that the base had by reference, of which one side has removed the other name.
+    let (base, mine, theirs) = ("m|a:1:{i:0;i:1;}l|R:1;", "l|a:2:{i:0;i:1;i:1;i:3;}", "l|a:1:{i:0;i:1;}");
+    check(base, mine, theirs, mine, 1);
     // Those that stay within an element are numbered anew.
     let own = |slot: u32| format!("a:2:{{i:0;{OBJECT}i:1;r:{slot};}}");
     check(

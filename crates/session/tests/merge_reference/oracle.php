@@ -143,7 +143,10 @@ class Oracle
         $before = [$this->kept, $this->conflicts];
         if (!$are_lists) {
             $inner = $this->merge($path, $has_base, $is_bag);
-        } elseif (array_filter($views, fn (View $view) => $this->has_outer_references($view, $path))) {
+        } elseif (
+            !$has_base && str_starts_with($this->base->worth[$path] ?? '', 'again ')
+            || array_filter($views, fn (View $view) => $this->has_outer_references($view, $path))
+        ) {
             if ($this->is_same_change($path)) {
                 $this->keep($merged, $key, ['theirs' => $path, 'mine' => $path]);
                 return;
@@ -171,6 +174,11 @@ class Oracle
             if (!self::is_list($view, $path) || $this->has_outer_references($view, $path)) {
                 return false;
             }
+        }
+        [$was, $now] = array_map(fn (View $view) => $this->texts($view, $path), [$this->base, $left]);
+        [$partners, $inserted] = self::align($was, $now);
+        if ($inserted && count($partners) < count($was)) {
+            return false;
         }
         $list = $this->merge_lists($path, [$this->base, $left === $this->mine ? $left : null, $left === $this->theirs ? $left : null]);
         if ($list) {
@@ -200,13 +208,19 @@ class Oracle
         return false;
     }
 
+    /** What tells the elements of a list. */
+    private function texts(?View $view, string $path): array
+    {
+        return array_map(
+            fn ($key) => serialize($view->holder(View::below($path, $key))[$key]),
+            $view?->keys[$path] ?? [],
+        );
+    }
+
     /** Merges the lists that base, mine and theirs have at a path; who has none has an empty one. */
     private function merge_lists(string $path, array $views): array
     {
-        [$base, $mine, $theirs] = array_map(fn (?View $view) => array_map(
-            fn ($key) => serialize($view->holder(View::below($path, $key))[$key]),
-            $view?->keys[$path] ?? [],
-        ), $views);
+        [$base, $mine, $theirs] = array_map(fn (?View $view) => $this->texts($view, $path), $views);
         $merged = [];
         $keep = function (?int $my, ?int $their) use (&$merged, $path) {
             $paths = ($their === null ? [] : ['theirs' => View::below($path, $their)])

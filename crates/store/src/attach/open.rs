@@ -215,11 +215,14 @@ impl Target<'_> {
 }
 
 /// Removes the stores that this process has made, that no other process has attached and that hold no session, where only their
-/// owner can put a file in their place. Elsewhere an empty store stays: a neighbour could take its name. What such a store
-/// remembers of ended sessions goes with it, so nothing in this process may stand where a session was read before.
-pub fn remove_empty_stores() {
-    let living: Vec<_> = REGISTRY.get().lock().living().collect();
-    living.iter().for_each(|store| store.remove_if_unneeded());
+/// owner can put a file in their place; with `again`, also where this process has done so before at the same path. Elsewhere
+/// an empty store stays: a neighbour could take its name. What such a store remembers of ended sessions is known only to this
+/// process from then on. Waits for nothing.
+pub fn remove_empty_stores(again: bool) {
+    let Some(living) = REGISTRY.get().try_lock().map(|mut registry| registry.living().collect::<Vec<_>>()) else {
+        return;
+    };
+    living.iter().for_each(|store| store.remove_if_unneeded(again));
 }
 
 /// Attaches the file, whose attach byte is locked; closing the file gives that back on errors, as dropping the store does. It is a store with

@@ -27,12 +27,15 @@ use crate::file::layout::{
     CHUNK, CHUNKS_AT, MAX_DEPTH, SHARD_SIZE, SHARDS_AT, SLOT_SIZE, SLOTS_AT, TABLE_AT, directory_at, directory_page,
     header, shard,
 };
+use crate::file::region::Map;
 use crate::file::store_file;
 use crate::shard::guard::Shard;
+use crate::shard::nodes::has_sessions;
 
 /// States of [`header::RELOCATION`].
 const RELOCATING: u32 = 1;
 pub(crate) const RELOCATED: u32 = 2;
+/// This file was removed from its path with no session in it.
 const REMOVED: u32 = 3;
 /// How long to wait for another process that relocates the store.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,8 +47,11 @@ pub enum Inheritance {
     Kept,
     /// They are lost: the store at the path is another one.
     Lost,
-    /// There were none: this process removed the empty file. The new store makes other keys.
-    Nothing,
+    /// There were none, as the empty file had been removed. What it remembers of ended sessions is in the new one, which makes
+    /// the same keys.
+    Remade,
+    /// There were none, as the empty file had been removed, and the store at the path is another one, with other keys.
+    Other,
 }
 
 impl Store {
@@ -54,6 +60,7 @@ impl Store {
     /// # Errors
     /// [`AttachError`] where no store can be attached at the path; the deleted file is then still in use.
     pub fn attach_relocated(self: &Arc<Store>) -> Result<(Arc<Store>, Inheritance), AttachError> {
+        let removed = self.region.map().u32(header::RELOCATION).load(Ordering::Acquire) == REMOVED;
         // A forked child only needs an attachment of its own: its parent's file may well be in place.
         if !self.forked() {
             self.relocate_deleted()?;
@@ -61,13 +68,16 @@ impl Store {
         let asked = self.asked.load(Ordering::Relaxed);
         let options = Options { capacity: (asked != 0).then_some(asked), user: Some(self.file.user) };
         let next = Store::attach(&self.directory(), options)?;
-        let inheritance = if next.keys == self.keys {
-            Inheritance::Kept
-        } else if self.region.map().u32(header::RELOCATION).load(Ordering::Acquire) == REMOVED {
-            Inheritance::Nothing
-        } else {
-            Inheritance::Lost
+        let inheritance = match (next.keys == self.keys, removed) {
+            (true, false) => Inheritance::Kept,
+            (true, true) => Inheritance::Remade,
+            (false, true) => Inheritance::Other,
+            (false, false) => Inheritance::Lost,
         };
+        if inheritance == Inheritance::Remade && self.made.load(Ordering::Relaxed) {
+            next.made.store(true, Ordering::Relaxed);
+            next.remade.store(true, Ordering::Relaxed);
+        }
         Ok((next, inheritance))
     }
 
@@ -106,29 +116,44 @@ impl Store {
     }
 
     /// Removes the file where this process made it, no session is left, nobody else has it attached, and nobody but its owner
-    /// could put another in its place. What it remembers of ended sessions is for leases that began before, and there is none.
-    pub(crate) fn remove_if_unneeded(&self) {
+    /// could put another in its place. With `again`, also where this process has removed the store at this path before.
+    pub(crate) fn remove_if_unneeded(&self, again: bool) {
         let map = self.region.map();
-        let is_empty = |shard: Shard<'_>| {
-            shard.get(shard::LIVE) == 0 && shard.word64(shard::PAYLOAD_BYTES).load(Ordering::Relaxed) == 0
-        };
-        let unneeded = || (0..self.shards).all(|id| is_empty(Shard::new(map, id)));
-        if !self.made || self.forked() || self.is_relocated(map) || self.has_leases() || !unneeded() {
+        let may_be = self.made.load(Ordering::Relaxed) && (again || !self.remade.load(Ordering::Relaxed));
+        if !may_be || self.forked() || self.is_relocated(map) || self.has_leases() || !self.counts_no_session(map) {
             return;
         }
         // One owner slot, this thread's: no other thread of this process is at work, and none can begin.
         let _claim = self.claim.lock();
-        if self.own_slots().count() > 1 {
+        if self.own_slots().count() > 1 || !self.file.is_in_private_directory() {
             return;
         }
         let Ok(Some(_guard)) = self.attach_guard(Duration::ZERO) else { return };
         let alone = !byte_lock::held_elsewhere(&self.file.file, Byte::Present).unwrap_or(true);
-        if alone && unneeded() && self.file.in_place() && self.file.is_in_private_directory() {
+        if alone && self.file.in_place() && self.counts_no_session(map) && self.has_no_session(map) {
             // Where it fails the file stays, which does no harm.
             if rustix::fs::unlink(&self.file.path).is_ok() {
                 map.u32(header::RELOCATION).store(REMOVED, Ordering::Release);
             }
         }
+    }
+
+    /// Whether no shard counts a session. Counts are derived: those of a shard that is being made anew say nothing.
+    fn counts_no_session(&self, map: Map<'_>) -> bool {
+        (0..self.shards).all(|id| {
+            let shard = Shard::new(map, id);
+            shard.get(shard::LIVE) == 0 && shard.word64(shard::PAYLOAD_BYTES).load(Ordering::Relaxed) == 0
+        })
+    }
+
+    /// Whether no node has a session, which are the only truth about it, and no process has left a shard while it was at
+    /// work there. Only for a process that is alone, with the attach guard: nothing changes meanwhile.
+    fn has_no_session(&self, map: Map<'_>) -> bool {
+        let at_rest = (0..self.shards).all(|id| {
+            let shard = Shard::new(map, id);
+            shard.get(shard::DIRTY) == 0 && shard.get(shard::LOCK) == 0
+        });
+        at_rest && !has_sessions(self, map)
     }
 
     /// What an administrator hears of sessions that were moved.
@@ -145,7 +170,8 @@ impl Store {
     fn relocate_to_path(self: &Arc<Store>, directory: &Path) -> std::io::Result<bool> {
         let map = self.region.map();
         let state = map.u32(header::RELOCATION);
-        if self.stay(map) || rustix::fs::lstat(&self.file.path).is_ok() || state.load(Ordering::Acquire) >= RELOCATED {
+        let is_elsewhere = rustix::fs::lstat(&self.file.path).is_ok() || state.load(Ordering::Acquire) == RELOCATED;
+        if self.stay(map) || is_elsewhere {
             return Ok(false);
         }
         // The mark of a process that died in this work: begin again.

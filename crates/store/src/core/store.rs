@@ -34,7 +34,9 @@ pub struct Store {
     /// Secret of the payloads' checksums, ready for use: making it from a seed costs more than hashing 1 KB.
     pub(crate) check_secret: [u8; 192],
     /// Whether this process made the file.
-    pub(crate) made: bool,
+    pub(crate) made: AtomicBool,
+    /// Whether it is in the place of one that this process removed because it was empty.
+    pub(crate) remade: AtomicBool,
     /// Token of the process that attached.
     born: u64,
     /// Token of the process that looks.
@@ -131,7 +133,8 @@ impl Store {
             keys: KeyMaker::new(secret),
             check_seed: key::checksum_seed(secret),
             check_secret,
-            made,
+            made: AtomicBool::new(made),
+            remade: AtomicBool::new(false),
             born: crate::file::process::token(),
             token: crate::file::process::token_word(),
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),

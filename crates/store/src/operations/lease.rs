@@ -397,7 +397,7 @@ impl Lease {
             // A file that said that it was left, and is at its path all the same, says so no more.
             return Ok(!fresh.relocated());
         }
-        if inheritance != Inheritance::Kept {
+        if !matches!(inheritance, Inheritance::Kept | Inheritance::Remade) {
             return Ok(false);
         }
         self.leave_entry();

@@ -215,6 +215,16 @@ impl<'a> ShardGuard<'a> {
     }
 }
 
+/// Whether any node has a session, or one whose id was replaced. Goes through all nodes.
+pub(crate) fn has_sessions(store: &crate::core::store::Store, map: crate::file::region::Map<'_>) -> bool {
+    let in_chunk = |chunk| {
+        let mut nodes = (0..NODES_PER_CHUNK).map(|i| Node::new(map, nth_node(chunk, i)));
+        nodes.any(|node| matches!(node.head().state(), NodeState::Live | NodeState::Retired))
+    };
+    let is_of_nodes = |&chunk: &u32| matches!(store.chunk_state(map, chunk), Some(ChunkState::Nodes(_)));
+    (0..store.chunks(map)).filter(is_of_nodes).any(in_chunk)
+}
+
 /// The latest last use of any node, in seconds of the store clock; torn values that cannot be are passed over.
 pub(crate) fn newest_use(store: &crate::core::store::Store, map: crate::file::region::Map<'_>) -> u32 {
     let mut newest = 0;
