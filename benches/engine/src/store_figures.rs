@@ -33,7 +33,9 @@ pub fn measure(places: &[(&'static str, PathBuf)], kinds: &[Kind], quick: bool) 
     let (first, base) = places.first().context("no place")?;
     for &kind in kinds {
         let times = two_processes(kind, base, quick)?;
-        figures.lines.push(format!("two processes on different sessions, {first}: {} × {times:.2} of one", kind.name()));
+        figures
+            .lines
+            .push(format!("two processes on different sessions, {first}: {} × {times:.2} of one", kind.name()));
         if kind == Kind::Cloakroom {
             figures.targets.push((times >= 1.8, format!("two processes at least 1.8 times one ({times:.2})")));
         }
@@ -152,6 +154,8 @@ fn large_store(place: &str, base: &Path, quick: bool, figures: &mut StoreFigures
     std::fs::OpenOptions::new().write(true).open(&path)?.write_all_at(&[0; 16], BOOT_ID)?;
     let time = attach_elsewhere(dir.path(), sessions, 1)?;
     let rate = sessions as f64 / time * 1000.0;
-    figures.lines.push(format!("{place}: recovery after an unclean stop, every payload verified: {rate:.0} sessions/s"));
+    figures
+        .lines
+        .push(format!("{place}: recovery after an unclean stop, every payload verified: {rate:.0} sessions/s"));
     Ok(())
 }
