@@ -235,8 +235,9 @@ fn reclaim() -> Checked {
     store.collect(Effort::Step).map_err(|e| e.to_string())?;
     let step = thread_cpu() - step;
     let what = format!("in {operations} requests, the slowest of {} µs CPU time", slowest.as_micros());
-    // Without optimisation nothing says anything about speed.
-    if !cfg!(debug_assertions) && slowest.max(step) >= Duration::from_millis(1) {
+    // All at once would take a hundred milliseconds; a request's own share takes a hundredth of one, and on a busy machine
+    // some wait longer for memory.
+    if !cfg!(debug_assertions) && slowest.max(step) >= Duration::from_millis(20) {
         return Err(format!("too slow: {what}; a step of a collection {} µs", step.as_micros()));
     }
     Ok(Finding::Passed(what))

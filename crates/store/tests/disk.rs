@@ -316,7 +316,7 @@ fn newer_format() -> Checked {
     changed.set(8, &(cloakroom_store::FORMAT + 1).to_le_bytes());
     let (path, _) = changed.write_copy(dir.path());
     let before = fs::read(&path).expect("the file");
-    expect("a newer format", dir.path(), "Format")?;
+    expect("a newer format", dir.path(), "LaterFormat")?;
     if fs::read(&path).expect("the file") != before {
         return Err("the file was changed".to_owned());
     }

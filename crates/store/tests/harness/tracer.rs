@@ -30,8 +30,6 @@ const PASSAGE: usize = 4;
 const QUICK: u32 = 60;
 /// Rounds of a loop that are stepped through. Loops over the nodes of a small store have fewer.
 const PATIENCE: u32 = 5000;
-/// Words of the stack that are searched for the way out of a function.
-const FRAME: usize = 1024;
 /// Bytes of the largest function that loops over a payload.
 const FUNCTION: u64 = 64 << 10;
 /// Steps of later rounds that the long form takes.
@@ -256,6 +254,8 @@ impl Traced {
         let mut trace = Trace::default();
         let mut counts: HashMap<u64, u32> = HashMap::default();
         let mut calls = HashSet::default();
+        let mut callers = HashSet::default();
+        let mut entries = BTreeMap::new();
         let mut address = self.register(RIP);
         loop {
             let count = counts.entry(address).or_default();
@@ -265,6 +265,9 @@ impl Traced {
             if *count == 1 && self.calls_kernel(address) {
                 calls.insert(address);
             }
+            if *count == 1 && self.calls_function(address) {
+                callers.insert(address);
+            }
             if calls.contains(&address) {
                 if trace.first_wait.is_none() && self.waits_on_futex() {
                     trace.first_wait = Some(trace.steps() - 1);
@@ -272,7 +275,7 @@ impl Traced {
                 }
                 trace.calls.extend([trace.steps() - 1, trace.steps()]);
             }
-            let out = (*count == PATIENCE).then(|| self.way_out(address, &counts)).flatten();
+            let out = (*count == PATIENCE).then(|| self.way_out(address, &entries)).flatten();
             let mut progress = match out {
                 Some(out) => {
                     trace.leaps.insert(trace.steps() - 1, Leap::Function(out));
@@ -282,6 +285,9 @@ impl Traced {
                 None => self.step(),
             };
             let mut next = if progress == Progress::Inside { self.register(RIP) } else { 0 };
+            if out.is_none() && progress == Progress::Inside && callers.contains(&address) {
+                entries.insert(next, self.register(RSP));
+            }
             if next == address
                 && let Some(length) = self.repeated_length(address)
             {
@@ -314,19 +320,22 @@ impl Traced {
         }
     }
 
-    /// Where the function around `address`, which is executed now, returns to: the first word of the stack that lies
-    /// behind a call of it that was executed.
-    fn way_out(&self, address: u64, executed: &HashMap<u64, u32>) -> Option<u64> {
-        let stack = self.register(RSP);
-        (0..FRAME).map(|word| self.request(libc::PTRACE_PEEKDATA, stack as usize + 8 * word, 0)).find(|out| {
-            let call = out.wrapping_sub(5);
-            if !executed.contains_key(&call) {
-                return false;
-            }
-            let [code, distance @ .., _, _, _] = self.request(libc::PTRACE_PEEKTEXT, call as usize, 0).to_le_bytes();
-            let begin = out.wrapping_add_signed(i64::from(i32::from_le_bytes(distance)));
-            code == 0xe8 && executed.contains_key(&begin) && begin < address && address - begin < FUNCTION
-        })
+    /// Where the function around `address`, which is executed now, returns to: the word that its last call left on the stack.
+    /// `entries` has where that is, for each function that was called.
+    fn way_out(&self, address: u64, entries: &BTreeMap<u64, u64>) -> Option<u64> {
+        let (begin, slot) = entries.range(..=address).next_back()?;
+        let is_active = *slot >= self.register(RSP) && address - begin < FUNCTION;
+        is_active.then(|| self.request(libc::PTRACE_PEEKDATA, *slot as usize, 0))
+    }
+
+    /// Whether the instruction at `address` is a call, with the place of the function in it, in a register or in memory.
+    fn calls_function(&self, address: u64) -> bool {
+        let is_call = |operands: u8| operands >> 3 & 7 == 2;
+        match self.request(libc::PTRACE_PEEKTEXT, address as usize, 0).to_le_bytes() {
+            [0xe8, ..] => true,
+            [0xff, operands, ..] | [0x40..=0x4f, 0xff, operands, ..] => is_call(operands),
+            _ => false,
+        }
     }
 
     fn calls_kernel(&self, address: u64) -> bool {
