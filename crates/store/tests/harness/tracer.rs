@@ -30,8 +30,6 @@ const PASSAGE: usize = 4;
 const QUICK: u32 = 60;
 /// Rounds of a loop that are stepped through. Loops over the nodes of a small store have fewer.
 const PATIENCE: u32 = 5000;
-/// Bytes of the largest function that loops over a payload.
-const FUNCTION: u64 = 64 << 10;
 /// Steps of later rounds that the long form takes.
 const LATER_ROUNDS: usize = 500;
 /// Longest trace: a child that runs longer has gone astray.
@@ -255,7 +253,7 @@ impl Traced {
         let mut counts: HashMap<u64, u32> = HashMap::default();
         let mut calls = HashSet::default();
         let mut callers = HashSet::default();
-        let mut entries = BTreeMap::new();
+        let mut frames = Vec::new();
         let mut address = self.register(RIP);
         loop {
             let count = counts.entry(address).or_default();
@@ -275,7 +273,7 @@ impl Traced {
                 }
                 trace.calls.extend([trace.steps() - 1, trace.steps()]);
             }
-            let out = (*count == PATIENCE).then(|| self.way_out(address, &entries)).flatten();
+            let out = (*count == PATIENCE).then(|| self.way_out(&mut frames)).flatten();
             let mut progress = match out {
                 Some(out) => {
                     trace.leaps.insert(trace.steps() - 1, Leap::Function(out));
@@ -286,7 +284,8 @@ impl Traced {
             };
             let mut next = if progress == Progress::Inside { self.register(RIP) } else { 0 };
             if out.is_none() && progress == Progress::Inside && callers.contains(&address) {
-                entries.insert(next, self.register(RSP));
+                self.drop_returned(&mut frames);
+                frames.push(self.register(RSP));
             }
             if next == address
                 && let Some(length) = self.repeated_length(address)
@@ -320,12 +319,20 @@ impl Traced {
         }
     }
 
-    /// Where the function around `address`, which is executed now, returns to: the word that its last call left on the stack.
-    /// `entries` has where that is, for each function that was called.
-    fn way_out(&self, address: u64, entries: &BTreeMap<u64, u64>) -> Option<u64> {
-        let (begin, slot) = entries.range(..=address).next_back()?;
-        let is_active = *slot >= self.register(RSP) && address - begin < FUNCTION;
-        is_active.then(|| self.request(libc::PTRACE_PEEKDATA, *slot as usize, 0))
+    /// Where the function that is executed now returns to. `frames` has where the calls of functions that have not returned
+    /// left that on the stack, the innermost last.
+    fn way_out(&self, frames: &mut Vec<u64>) -> Option<u64> {
+        self.drop_returned(frames);
+        frames.last().map(|&slot| self.word(slot))
+    }
+
+    fn drop_returned(&self, frames: &mut Vec<u64>) {
+        let stack = self.register(RSP);
+        while frames.pop_if(|slot| *slot < stack).is_some() {}
+    }
+
+    fn word(&self, address: u64) -> u64 {
+        self.request(libc::PTRACE_PEEKDATA, address as usize, 0)
     }
 
     /// Whether the instruction at `address` is a call, with the place of the function in it, in a register or in memory.
