@@ -226,6 +226,7 @@ impl ShardGuard<'_> {
         node.created().store(record.created, Ordering::Relaxed);
         node.lifetime().store(record.lifetime, Ordering::Relaxed);
         node.grace().store(record.grace, Ordering::Relaxed);
+        node.clear_life();
         node.flags().store(record.flags, Ordering::Relaxed);
         node.check().store(node.identity(self.store.check_seed), Ordering::Relaxed);
         node.head_word().store(record.head(block).0, Ordering::Release);

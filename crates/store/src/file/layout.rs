@@ -3,6 +3,17 @@
 //! `docs/design.md` draws the same bytes. All integers are little-endian and naturally aligned; an offset is bytes
 //! from the start of the file; a [`Ref`] is an offset in units of 64 bytes. A change of any constant here changes
 //! [`FORMAT`] or at least [`fingerprint`].
+//!
+//! Some room is kept so that sessions can belong to a user and be stored under encryption without another format. What
+//! nobody writes yet is zero, which says that there is none:
+//!
+//! | where | for |
+//! |---|---|
+//! | node, [`node::LOGIN`], [`node::OWNER`], [`node::CLIENT`] | when the user logged in, who that is, and with which client |
+//! | node, bits 16 to 23 of [`node::FLAGS`] | why the session ended: 1 logged out, 2 replaced, 3 revoked, 4 a limit, 5 idle, 6 its lifetime, 7 evicted |
+//! | node, bits 24 to 31 of [`node::FLAGS`] | the number of the key under which node and payload are encrypted. [`node::CHECK`] is then a tag of the cipher |
+//! | block, the high bits of [`block::TOTAL`] | bytes before the payload: a label, and the key number, nonce and tag of the cipher |
+//! | header page, bytes 216 to 255 and 328 to 511 | an index of the sessions by user, and the number of the last revocation |
 
 /// First eight bytes of every store file.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"CLOAKRM\n");
@@ -146,6 +157,7 @@ pub(crate) mod header {
     pub(crate) const CLOCK_BOOT: u64 = 200;
     /// Full recoveries since the store was made.
     pub(crate) const RECOVERIES: u64 = 208;
+    // 216 to 255 are zero.
     /// Capacity in bytes: the most of what the attached processes ask for (`cloakroom.size`). Derived from the owner slots'
     /// [`super::slot::ASKED`].
     pub(crate) const CAPACITY: u64 = 256;
@@ -157,6 +169,7 @@ pub(crate) mod header {
     pub(crate) const SLOTS: u64 = 268;
     /// Where the search for a free chunk begins.
     pub(crate) const CHUNK_HINT: u64 = 324;
+    // 328 to 511 are zero.
     /// Counters of owner slots that are no longer attached.
     pub(crate) const TOTALS: u64 = 512;
 }
@@ -295,7 +308,18 @@ pub(crate) mod node {
     pub(crate) const GRACE: u64 = 80;
     /// Number drawn when this key was last destroyed; leases that began before may not write.
     pub(crate) const ENDED: u64 = 88;
-    // 68..72, 84..88 and 96..128 are zero: room for owner tags, bindings and limits of later formats.
+    /// Node of the session that takes this one's place, where [`SUCCESSOR_INCARNATION`] is not 0.
+    pub(crate) const SUCCESSOR: u64 = 68;
+    /// Incarnation of that session; 0 = this one names none. With the place it names a session, whose key is read from its
+    /// node: no two sessions of a store ever have the same number.
+    pub(crate) const SUCCESSOR_INCARNATION: u64 = 96;
+    /// Wall-clock second in which the user logged in; 0 = when the session was created.
+    pub(crate) const LOGIN: u64 = 84;
+    /// Keyed hash of namespace and user, 16 bytes; 0 = nobody's.
+    pub(crate) const OWNER: u64 = 104;
+    /// Keyed hash of the client that the session is bound to, 8 bytes; 0 = to none.
+    pub(crate) const CLIENT: u64 = 120;
+    const _: () = assert!(CLIENT + 8 == SIZE);
 }
 
 /// Bits of a node's flags.
@@ -314,6 +338,13 @@ pub(crate) mod flag {
     pub(crate) const ON_TWICE: u32 = 32;
     /// On the shard's list of tombstones.
     pub(crate) const ON_TOMBSTONES: u32 = 64;
+    /// The session names its successor: see [`super::node::SUCCESSOR`].
+    pub(crate) const SUCCEEDED: u32 = 128;
+    /// What a node itself says of its session, where the others say on which list it is. Bits that are not listed here are
+    /// free up to bit 15; the ones above are told of at the top of this module.
+    pub(crate) const KEPT: u32 = RETURNED | EMPTIED | RETURNED_AGAIN | SUCCEEDED;
+    /// All that a node may have.
+    pub(crate) const ALL: u32 = 0xff;
 }
 
 /// Offsets within a payload block; a payload is a chain of blocks.
@@ -324,8 +355,12 @@ pub(crate) mod block {
     pub(crate) const NEXT: u64 = 0;
     /// Payload bytes in this block; with the header they give the block's size in units.
     pub(crate) const BYTES: u64 = 4;
-    /// Payload bytes of the whole chain (first block only).
+    /// Payload bytes of the whole chain, 25 bits; above them, in units of 4 bytes, how much stands in the chain before the
+    /// payload, which is nothing yet (first block only). So the word is the length of a payload, and one with other high bits
+    /// is longer than any payload may be.
     pub(crate) const TOTAL: u64 = 8;
+    /// See [`TOTAL`].
+    pub(crate) const TOTAL_BITS: u32 = 25;
     /// Version of the node that this payload belongs to (first block only).
     pub(crate) const VERSION: u64 = 12;
     /// Checksum over payload, key, incarnation and version (first block only).

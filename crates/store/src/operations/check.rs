@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::core::owner_slot::SlotView;
 use crate::core::store::Store;
 use crate::file::error::Error;
-use crate::file::layout::{CHUNK_UNITS, Ref, UNIT, chunk_ref, offset, shard, slot};
+use crate::file::layout::{CHUNK_UNITS, Ref, UNIT, chunk_ref, flag, offset, shard, slot};
 use crate::file::words::{ChunkState, NodeState, Owner};
 use crate::shard::evict::retired_bytes;
 use crate::shard::free_space::{BITMAP_UNITS, LARGEST};
@@ -162,6 +162,13 @@ fn check_nodes(guard: &ShardGuard<'_>, problems: &mut Problems<'_>, units: &mut 
             || guard.find(&node.key()).ok().flatten().map(|found| found.place) != Some(node.place)
         {
             problems.add("a session is not found through the index exactly once");
+        }
+        let flags = node.flags().load(Ordering::Relaxed);
+        if flags & !flag::ALL != 0 {
+            problems.add("a node has flags that there are not");
+        }
+        if flags & flag::SUCCEEDED != 0 && !guard.store.names_successor(guard.map, *node) {
+            problems.add("a session names a successor that cannot be");
         }
         if head.state() == NodeState::Tombstone {
             tombstones += 1;

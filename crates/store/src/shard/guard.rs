@@ -19,7 +19,7 @@ use crate::core::owner_slot::{Slot, SlotView};
 use crate::core::stats::{Counter, count};
 use crate::core::store::Store;
 use crate::file::error::Error;
-use crate::file::layout::{CHUNK_UNITS, Ref, SHARD_BYTES, chunk_ref, file_len, node, shard, shard_at};
+use crate::file::layout::{CHUNK_UNITS, Ref, SHARD_BYTES, chunk_of, chunk_ref, file_len, node, shard, shard_at};
 use crate::file::region::{Map, Window};
 use crate::file::words::{ChunkState, Owner};
 use crate::shard::node::Node;
@@ -165,6 +165,22 @@ impl Store {
     pub(crate) fn node<'a>(&self, map: Map<'a>, shard: u32, place: Ref) -> Option<Node<'a>> {
         let unit = self.unit_in(map, place, ChunkState::Nodes(shard))?;
         (unit.is_multiple_of(node::UNITS) && unit >= node::UNITS).then(|| Node::new(map, place))
+    }
+
+    /// The node at `place`, of whatever shard, if that is a node and mapped.
+    pub(crate) fn node_anywhere<'a>(&self, map: Map<'a>, place: Ref) -> Option<Node<'a>> {
+        let chunk = chunk_of(place).filter(|chunk| *chunk < self.chunks(map))?;
+        match self.chunk_state(map, chunk) {
+            Some(ChunkState::Nodes(shard)) if shard < self.shards => self.node(map, shard, place),
+            _ => None,
+        }
+    }
+
+    /// Whether what `node` says of its successor names one that can be: another node, in an incarnation.
+    pub(crate) fn names_successor(&self, map: Map<'_>, node: Node<'_>) -> bool {
+        let place = node.successor_place().load(Ordering::Relaxed);
+        let incarnation = node.successor_incarnation().load(Ordering::Relaxed);
+        incarnation != 0 && place != node.place && self.node_anywhere(map, place).is_some()
     }
 
     /// Whether `units` units from `place` on lie within one chunk in `state`.

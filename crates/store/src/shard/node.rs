@@ -85,6 +85,33 @@ impl<'a> Node<'a> {
         self.words.u32(node::PREV)
     }
 
+    /// See [`node::SUCCESSOR`].
+    pub(crate) fn successor_place(self) -> &'a AtomicU32 {
+        self.words.u32(node::SUCCESSOR)
+    }
+
+    /// See [`node::SUCCESSOR_INCARNATION`].
+    pub(crate) fn successor_incarnation(self) -> &'a AtomicU64 {
+        self.words.u64(node::SUCCESSOR_INCARNATION)
+    }
+
+    /// Lets the session name no successor.
+    pub(crate) fn forget_successor(self) {
+        self.flags().fetch_and(!flag::SUCCEEDED, Ordering::Relaxed);
+        self.successor_place().store(0, Ordering::Relaxed);
+        self.successor_incarnation().store(0, Ordering::Relaxed);
+    }
+
+    /// Begins a life of the session: without flags, a successor, a log-in, an owner or a client.
+    pub(crate) fn clear_life(self) {
+        self.flags().store(0, Ordering::Relaxed);
+        self.successor_place().store(0, Ordering::Relaxed);
+        self.words.u32(node::LOGIN).store(0, Ordering::Relaxed);
+        for at in [node::SUCCESSOR_INCARNATION, node::OWNER, node::OWNER + 8, node::CLIENT] {
+            self.words.u64(at).store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Wall-clock second of expiry (high half), store-clock second of the last use (low half).
     pub(crate) fn seen(self) -> &'a AtomicU64 {
         self.words.u64(node::SEEN)

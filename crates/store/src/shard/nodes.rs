@@ -76,7 +76,7 @@ impl<'a> ShardGuard<'a> {
         }
         node.incarnation().store(self.next_number(), Ordering::Relaxed);
         node.created().store(wall, Ordering::Relaxed);
-        node.flags().store(0, Ordering::Relaxed);
+        node.clear_life();
         node.mark_seen(wall, self.store.now(self.map), lifetime);
         node.check().store(node.identity(self.store.check_seed), Ordering::Relaxed);
         node.head_word().store(head.next(0, NodeState::Live).0, Ordering::Release);

@@ -16,6 +16,8 @@ use cloakroom_seam::{Key, MAX_PAYLOAD};
 /// The most blocks a chain may have: a payload of the largest size in the smallest fragments.
 pub(crate) const MAX_BLOCKS: u32 = (MAX_PAYLOAD / 232) as u32 + 2;
 
+const _: () = assert!(MAX_PAYLOAD < 1 << block::TOTAL_BITS);
+
 /// What a payload's checksum binds it to: torn, stale or foreign bytes do not match.
 #[derive(Clone, Copy)]
 pub(crate) struct Binding {
@@ -75,7 +77,8 @@ pub(crate) fn seal(map: Map<'_>, first: Ref, hash: u64, binding: Binding) {
     map.window::<UNIT>(offset(first)).u64(block::CHECK).store(binding.bind(hash), Ordering::Relaxed);
 }
 
-/// Length of the payload at `first` as its block says; the caller checks it against the head afterwards.
+/// Length of the payload at `first` as its block says, which may be more than a payload may have: see [`block::TOTAL`]. The
+/// caller checks it against the head afterwards.
 pub(crate) fn total(map: Map<'_>, first: Ref) -> u32 {
     map.window::<UNIT>(offset(first)).u32(block::TOTAL).load(Ordering::Relaxed)
 }

@@ -328,7 +328,10 @@ impl<'a> ShardGuard<'a> {
         let lost: HashSet<Ref> = free.iter().map(|node| node.place).collect();
         let (mut used_twice, mut ended) = (Vec::new(), Vec::new());
         for node in live.iter().filter(|node| !lost.contains(&node.place)) {
-            node.flags().fetch_and(flag::RETURNED | flag::RETURNED_AGAIN | flag::EMPTIED, Ordering::Relaxed);
+            let flags = node.flags().fetch_and(flag::KEPT, Ordering::Relaxed);
+            if flags & flag::SUCCEEDED == 0 || !self.store.names_successor(self.map, *node) {
+                node.forget_successor();
+            }
             if !node.is_live() {
                 self.shard.add(shard::TOMBSTONES, 1);
                 ended.push(*node);
