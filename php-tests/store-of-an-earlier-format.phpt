@@ -6,7 +6,7 @@ require __DIR__ . '/process.inc';
 $directory = own_directory();
 use_cloakroom($directory);
 
-/** Writes the file that a text describes, see crates/store/tests/format_1/make.rs. */
+/** Writes the file that a text describes, see crates/store/tests/format_2/make.rs. */
 function lay_out(string $text, string $path): void
 {
     touch($path);
@@ -31,7 +31,7 @@ function lay_out(string $text, string $path): void
     }
 }
 
-lay_out(__DIR__ . '/../format-1.txt', store_file());
+lay_out(__DIR__ . '/../format-2.txt', store_file());
 $old = file_get_contents(store_file());
 $id = '0123456789abcdef0123456789abcdef';
 ini_set('session.use_strict_mode', '1');
@@ -39,7 +39,7 @@ ini_set('session.use_strict_mode', '1');
 check('it starts', $started);
 same('under its own id, which strict mode knows', $id, session_id());
 same('with its data', ['name' => 'Ada Admin', 'visits' => 41], $_SESSION);
-matches('what was done is told', '~format 1.*sessions were brought over.*\.format-1-2ee95071~', $warnings);
+matches('what was done is told', '~format 2.*sessions were brought over.*\.format-2-e6ef42b0~', $warnings);
 $_SESSION['visits']++;
 session_write_close();
 $other = Process::run(<<<'PHP'
@@ -47,7 +47,7 @@ $other = Process::run(<<<'PHP'
     say([$_SESSION, $warnings]);
 PHP);
 same('another process goes on with it and is told nothing', [['name' => 'Ada Admin', 'visits' => 42], ''], $other->hear());
-check('the old file is kept as it was', file_get_contents(store_file() . '.format-1-2ee95071') === $old);
+check('the old file is kept as it was', file_get_contents(store_file() . '.format-2-e6ef42b0') === $old);
 same('and nothing else', 2, count(array_diff(scandir($directory), ['.', '..'])));
 done();
 --EXPECT--

@@ -8,17 +8,17 @@ mod byte_lock;
 #[path = "../../crates/store/tests/hostile/edits.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod edits;
-#[path = "../../crates/store/tests/format_1/fixture.rs"]
+#[path = "../../crates/store/tests/format_2/fixture.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod fixture;
-#[path = "../../crates/store/tests/hostile/format_1.rs"]
-mod format_1;
+#[path = "../../crates/store/tests/hostile/format_2.rs"]
+mod format_2;
 #[path = "../../crates/store/tests/harness/mod.rs"]
 mod harness;
 #[path = "../../crates/store/src/file/layout.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
 mod layout;
-#[path = "../../crates/store/tests/format_1/scene.rs"]
+#[path = "../../crates/store/tests/format_2/scene.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod scene;
 #[path = "../../crates/store/tests/hostile/stage.rs"]
@@ -35,7 +35,7 @@ use libfuzzer_sys::fuzz_target;
 static BASE: OnceLock<(tempfile::TempDir, stage::Base)> = OnceLock::new();
 
 fuzz_target!(|input: &[u8]| {
-    let (dir, base) = BASE.get_or_init(|| (harness::temporary(), format_1::base()));
+    let (dir, base) = BASE.get_or_init(|| (harness::temporary(), format_2::base()));
     if let Err(what) = stage::play(base, dir.path(), input, true) {
         panic!("{what}");
     }

@@ -41,7 +41,7 @@
 //! | | `relocate` | relocating the store to a new file when the present one was deleted |
 //! | | `mend` | putting right, once a second, what a stray word contradicts |
 //! | | `quarantine` | setting a file with a damaged header aside, saving its sessions |
-//! | | `format_1`, `upgrade` | reading a file of format 1; bringing its sessions over to a new file |
+//! | | `format_2`, `upgrade` | reading a file of format 2; bringing its sessions over to a new file |
 //! | | `prefault` | what a young process does while most pages are new to it |
 //! | `operations`, what one does with sessions | `session` | snapshot, exists, destroy, collect |
 //! | | `acquire`, `wait` | taking up a session, with its lock or without; waiting for the lock |

@@ -1,6 +1,6 @@
 //! Store files that another version of the program made: nobody's sessions are destroyed, nobody is locked out for good.
 
-#[path = "format_1/fixture.rs"]
+#[path = "format_2/fixture.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod fixture;
 mod harness;
@@ -18,21 +18,23 @@ use harness::{
     Checked, Finding, Suite, attach, attach_existing, get, in_thread, put, sound, store_file, temporary, value,
 };
 
-/// Where the header has the layout fingerprint, and the first shard its payload bytes.
+/// Where the header has the layout fingerprint, and the first shard its payload bytes; bytes from one shard of four to the next.
 const LAYOUT: u64 = 12;
-const SHARD_BYTES: u64 = 0x21_0000 + 152;
+const SHARD_BYTES: u64 = 0x21_0000 + 8;
+const SHARD_STRIDE: u64 = 4096 + 3 * 64;
 
 fn main() -> ExitCode {
     let mut suite = Suite::new("formats");
     suite.case("a store of an unknown older format is set aside", || set_aside(make_older));
+    suite.case("a store of the format before the last is set aside", || set_aside(make_format_1));
     suite.case("a development build's store of an earlier format is set aside", || set_aside(make_unknown_layout));
     suite.case("a store of another layout is set aside", || set_aside(make_other_layout));
     suite.case("who may not make a store sets none aside", reader_leaves_it);
     suite.case("who may not make a store brings nothing over", reader_brings_nothing_over);
     suite.case("workers of another version are waited for", || waits_for_old_workers(make_other_layout, false));
-    suite.case("workers of an earlier format are waited for", || waits_for_old_workers(fixture::make_format_1, true));
+    suite.case("workers of an earlier format are waited for", || waits_for_old_workers(fixture::make_format_2, true));
     suite.case("workers of another version that stay are told of", || old_workers_stay(make_other_layout));
-    suite.case("workers of an earlier format that stay are told of", || old_workers_stay(fixture::make_format_1));
+    suite.case("workers of an earlier format that stay are told of", || old_workers_stay(fixture::make_format_2));
     suite.case("sessions beyond cloakroom.size are brought over", more_than_allowed);
     suite.case("no room for a second file", no_room);
     suite.case("a file system without a limit has room", no_limit);
@@ -45,9 +47,14 @@ fn make_older(dir: &Path) {
     fixture::change_format(dir, 0, 0);
 }
 
-/// Makes the store in `dir` one of format 1 with a layout that no release had.
+/// Makes the store in `dir` one of format 1, as no release left one.
+fn make_format_1(dir: &Path) {
+    fixture::change_format(dir, 1, 0x2ee9_5071);
+}
+
+/// Makes the store in `dir` one of format 2 with a layout that no release had.
 fn make_unknown_layout(dir: &Path) {
-    fixture::change_format(dir, 1, 0x1234_5678);
+    fixture::change_format(dir, 2, 0x1234_5678);
 }
 
 /// Makes the store in `dir` one of this format with another layout, as a build with other offsets leaves it.
@@ -111,7 +118,7 @@ fn reader_leaves_it() -> Checked {
 fn reader_brings_nothing_over() -> Checked {
     let dir = temporary();
     in_thread(|| put(&attach(dir.path(), 16), "s", b"content"))??;
-    fixture::make_format_1(dir.path());
+    fixture::make_format_2(dir.path());
     let before = fs::read(store_file(dir.path())).expect("the file");
     let Err(refusal) = in_thread(|| attach_existing(dir.path()).map(drop))? else {
         return Err("attached".to_owned());
@@ -200,7 +207,7 @@ fn more_than_allowed() -> Checked {
         let store = attach(dir.path(), 64);
         (0..sessions).try_for_each(|i| put(&store, &format!("s{i}"), &value(i, 50_000)))
     })??;
-    fixture::make_format_1(dir.path());
+    fixture::make_format_2(dir.path());
     in_thread(|| {
         let store = attach(dir.path(), 8);
         for i in 0..sessions {
@@ -217,7 +224,7 @@ fn more_than_allowed() -> Checked {
     })?
 }
 
-/// A store of format 1 with 4 MB of sessions on a disk of 20 MB.
+/// A store of format 2 with 4 MB of sessions on a disk of 20 MB.
 fn on_a_small_disk() -> Result<Result<Disk, String>, String> {
     let disk = match Disk::mount(20 << 10) {
         Ok(disk) => disk,
@@ -227,7 +234,7 @@ fn on_a_small_disk() -> Result<Result<Disk, String>, String> {
         let store = attach(disk.path(), 8);
         (0..80).try_for_each(|i| put(&store, &format!("s{i}"), &value(i, 50_000)))
     })??;
-    fixture::make_format_1(disk.path());
+    fixture::make_format_2(disk.path());
     Ok(Ok(disk))
 }
 
@@ -279,7 +286,7 @@ fn no_limit() -> Checked {
         Err(why) => return Ok(Finding::Skipped(format!("no disk without a limit: {why}"))),
     };
     in_thread(|| put(&attach(disk.path(), 16), "s", b"content"))??;
-    fixture::make_format_1(disk.path());
+    fixture::make_format_2(disk.path());
     in_thread(|| match get(&attach(disk.path(), 16), "s")? {
         Some(content) if content == b"content" => Ok(Finding::Passed("brought over".to_owned())),
         other => Err(format!("it reads {:?}", other.map(|content| content.len()))),
@@ -293,7 +300,7 @@ fn disk_fills_up() -> Checked {
     };
     // The estimate of the room that is needed is wrong by all payloads.
     let file = File::options().write(true).open(store_file(disk.path())).expect("the store file");
-    (0..4).for_each(|id| file.write_all_at(&[0; 8], SHARD_BYTES + 4096 * id).expect("a shard header"));
+    (0..4).for_each(|id| file.write_all_at(&[0; 8], SHARD_BYTES + SHARD_STRIDE * id).expect("a shard header"));
     disk.fill(600);
     refused_for_want_of_room(&disk, "no room")
 }

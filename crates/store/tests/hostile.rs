@@ -7,16 +7,16 @@
 mod byte_lock;
 #[path = "hostile/edits.rs"]
 mod edits;
-#[path = "format_1/fixture.rs"]
+#[path = "format_2/fixture.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod fixture;
-#[path = "hostile/format_1.rs"]
-mod format_1;
+#[path = "hostile/format_2.rs"]
+mod format_2;
 mod harness;
 #[path = "../src/file/layout.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
 mod layout;
-#[path = "format_1/scene.rs"]
+#[path = "format_2/scene.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod scene;
 #[path = "hostile/stage.rs"]
@@ -27,7 +27,7 @@ mod words;
 
 use cloakroom_seam::{Acquire, Committed, Over};
 use harness::image::Image;
-use layout::{SLOT_SIZE, SLOTS_AT, TABLE_AT, header, node, offset, shard, shard_at, slot};
+use layout::{Ref, SLOT_SIZE, SLOTS_AT, TABLE_AT, flag, header, node, offset, shard, shard_at, slot};
 use stage::{Base, play};
 use words::{ChunkState, Owner};
 
@@ -55,7 +55,7 @@ fn random_damage_is_recovered_from() {
 
 #[test]
 fn random_damage_to_an_earlier_format_is_survived() {
-    sample(|_| format_1::base(), true);
+    sample(|_| format_2::base(), true);
 }
 
 /// Damages the base by hand and plays `operations`, pairs of operation and session, on it.
@@ -89,6 +89,10 @@ fn word32(image: &Image, at: u64) -> u32 {
 /// Every node that is in use.
 fn nodes(base: &Base) -> impl Iterator<Item = u64> + '_ {
     base.atlas.nodes.iter().map(|place| offset(*place)).filter(|at| word32(&base.image, at + node::HEAD) & 3 != 0)
+}
+
+fn is_free(base: &Base, place: Ref) -> bool {
+    word32(&base.image, offset(place) + node::HEAD) & 3 == 0
 }
 
 #[test]
@@ -293,6 +297,74 @@ fn shards_without_the_lists_of_today() {
     .expect("no panic");
 }
 
+/// Sessions that name a successor which cannot be, or one that is another session than they say.
+#[test]
+fn successors_that_are_none() {
+    let free = |base: &Base| *base.atlas.nodes.iter().find(|at| is_free(base, **at)).expect("a free node");
+    let data = |base: &Base| base.atlas.blocks[0];
+    let other = |base: &Base| base.atlas.nodes[0];
+    type Place<'a> = &'a dyn Fn(&Base, Ref) -> Ref;
+    let cases: [(&str, Place<'_>, u64); 9] = [
+        ("beyond the end", &|_, _| u32::MAX, 1),
+        ("in the header page", &|_, _| 3, 1),
+        ("nowhere", &|_, _| 0, 1),
+        ("in a data chunk", &|base, _| data(base), 1),
+        ("between two nodes", &|_, own| own + 1, 1),
+        ("itself", &|_, own| own, 1),
+        ("a free node", &|base, _| free(base), 1),
+        ("in no incarnation", &|base, _| other(base), 0),
+        ("in an incarnation that is to come", &|base, _| other(base), u64::MAX),
+    ];
+    for (what, place, incarnation) in cases {
+        for state in [1, 2, 3] {
+            staged(&format!("a successor {what}, of state {state}"), 0, &everything(), |base, image| {
+                for own in base.atlas.nodes.iter().filter(|at| !is_free(base, **at)) {
+                    let at = offset(*own);
+                    if word32(image, at + node::HEAD) & 3 == state {
+                        set32(image, at + node::FLAGS, word32(image, at + node::FLAGS) | flag::SUCCEEDED);
+                        set32(image, at + node::SUCCESSOR, place(base, *own));
+                        image.set(at + node::SUCCESSOR_INCARNATION, &incarnation.to_le_bytes());
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// A rebuild lets a session name the successor that can be, and forgets what cannot.
+#[test]
+fn successors_that_a_rebuild_keeps() {
+    let dir = harness::temporary();
+    let base = Base::build(dir.path());
+    let all: Vec<Ref> = base.atlas.nodes.iter().copied().filter(|at| !is_free(&base, *at)).collect();
+    let mut image = base.image.clone();
+    let mut name = |own: Ref, flags: u32, place: Ref, incarnation: u64| {
+        let at = offset(own);
+        let flags = word32(&image, at + node::FLAGS) | flags;
+        set32(&mut image, at + node::FLAGS, flags);
+        set32(&mut image, at + node::SUCCESSOR, place);
+        image.set(at + node::SUCCESSOR_INCARNATION, &incarnation.to_le_bytes());
+    };
+    name(all[0], flag::SUCCEEDED, all[1], 7);
+    name(all[1], flag::SUCCEEDED, all[2], 0);
+    name(all[2], flag::SUCCEEDED, u32::MAX, 7);
+    // As a process leaves it that dies before it says so.
+    name(all[3], 0, all[4], 7);
+    name(all[4], 1 << 9 | 3 << 16 | 1 << 24, 0, 0);
+    image.wipe_boot_id();
+    image.write_copy(dir.path());
+    harness::in_thread(|| harness::sound(&harness::attach_existing(dir.path()).expect("attach")).expect("sound"))
+        .expect("no panic");
+    let after = Image::take(dir.path());
+    let said = |own: Ref| {
+        let at = offset(own);
+        let incarnation = word32(&after, at + node::SUCCESSOR_INCARNATION);
+        (word32(&after, at + node::FLAGS) & !0x7f, word32(&after, at + node::SUCCESSOR), incarnation)
+    };
+    assert_eq!(said(all[0]), (flag::SUCCEEDED, all[1], 7));
+    all[1..5].iter().for_each(|own| assert_eq!(said(*own), (0, 0, 0)));
+}
+
 #[test]
 fn what_a_rebuild_gives_up_is_free() {
     staged("what a rebuild gives up is free", 0, &everything(), |base, image| {
@@ -318,7 +390,7 @@ fn what_a_rebuild_gives_up_is_free() {
 fn kept_inputs() {
     let dir = harness::temporary();
     let present = Base::build(dir.path());
-    let earlier = format_1::base();
+    let earlier = format_2::base();
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     for (target, base, rebooted) in
         [("operate", &present, false), ("recover", &present, true), ("upgrade", &earlier, true)]

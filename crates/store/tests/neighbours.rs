@@ -1,7 +1,7 @@
 //! A neighbour in a sticky directory makes names that a store might want for files beside it, before the store does. Nobody can
 //! take such a name from him: another one has to do.
 
-#[path = "format_1/fixture.rs"]
+#[path = "format_2/fixture.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod fixture;
 mod harness;
@@ -21,7 +21,7 @@ fn take_names(dir: &Path) {
     let numbers = |ending: &str| (2..=16).map(|number| format!("{ending}.{number}")).collect::<Vec<_>>();
     let mut endings = vec![format!("{inode}.new"), "new".to_owned()];
     endings.extend((1..=16).map(|number| format!("damaged-{number}")));
-    for kept in ["format-1-2ee95071", "format-2-00000007"] {
+    for kept in ["format-2-e6ef42b0", "format-2-00000007"] {
         endings.push(kept.to_owned());
         endings.extend(numbers(kept));
     }
@@ -87,7 +87,7 @@ fn a_damaged_store_is_rescued_again_and_again() {
 fn a_store_of_an_earlier_format_is_brought_over() {
     let dir = temporary();
     in_thread(|| put(&attach(dir.path(), 16), "id", b"here").expect("put")).expect("no panic");
-    fixture::make_format_1(dir.path());
+    fixture::make_format_2(dir.path());
     take_names(dir.path());
     in_thread(|| {
         let store = attach(dir.path(), 16);

@@ -83,9 +83,10 @@ fn repaired(image: &Image, at: u64, bytes: &[u8]) -> (u64, String) {
 fn sessions_are_carried_over_where_the_secret_is_whole() {
     let dir = temporary();
     let image = made(dir.path());
-    let cases: [(&str, u64, &[u8]); 6] = [
+    let cases: [(&str, u64, &[u8]); 7] = [
         ("the magic number", header::MAGIC, b"garbage!"),
         ("a format that cannot be", header::FORMAT, &0xffff_0000u32.to_le_bytes()),
+        ("an earlier format", header::FORMAT, &1u32.to_le_bytes()),
         ("the layout", header::FINGERPRINT, &7u32.to_le_bytes()),
         ("the number of shards", header::SHARDS, &64u32.to_le_bytes()),
         ("no number of shards", header::SHARDS, &u32::MAX.to_le_bytes()),

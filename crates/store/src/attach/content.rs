@@ -1,7 +1,7 @@
 //! What an opened file is: a store of this format, one of an earlier format, a damaged one, or nothing yet. Only the header page
 //! is read; the file may be hostile.
 
-use crate::attach::format_1::{self, Format1};
+use crate::attach::format_2::{self, Format2};
 use crate::file::error::AttachError;
 use crate::file::layout::{FORMAT, HEADER_SIZE, MAGIC, MAX_SHARDS, fingerprint, header};
 use crate::file::store_file::{Constants, MAKING, StoreFile, bytes, checksum, io_error, word32, word64};
@@ -19,7 +19,7 @@ pub(crate) enum Content {
         /// Its layout.
         layout: u32,
         /// Its header, where its sessions can be read.
-        header: Option<Box<Format1>>,
+        header: Option<Box<Format2>>,
     },
     /// No store, or one whose header is damaged; what is wrong with it.
     Damaged(String),
@@ -46,11 +46,12 @@ impl StoreFile {
         }
         let (format, layout) = (word32(&page, header::FORMAT), word32(&page, header::FINGERPRINT));
         let whole = word64(&page, header::CHECK) == checksum(&page);
-        if (format, layout) == (format_1::FORMAT, format_1::LAYOUT) && whole {
-            let header = Format1::parse(&page).map(Box::new);
+        if (format, layout) == (format_2::FORMAT, format_2::LAYOUT) && whole {
+            let header = Format2::parse(&page).map(Box::new);
             return Ok(Content::OtherFormat { format, layout, header });
         }
-        if format < FORMAT && (whole || layout != format_1::LAYOUT) {
+        // With a layout that is known here, a number that is not is damage.
+        if format < FORMAT && (whole || ![format_2::LAYOUT, fingerprint()].contains(&layout)) {
             return Ok(Content::OtherFormat { format, layout, header: None });
         }
         if format > FORMAT && (whole || format <= LAST_FORMAT) {

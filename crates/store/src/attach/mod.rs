@@ -3,7 +3,7 @@
 
 pub(crate) mod beside;
 pub(crate) mod content;
-pub(crate) mod format_1;
+pub(crate) mod format_2;
 pub(crate) mod mend;
 pub(crate) mod open;
 pub(crate) mod prefault;

@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering;
 use rustix::fs::fsync;
 
 use crate::attach::beside::{self, Keep, Replacement};
-use crate::attach::format_1::{self, Format1, Reader, Record};
+use crate::attach::format_2::{self, Format2, Reader, Record};
 use crate::attach::open::{attach_locked, clamped};
 use crate::core::clock::boot_id;
 use crate::core::owner_slot::Slot;
@@ -44,10 +44,10 @@ struct Tally {
 pub(crate) fn upgrade(
     old: &StoreFile,
     dir: &OwnedFd,
-    old_header: &Format1,
+    old_header: &Format2,
     capacity: u64,
 ) -> Result<String, AttachError> {
-    let fail = |source: io::Error| AttachError::Upgrade { path: old.path.clone(), format: format_1::FORMAT, source };
+    let fail = |source: io::Error| AttachError::Upgrade { path: old.path.clone(), format: format_2::FORMAT, source };
     ask_for_room(old, old_header).map_err(fail)?;
     let (tally, kept) = upgrade_file(old, dir, old_header, capacity).map_err(fail)?;
     let lost = match tally.broken {
@@ -66,7 +66,7 @@ pub(crate) fn upgrade(
         "the session store {} was written by an earlier version of Cloakroom (format {}); its {} sessions were brought over \
          to a new file{lost}; {kept}",
         old.path.display(),
-        format_1::FORMAT,
+        format_2::FORMAT,
         tally.sessions,
     ))
 }
@@ -76,13 +76,13 @@ pub(crate) fn upgrade(
 fn upgrade_file(
     old: &StoreFile,
     dir: &OwnedFd,
-    old_header: &Format1,
+    old_header: &Format2,
     capacity: u64,
 ) -> io::Result<(Tally, Option<PathBuf>)> {
     let (replacement, file) = Replacement::create(old, dir)?;
     let tally = fill(old.beside(file, replacement.name())?, old, old_header, capacity)?;
     let kept = if old.in_place() {
-        let ending = format!("format-{}-{:08x}", format_1::FORMAT, format_1::LAYOUT);
+        let ending = format!("format-{}-{:08x}", format_2::FORMAT, format_2::LAYOUT);
         let kept = beside::link_as_kept(old, dir, Keep::All(&ending))?;
         replacement.replace()?;
         Some(kept)
@@ -97,8 +97,8 @@ fn upgrade_file(
 }
 
 /// Fails at once where the sessions have no room beside the old file, before a file system that others use is filled up.
-fn ask_for_room(old: &StoreFile, old_header: &Format1) -> io::Result<()> {
-    let needed = format_1::room_needed(old, old_header)?;
+fn ask_for_room(old: &StoreFile, old_header: &Format2) -> io::Result<()> {
+    let needed = format_2::room_needed(old, old_header)?;
     let stat = rustix::fs::fstatvfs(old.file.as_fd())?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     // A tmpfs without a limit says that it has no blocks at all.
@@ -110,7 +110,7 @@ fn ask_for_room(old: &StoreFile, old_header: &Format1) -> io::Result<()> {
 }
 
 /// Fills the new file, complete and on the disk.
-fn fill(new: StoreFile, old: &StoreFile, old_header: &Format1, capacity: u64) -> io::Result<Tally> {
+fn fill(new: StoreFile, old: &StoreFile, old_header: &Format2, capacity: u64) -> io::Result<Tally> {
     let other = |e: AttachError| io::Error::other(e.to_string());
     // Made for what it is to hold, where the capacity was lowered, so that it is mapped once.
     let room = clamped(capacity.max(old.len().map_err(other)?));
@@ -124,7 +124,7 @@ fn fill(new: StoreFile, old: &StoreFile, old_header: &Format1, capacity: u64) ->
     Ok(tally)
 }
 
-fn copy_sessions(store: &Arc<Store>, old: &StoreFile, old_header: &Format1) -> Result<Tally, Error> {
+fn copy_sessions(store: &Arc<Store>, old: &StoreFile, old_header: &Format2) -> Result<Tally, Error> {
     let map = store.map()?;
     // No session is evicted or refused for want of capacity: an administrator who lowers it keeps the sessions.
     map.u64(header::CAPACITY).store(MAX_CAPACITY, Ordering::Relaxed);
@@ -157,7 +157,7 @@ fn most_seconds(store: &Store) -> u64 {
 
 /// Lets the store clock of the old file go on: from now, where the machine still runs that it was last used on, else from
 /// where it stopped. Whether the machine still runs: then the pages are what the last process left.
-fn set_clock(store: &Store, old: &StoreFile, old_header: &Format1) -> Result<bool, Error> {
+fn set_clock(store: &Store, old: &StoreFile, old_header: &Format2) -> Result<bool, Error> {
     let boot = store.clock().boot();
     let trusted = old_header.boot_id != [0, 0]
         && old_header.boot_id == boot_id()

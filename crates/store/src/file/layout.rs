@@ -18,7 +18,7 @@
 /// First eight bytes of every store file.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"CLOAKRM\n");
 /// Version of the file format; files of another version are never written to.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Which lists and counts a shard has, all of which a rebuild makes anew. 0 (before there was this number): neither a list
 /// of tombstones nor one of sessions that were used twice, and spare blocks that do not say so. Shards of another number
@@ -385,6 +385,11 @@ pub(crate) const fn fingerprint() -> u32 {
         CHUNKS_AT,
         node::SIZE,
         node::GRACE,
+        node::SUCCESSOR,
+        node::SUCCESSOR_INCARNATION,
+        node::LOGIN,
+        node::OWNER,
+        node::CLIENT,
         block::HEADER,
         slot::COUNTERS,
         shard::BINS,

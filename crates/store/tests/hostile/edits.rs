@@ -223,6 +223,8 @@ impl Edit {
             1 => listed(&SLOT),
             // Every word up to the bins, and these; the odd fields are the many words below.
             2 => field % 156 * 4,
+            // Every word; the last third, which came later, for the highest numbers.
+            3 if field >= 192 => (24 + field % 8) * 4,
             3 => field % 24 * 4,
             4 => field % 6 * 4,
             5 => field % 64 * 4,

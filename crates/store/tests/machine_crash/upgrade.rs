@@ -16,10 +16,10 @@ use crate::harness::image::Image;
 use crate::harness::{Checked, Finding, Random, attach, get, in_thread, soak, sound, store_file, temporary};
 use crate::{Committed, SECTOR, SECTORS, batch, history, judge, random_mix};
 
-/// The header's format, layout fingerprint and checksum, as format 1 has them.
-fn make_format_1(image: &mut Image) {
-    image.set(8, &1u32.to_le_bytes());
-    image.set(12, &0x2ee9_5071u32.to_le_bytes());
+/// The header's format, layout fingerprint and checksum, as format 2 has them.
+fn make_format_2(image: &mut Image) {
+    image.set(8, &2u32.to_le_bytes());
+    image.set(12, &0xe6ef_42b0u32.to_le_bytes());
     let header = image.page(0);
     let constants: Vec<u8> = header.iter().take(24).chain(header.iter().skip(128).take(32)).copied().collect();
     image.set(24, &twox_hash::XxHash3_64::oneshot(&constants).to_le_bytes());
@@ -82,7 +82,7 @@ pub(crate) fn on_the_way() -> Checked {
         old.write_copy(dir.path());
         contents(dir.path(), &history.committed)?
     };
-    make_format_1(&mut old);
+    make_format_2(&mut old);
     let dir = temporary();
     old.write_copy(dir.path());
     if contents(dir.path(), &history.committed)? != before {
@@ -97,7 +97,7 @@ pub(crate) fn on_the_way() -> Checked {
         write_beside(&half_made(&new, &mut random), dir.path());
         if random.below(2) == 0 {
             // The old file had got its second name already.
-            let kept = store_file(dir.path()).with_extension("store.format-1-2ee95071");
+            let kept = store_file(dir.path()).with_extension("store.format-2-e6ef42b0");
             std::fs::hard_link(store_file(dir.path()), kept).map_err(|e| e.to_string())?;
         }
         if contents(dir.path(), &history.committed)? != before {
@@ -116,7 +116,7 @@ pub(crate) fn on_the_way() -> Checked {
 pub(crate) fn afterwards() -> Checked {
     let mut history = history(23, 3, 150)?;
     let mut old = history.images.pop().ok_or("no image")?;
-    make_format_1(&mut old);
+    make_format_2(&mut old);
     let dir = temporary();
     old.write_copy(dir.path());
     in_thread(|| drop(attach(dir.path(), 16)))?;

@@ -28,7 +28,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case { alone: true, ..Case::new("resize: to a smaller store", sized, smaller) },
         Case { in_company: true, ..Case::new("resize: to a larger store that others use", sized, larger) },
         Case { in_company: true, ..Case::new("resize: to a smaller store that others use", sized, smaller) },
-        alone("upgrade: sessions of an earlier format", format_1, attach_alone, ".format-1-2ee95071"),
+        alone("upgrade: sessions of an earlier format", format_2, attach_alone, ".format-2-e6ef42b0"),
         alone("upgrade: a file of another layout is set aside", other_layout, attach_alone, ".format-"),
         alone("quarantine: a damaged header, sessions carried over", damaged_header, attach_alone, ".damaged-1"),
     ]
@@ -72,10 +72,10 @@ fn other_layout(dir: &Path) -> Result<Scene, String> {
 }
 
 /// A store whose header says the format before this one, in which its sessions would lie no differently.
-fn format_1(dir: &Path) -> Result<Scene, String> {
+fn format_2(dir: &Path) -> Result<Scene, String> {
     let scene = small_scene(dir)?;
-    change_header(dir, FORMAT, |format| format.copy_from_slice(&1u32.to_le_bytes()));
-    change_header(dir, LAYOUT, |layout| layout.copy_from_slice(&0x2ee9_5071u32.to_le_bytes()));
+    change_header(dir, FORMAT, |format| format.copy_from_slice(&2u32.to_le_bytes()));
+    change_header(dir, LAYOUT, |layout| layout.copy_from_slice(&0xe6ef_42b0u32.to_le_bytes()));
     seal_header(dir);
     Ok(scene)
 }

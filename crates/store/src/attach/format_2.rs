@@ -1,11 +1,12 @@
-//! Reading a store file of format 1: the sessions in it, for [`crate::attach::upgrade`] to put into a file of the present format.
+//! Reading a store file of format 2: the sessions in it, for [`crate::attach::upgrade`] to put into a file of the present format.
 //!
 //! The file is nobody's any more and untrusted input. It is read with plain bounded reads and never written to: no mapping,
 //! no locks, and of all that is derived (shard headers, index, lists) only one figure, as an estimate. A session counts if
 //! its node's checksum holds under the store's secret, it lies in the shard of its key, and its payload matches its own
-//! checksum.
+//! checksum. The payload of a retired session is left behind: no session of that format says which other one took its place, so
+//! what may still be shown of it cannot be known.
 //!
-//! Records are laid out as they are now. What this module takes from [`crate::file::layout`] is held to format 1 by the
+//! Records are laid out as they are now. What this module takes from [`crate::file::layout`] is held to format 2 by the
 //! assertions below: where one fails, a later format differs there, and this module needs the old value as a constant of
 //! its own.
 
@@ -15,7 +16,7 @@ use crate::core::store::Store;
 use crate::file::error::Error;
 use crate::file::layout::{
     CHUNK, CHUNK_UNITS, CHUNKS_AT, HEADER_SIZE, MAX_CHUNKS, MAX_SHARDS, Ref, TABLE_AT, UNIT, block, chunk_of,
-    chunk_ref, flag, header, node, offset,
+    chunk_ref, flag, header, node, offset, shard, shard_at,
 };
 use crate::file::store_file::{StoreFile, bytes, word32, word64};
 use crate::file::words::{ChunkState, Head, NodeState};
@@ -24,16 +25,13 @@ use crate::shard::node::identity;
 use crate::shard::payload::{self, Binding, MAX_BLOCKS};
 use cloakroom_seam::{Key, MAX_PAYLOAD};
 
-/// The format that is read here, and its layout fingerprint. A file of format 1 with another one is a development build's.
-pub(crate) const FORMAT: u32 = 1;
+/// The format that is read here, and its layout fingerprint. A file of format 2 with another one is a development build's.
+pub(crate) const FORMAT: u32 = 2;
 /// See [`FORMAT`].
-pub(crate) const LAYOUT: u32 = 0x2ee9_5071;
+pub(crate) const LAYOUT: u32 = 0xe6ef_42b0;
 
-/// Where the shard headers lay, one a page.
-const SHARDS_AT: u64 = 0x21_0000;
-const SHARD_SIZE: u64 = 4096;
-/// Offset of a shard's payload bytes.
-const PAYLOAD_BYTES: u64 = 152;
+/// Flags of a session that are not about lists.
+const KEPT: u32 = flag::RETURNED | flag::RETURNED_AGAIN | flag::EMPTIED;
 
 const _: () = {
     assert!(UNIT == 64 && CHUNK == 128 << 10 && TABLE_AT == 0x25_0000 && CHUNKS_AT == 0x160_0000);
@@ -42,7 +40,9 @@ const _: () = {
     assert!(header::RECOVERIES == 208);
     assert!(node::SIZE == 128 && node::KEY == 8 && node::INCARNATION == 24 && node::HEAD == 32 && node::SEEN == 40);
     assert!(node::CHECK == 48 && node::CREATED == 56 && node::LIFETIME == 60 && node::FLAGS == 64);
-    assert!(node::GRACE == 80 && node::ENDED == 88 && flag::RETURNED == 1 && flag::EMPTIED == 8);
+    assert!(node::GRACE == 80 && node::ENDED == 88 && KEPT == 0b11001 && flag::RETURNED == 1 && flag::EMPTIED == 8);
+    assert!(shard::PAYLOAD_BYTES == 8 && shard_at(0) == 0x21_0000 && shard_at(1) == 0x21_10c0);
+    assert!(shard_at(31) == 0x22_fb40 && MAX_SHARDS == 64);
     assert!(block::HEADER == 24 && block::NEXT == 0 && block::BYTES == 4 && block::TOTAL == 8 && block::CHECK == 16);
     assert!(ChunkState::Nodes(1).encode() == 0x103 && ChunkState::Data(1).encode() == 0x104);
     assert!(ChunkState::Index(1).encode() == 0x105);
@@ -50,8 +50,8 @@ const _: () = {
     assert!(Head::new(0, 0, NodeState::Tombstone).0 == 2 && Head::new(0, 0, NodeState::Retired).0 == 3);
 };
 
-/// What the header of a file of format 1 says.
-pub(crate) struct Format1 {
+/// What the header of a file of format 2 says.
+pub(crate) struct Format2 {
     pub(crate) shards: u32,
     pub(crate) secret: [u8; 32],
     /// The next incarnation number.
@@ -65,14 +65,14 @@ pub(crate) struct Format1 {
     pub(crate) inode: u64,
 }
 
-impl Format1 {
+impl Format2 {
     /// Reads a header page whose checksum holds. `None` where the number of shards cannot be.
-    pub(crate) fn parse(page: &[u8]) -> Option<Format1> {
+    pub(crate) fn parse(page: &[u8]) -> Option<Format2> {
         let word = |at| word64(page, at);
         let mut secret = [0; 32];
         secret.copy_from_slice(bytes(page, header::SECRET, 32));
         let shards = word32(page, header::SHARDS);
-        (shards.is_power_of_two() && shards <= MAX_SHARDS).then(|| Format1 {
+        (shards.is_power_of_two() && shards <= MAX_SHARDS).then(|| Format2 {
             shards,
             secret,
             incarnation: word(header::INCARNATION),
@@ -98,7 +98,7 @@ pub(crate) struct Record<'a> {
     pub(crate) created: u32,
     pub(crate) lifetime: u32,
     pub(crate) grace: u32,
-    /// Returned, emptied.
+    /// Returned, returned again, emptied.
     pub(crate) flags: u32,
     pub(crate) ended: u64,
     pub(crate) payload: &'a [u8],
@@ -116,10 +116,10 @@ impl Record<'_> {
 /// Bytes that are read at once of a payload: most payloads are in them whole.
 const WINDOW: usize = 4096;
 
-/// Goes through a file of format 1.
+/// Goes through a file of format 2.
 pub(crate) struct Reader<'a> {
     file: &'a StoreFile,
-    header: &'a Format1,
+    header: &'a Format2,
     /// A store with the same secret, which has the keys of the checksums ready.
     hasher: &'a Store,
     /// The chunk table.
@@ -136,7 +136,7 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(
         file: &'a StoreFile,
-        header: &'a Format1,
+        header: &'a Format2,
         hasher: &'a Store,
         trusted: bool,
     ) -> Result<Reader<'a>, Error> {
@@ -174,14 +174,14 @@ impl<'a> Reader<'a> {
         let key = Key::from_words(word(node::KEY), word(node::KEY + 8));
         let (incarnation, created) = (word(node::INCARNATION), word32(words, node::CREATED));
         let whole = word(node::CHECK) == identity(self.hasher.check_seed, key, incarnation, created);
-        let ended = head.state() == NodeState::Tombstone;
-        if !(whole || (self.trusted && ended)) || shard_among(&key, self.header.shards) != shard {
+        let is_tombstone = head.state() == NodeState::Tombstone;
+        if !(whole || (self.trusted && is_tombstone)) || shard_among(&key, self.header.shards) != shard {
             return Ok(None);
         }
         let binding = Binding { key, incarnation, version: head.version() };
         self.payload.clear();
         let hash = match head.block() {
-            first if first != 0 && !ended => match self.read_payload(shard, first, binding)? {
+            first if first != 0 && head.state() == NodeState::Live => match self.read_payload(shard, first, binding)? {
                 Some(hash) => hash,
                 None => return Ok(None),
             },
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
             created,
             lifetime: word32(words, node::LIFETIME),
             grace: word32(words, node::GRACE),
-            flags: word32(words, node::FLAGS) & (flag::RETURNED | flag::EMPTIED),
+            flags: word32(words, node::FLAGS) & KEPT,
             ended: word(node::ENDED),
             payload: &self.payload,
             hash,
@@ -261,7 +261,7 @@ fn chunk_table(file: &StoreFile) -> io::Result<Vec<u32>> {
 
 /// About how many bytes the sessions take in a new file: the chunks of nodes and of the index, and what the shards say
 /// that their payloads have.
-pub(crate) fn room_needed(file: &StoreFile, header: &Format1) -> io::Result<u64> {
+pub(crate) fn room_needed(file: &StoreFile, header: &Format2) -> io::Result<u64> {
     let (mut fixed, mut data) = (0, 0);
     for entry in chunk_table(file)? {
         match ChunkState::decode(entry) {
@@ -271,9 +271,9 @@ pub(crate) fn room_needed(file: &StoreFile, header: &Format1) -> io::Result<u64>
         }
     }
     let mut payloads = 0u64;
-    for id in 0..u64::from(header.shards) {
+    for id in 0..header.shards {
         let mut said = [0; 8];
-        file.read_at(&mut said, SHARDS_AT + id * SHARD_SIZE + PAYLOAD_BYTES)?;
+        file.read_at(&mut said, shard_at(id) + shard::PAYLOAD_BYTES)?;
         payloads = payloads.saturating_add(u64::from_le_bytes(said));
     }
     Ok(HEADER_SIZE + fixed + payloads.min(data))

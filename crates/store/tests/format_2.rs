@@ -1,10 +1,13 @@
 //! The sessions of a store file that the version before the present format left: each is there afterwards, as it was.
 
-#[path = "format_1/fixture.rs"]
+#[path = "format_2/fixture.rs"]
 #[allow(dead_code, reason = "shared with tests that use another part of it")]
 mod fixture;
 mod harness;
-#[path = "format_1/scene.rs"]
+#[path = "../src/file/layout.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the store's own module, of which a part is used")]
+mod layout;
+#[path = "format_2/scene.rs"]
 mod scene;
 
 use std::fs::File;
@@ -19,7 +22,11 @@ use cloakroom_store::{Options, Store};
 use fixture::Expected;
 use harness::image::Image;
 use harness::{LIFE, Random, attach, in_thread, sound, store_file, temporary, waiting};
+use layout::{flag, node};
 use scene::{Fate, SESSIONS, Session, YEAR, content};
+
+/// What became of the sessions that count as tombstones.
+const ENDED: [Fate; 3] = [Fate::Ended, Fate::Retired, Fate::GraceOver];
 
 fn key(store: &Store, session: &Session) -> Key {
     store.key(session.namespace.as_bytes(), session.id.as_bytes())
@@ -54,17 +61,24 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 /// All that a session is, as far as readers can tell.
 fn assert_is_whole(store: &Arc<Store>, session: &Session) {
     let name = format!("{}/{}", session.namespace, session.id).replace(' ', "_");
-    let readable = !matches!(session.fate, Fate::Ended | Fate::Expired | Fate::Hidden);
+    let present = !matches!(session.fate, Fate::Ended | Fate::GraceOver | Fate::Expired | Fate::Hidden);
     // A look first: a snapshot counts as a use.
     let entry = entry_of(store, session);
-    assert_eq!(get(store, session), readable.then(|| content(session)), "{name}");
-    assert_eq!(entry.is_some(), readable, "{name}");
+    assert_eq!(entry.is_some(), present, "{name}");
+    assert_eq!(store.exists(&key(store, session)).expect("exists"), present, "{name}");
+    if session.fate == Fate::Retired {
+        // Which session took its place is not known, and so not what may be shown of it.
+        assert_eq!(get(store, session).unwrap_or_default(), b"", "{name}");
+    } else {
+        assert_eq!(get(store, session), present.then(|| content(session)), "{name}");
+    }
     let Some(entry) = entry else { return };
     let (incarnation, version) = (entry.incarnation, entry.version);
-    let found = Expected { incarnation, version, created: entry.created, used: entry.used, expires: entry.expires - 1 };
+    let found = Expected { incarnation, version, created: entry.created, used: entry.used, expires: entry.expires };
     assert_eq!(Some(&found), fixture::expected().get(&name), "{name}");
-    assert_eq!(entry.size as usize, session.size, "{name}");
-    assert_eq!(entry.returned, matches!(session.fate, Fate::Returned | Fate::Held), "{name}");
+    assert_eq!(entry.size as usize, if entry.retired { 0 } else { session.size }, "{name}");
+    let came_back = matches!(session.fate, Fate::Returned | Fate::ReturnedAgain | Fate::Emptied | Fate::Held);
+    assert_eq!(entry.returned, came_back, "{name}");
     assert_eq!(entry.retired, session.fate == Fate::Retired, "{name}");
     assert!(!entry.locked, "{name}: its holder is dead");
 }
@@ -77,14 +91,14 @@ fn every_session_is_brought_over_as_it_was() {
     let store = attach(dir.path(), 8);
     SESSIONS.iter().for_each(|session| assert_is_whole(&store, session));
     let there = |fates: &[Fate]| SESSIONS.iter().filter(|session| fates.contains(&session.fate)).count() as u64;
-    let live = there(&[Fate::OnProbation, Fate::Returned, Fate::Reserved, Fate::Hidden, Fate::Held]);
+    let live = SESSIONS.len() as u64 - there(&ENDED) - there(&[Fate::Expired]);
     // After a reboot the store clock is known only when all have been seen.
     assert_eq!(sound(&store).expect("sound").sessions, live + there(&[Fate::Expired]));
     store.collect(Effort::All).expect("collect");
     assert_eq!(sound(&store).expect("sound").sessions, live, "what had expired by all clocks is gone");
-    assert_eq!(store.stats().expect("stats").tombstones, there(&[Fate::Ended, Fate::Retired]));
+    assert_eq!(store.stats().expect("stats").tombstones, there(&ENDED));
 
-    let old = store_file(dir.path()).with_extension("store.format-1-2ee95071");
+    let old = store_file(dir.path()).with_extension("store.format-2-e6ef42b0");
     assert_eq!(files(dir.path()), [store_file(dir.path()), old.clone()]);
     assert!(Image::of(&old) == image, "the old file was written to");
     let note = store.take_note().expect("it is told");
@@ -104,7 +118,7 @@ fn what_had_ended_stays_ended() {
             Fate::Expired => Restore::Stored,
             // It is no more than hidden, but a new session may take its place.
             Fate::Hidden => continue,
-            Fate::Ended => Restore::Ended,
+            Fate::Ended | Fate::GraceOver => Restore::Ended,
             _ => Restore::Exists,
         };
         assert_eq!(store.restore(&key, &late).expect("restore"), expected, "{}", session.id);
@@ -134,7 +148,7 @@ fn all_of_them_can_be_worked_with() {
     fixture::image().write_copy(dir.path());
     in_thread(|| {
         let store = attach(dir.path(), 8);
-        for session in SESSIONS.iter().filter(|session| !matches!(session.fate, Fate::Ended | Fate::Retired)) {
+        for session in SESSIONS.iter().filter(|session| !ENDED.contains(&session.fate)) {
             let mut lease = store.acquire(&key(&store, session), &waiting(Duration::ZERO)).expect("the lock is free");
             lease.commit(session.id.as_bytes(), LIFE, Over::Anything).expect("commit");
         }
@@ -166,7 +180,9 @@ fn the_store_clock_goes_on() {
         let newest = image.write(dir.path());
         assert_eq!(newest, store_file(dir.path()));
         let there = in_thread(|| sound(&attach(dir.path(), 8))).expect("no panic").expect("sound").sessions;
-        assert_eq!(there, 15, "what had expired by this clock is not brought over");
+        let expected =
+            SESSIONS.iter().filter(|session| !ENDED.contains(&session.fate) && session.fate != Fate::Expired);
+        assert_eq!(there, expected.count() as u64, "what had expired by this clock is not brought over");
         let mut header = [0; 16];
         File::open(newest).expect("the store").read_exact_at(&mut header, 192).expect("its header");
         let found = u64::from_le_bytes(header[..8].try_into().expect("eight bytes"));
@@ -183,7 +199,9 @@ fn a_damaged_header_of_that_format_is_mended() {
     image.set(24, &[0x55; 8]);
     image.write_copy(dir.path());
     let store = attach(dir.path(), 8);
-    SESSIONS.iter().for_each(|session| assert_is_whole(&store, session));
+    // The copy has the payloads of retired sessions as well.
+    let others = SESSIONS.iter().filter(|session| session.fate != Fate::Retired);
+    others.for_each(|session| assert_is_whole(&store, session));
     sound(&store).expect("sound");
     assert!(store_file(dir.path()).with_extension("store.damaged-1").exists());
 }
@@ -195,6 +213,36 @@ fn find(image: &Image, bytes: &[u8]) -> u64 {
         Some(at + within as u64)
     });
     found.expect("it is in the file")
+}
+
+/// What a node itself says of its session: the flags that are not about lists, and nothing where later formats have more.
+#[test]
+fn how_often_they_came_back_is_known() {
+    let dir = temporary();
+    fixture::image().write_copy(dir.path());
+    let store = attach(dir.path(), 8);
+    let image = Image::take(dir.path());
+    for session in SESSIONS {
+        let place = find(&image, &key(&store, session).to_bytes()) - node::KEY;
+        let page = image.page(place / 4096 * 4096);
+        let bytes = &page[place as usize % 4096..][..node::SIZE as usize];
+        let came_back = match session.fate {
+            Fate::Returned | Fate::Held | Fate::Emptied => flag::RETURNED,
+            Fate::ReturnedAgain => flag::RETURNED | flag::RETURNED_AGAIN,
+            _ => 0,
+        };
+        let was_emptied = session.size == 0 && session.fate != Fate::Reserved;
+        let flags = came_back | if was_emptied { flag::EMPTIED } else { 0 };
+        let found = u32::from_le_bytes(bytes[node::FLAGS as usize..][..4].try_into().expect("four bytes"));
+        // A tombstone may have what was said of the session before.
+        if !ENDED.contains(&session.fate) {
+            assert_eq!(found & flag::KEPT, flags, "{}", session.id);
+        }
+        for (from, to) in [(node::SUCCESSOR, 72), (node::LOGIN, 88), (node::SUCCESSOR_INCARNATION, node::SIZE)] {
+            let room = &bytes[from as usize..to as usize];
+            assert!(room.iter().all(|byte| *byte == 0), "{}: {room:?} from {from} on", session.id);
+        }
+    }
 }
 
 /// A node whose checksum does not hold and a payload that was changed are left out, and reported; the rest is there.

@@ -1,11 +1,11 @@
-//! Makes `format-1.txt`, a store file of format 1 as the last version that wrote that format leaves it. It belongs to that
-//! version, commit 94cbe89, and cannot be built with this one:
+//! Makes `format-2.txt`, a store file of format 2 as the last version that wrote that format leaves it. It belongs to that
+//! version, commit 64ff382, and cannot be built with this one:
 //!
-//!     git worktree add /tmp/format-1 94cbe89
-//!     mkdir /tmp/format-1/crates/store/examples/make
-//!     cp make.rs /tmp/format-1/crates/store/examples/make/main.rs
-//!     cp scene.rs /tmp/format-1/crates/store/examples/make/
-//!     cd /tmp/format-1 && cargo run --example make -p cloakroom-store > format-1.txt
+//!     git worktree add /tmp/format-2 64ff382
+//!     mkdir -p /tmp/format-2/crates/store/examples/make
+//!     cp make.rs /tmp/format-2/crates/store/examples/make/main.rs
+//!     cp scene.rs /tmp/format-2/crates/store/examples/make/
+//!     cd /tmp/format-2 && cargo run --example make -p cloakroom-store > format-2.txt
 //!
 //! Only times, the boot id, the file's number and process ids differ from one run to the next.
 
@@ -20,7 +20,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Acquire, Options, Over, Store};
+use cloakroom_seam::{Acquire, End, LockMode, Over};
+use cloakroom_store::{Options, Store};
 use scene::{Fate, SECRET, SESSIONS, Session, YEAR, content};
 
 const LATER: i64 = 100;
@@ -28,34 +29,60 @@ const LONG: Duration = Duration::from_secs(50 * YEAR as u64);
 const OPTIONS: Options = Options { capacity: Some(8 << 20), user: None };
 
 fn how(lifetime: Duration) -> Acquire<'static> {
-    let wait = Duration::from_secs(5);
-    Acquire { exclusive: true, wait, max_waiters: 0, lifetime, script: b"/srv/app/index.php", since: None }
+    Acquire {
+        mode: LockMode::Exclusive,
+        wait: Duration::from_secs(5),
+        lock_ttl: Duration::ZERO,
+        max_waiters: 0,
+        lifetime,
+        script: b"/srv/app/index.php",
+        since: None,
+        drawn: false,
+    }
 }
 
 fn make(store: &Arc<Store>, session: &Session) {
     let key = store.key(session.namespace.as_bytes(), session.id.as_bytes());
     let ten_years = i64::from(10 * YEAR);
-    // The store clock begins with the store: a hundred seconds have passed when all but the first are made.
+    // The store clock begins with the store: a hundred seconds have passed when all but the expired one are made.
     let (lifetime, wall, boot) = match session.fate {
         Fate::Expired => (Duration::from_secs(1), -100, 0),
         Fate::Hidden => (Duration::from_secs(u64::from(5 * YEAR)), -ten_years, LATER),
-        Fate::Returned => (LONG, -1000, LATER),
+        Fate::Returned | Fate::ReturnedAgain | Fate::GraceOver => (LONG, -1000, LATER),
         _ => (LONG, 0, LATER),
     };
+    let write = |payload: &[u8]| {
+        let mut lease = store.acquire(&key, &how(lifetime)).expect("acquire");
+        lease.commit(payload, lifetime, Over::Anything).expect("commit");
+    };
+    let come_back = || {
+        let mut lease = store.acquire(&key, &how(lifetime)).expect("acquire");
+        lease.touch(&content(session), lifetime).expect("touch");
+    };
+    let end = |grace| store.destroy(&key, End { tombstone: LONG, grace }).expect("destroy");
     store.clock().skew(wall, boot);
-    let mut lease = store.acquire(&key, &how(lifetime)).expect("acquire");
-    if session.fate != Fate::Reserved {
-        lease.commit(&content(session), lifetime, Over::Anything).expect("commit");
-    }
-    drop(lease);
-    store.clock().skew(0, LATER);
     match session.fate {
-        Fate::Returned => {
-            let mut lease = store.acquire(&key, &how(lifetime)).expect("acquire");
-            lease.touch(&content(session), lifetime).expect("touch");
+        Fate::Reserved => drop(store.acquire(&key, &how(lifetime)).expect("acquire")),
+        Fate::Emptied => {
+            write(b"what is taken away again");
+            write(b"");
         }
-        Fate::Ended => drop(store.destroy(&key, LONG, Duration::ZERO).expect("destroy")),
-        Fate::Retired => drop(store.destroy(&key, LONG, LONG).expect("destroy")),
+        Fate::BegunAgain => {
+            write(b"what was ended");
+            assert!(end(Duration::ZERO));
+            write(&content(session));
+        }
+        _ => write(&content(session)),
+    }
+    if session.fate != Fate::GraceOver {
+        store.clock().skew(0, LATER);
+    }
+    match session.fate {
+        Fate::Returned => come_back(),
+        Fate::ReturnedAgain => (0..2).for_each(|_| come_back()),
+        Fate::Ended => assert!(end(Duration::ZERO)),
+        Fate::Retired => assert!(end(LONG)),
+        Fate::GraceOver => assert!(end(Duration::from_secs(1))),
         _ => {}
     }
     store.clock().skew(0, 0);
@@ -102,7 +129,7 @@ fn main() {
     if let Some(dir) = arguments.next() {
         return hold(Path::new(&dir));
     }
-    let dir = std::env::temp_dir().join(format!("cloakroom-format-1-{}", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("cloakroom-format-2-{}", std::process::id()));
     std::fs::create_dir(&dir).expect("a new directory");
     let store = Store::attach_with_secret(&dir, OPTIONS, &SECRET).expect("attach");
     SESSIONS.iter().for_each(|session| make(&store, session));
@@ -112,7 +139,7 @@ fn main() {
     BufReader::new(holder.stdout.take().expect("its output")).read_line(&mut line).expect("it holds the session");
     holder.kill().expect("killed");
     holder.wait().expect("ended");
-    println!("# A store file of format 1, made by make.rs from the sessions in scene.rs.");
+    println!("# A store file of format 2, made by make.rs from the sessions in scene.rs.");
     println!("# entry: namespace/id, incarnation, version, created, used, expires");
     for session in SESSIONS {
         let key = store.key(session.namespace.as_bytes(), session.id.as_bytes());
