@@ -97,6 +97,7 @@ impl<'a> Scanner<'a> {
                 let key = self.reader.key()?;
                 if has_entries {
                     frame.note_key(key)?;
+                    self.states_one_form(start)?;
                 }
                 self.value(start, has_entries)?;
                 continue;
@@ -138,11 +139,20 @@ impl<'a> Scanner<'a> {
             Token::Enum(case) if case.contains(&b':') => {}
             Token::Custom(class, data) if !class.is_empty() => self.custom_object(data),
             Token::Reference(target) | Token::Same(target) => self.reference(start, slot, target)?,
-            Token::Array(count) => return self.begin(count, owner, is_entry),
+            Token::Array(count) => {
+                self.states_one_form(start)?;
+                return self.begin(count, owner, is_entry);
+            }
             Token::Object(class, count) if !class.is_empty() => return self.begin(count, owner, false),
             Token::Enum(_) | Token::Custom(..) | Token::Object(..) => return None,
         }
         owner.map_or(Some(()), |owner| self.finish(owner))
+    }
+
+    /// Whether the length of a key, or the count of an array, is without zeros before it: what is the same is written alike.
+    fn states_one_form(&self, start: usize) -> Option<()> {
+        let stated = self.document.bytes.get(start..)?;
+        (!matches!(stated, [b's' | b'a', b':', b'0', b'0'..=b'9', ..])).then_some(())
     }
 
     /// An array or object of `count` members begins, whose opening brace was the last byte read.

@@ -432,6 +432,9 @@ fn keys_have_one_form_and_occur_once() {
     for array in ["i:01;N;", "i:+1;N;", "i:-0;N;", "i:9223372036854775808;N;", "s:1:\"1\";N;", "s:2:\"-1\";N;"] {
         assert!(!scans(Format::Php, format!("k|a:1:{{{array}}}").as_bytes()), "{array}");
     }
+    for array in ["s:01:\"a\";N;", "s:00:\"\";N;", "i:1;a:00:{}", "i:1;a:01:{i:1;N;}"] {
+        assert!(!scans(Format::Php, format!("k|a:1:{{{array}}}").as_bytes()), "{array}");
+    }
     for array in ["s:2:\"01\";N;", "s:2:\"-0\";N;", "s:19:\"9223372036854775808\";N;", "i:-9223372036854775808;N;"] {
         assert!(scans(Format::Php, format!("k|a:1:{{{array}}}").as_bytes()), "{array}");
     }
