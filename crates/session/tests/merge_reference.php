@@ -5,71 +5,17 @@
  *
  * php merge_reference.php FORMAT SEED COUNT
  *
- * Frames on standard input and output are a length (32 bits, little-endian) and bytes. For each case: out name, base,
- * mine, theirs; in "M", the conflicts and the payload, or "F" and a reason; out the verdict, "ok" or what is wrong. An
- * empty name ends the cases.
+ * For each case, in frames: out name, base, mine, theirs; in "M", the conflicts and the payload, or "F" and a reason; out
+ * the verdict, "ok" or what is wrong. An empty name ends the cases.
  */
 declare(strict_types=1);
 
-error_reporting(E_ALL & ~E_DEPRECATED);
-set_error_handler(function (int $level, string $message) {
-    if (error_reporting() & $level) {
-        throw new ErrorException($message);
-    }
-    return true;
-});
-
+require __DIR__ . '/merge_reference/exchange.php';
 require __DIR__ . '/merge_reference/classes.php';
 require __DIR__ . '/merge_reference/view.php';
 require __DIR__ . '/merge_reference/oracle.php';
 require __DIR__ . '/merge_reference/sessions.php';
 require __DIR__ . '/merge_reference/scenarios.php';
-
-function send(string $bytes): void
-{
-    fwrite(STDOUT, pack('V', strlen($bytes)) . $bytes);
-}
-
-function receive(): string
-{
-    $length = fread(STDIN, 4);
-    if ($length === '') {
-        // The other end has had enough.
-        exit(1);
-    }
-    $bytes = '';
-    $wanted = unpack('V', $length)[1];
-    while (strlen($bytes) < $wanted) {
-        $more = fread(STDIN, $wanted - strlen($bytes));
-        if ($more === false || $more === '') {
-            throw new RuntimeException('standard input ended');
-        }
-        $bytes .= $more;
-    }
-    return $bytes;
-}
-
-function encode(array $session): string
-{
-    $_SESSION = $session;
-    // For an empty session some formats give false, which PHP then writes as nothing.
-    $payload = session_encode() ?: ($session === [] ? '' : null);
-    if (!is_string($payload)) {
-        throw new RuntimeException('cannot encode');
-    }
-    return $payload;
-}
-
-function decode(string $payload): array
-{
-    $_SESSION = [];
-    if ($payload !== '' && !session_decode($payload)) {
-        throw new RuntimeException('PHP cannot decode the payload');
-    }
-    $session = $_SESSION;
-    $_SESSION = [];
-    return $session;
-}
 
 /** Has one case merged and says what is wrong with the result. */
 function check(string $name, string $base, string $mine, string $theirs, callable $judge): void

@@ -7,7 +7,7 @@ declare(strict_types=1);
 
 class Oracle
 {
-    private const BAGS = ['_sf2_attributes', '_contao_be_attributes', '_contao_fe_attributes', '__Laminas', '__ZF', '__default'];
+    public const BAGS = ['_sf2_attributes', '_contao_be_attributes', '_contao_fe_attributes', '__Laminas', '__ZF', '__default'];
 
     /** What is kept, in order: path => the path that it has in "mine", in "theirs" or in both. */
     private array $kept = [];
