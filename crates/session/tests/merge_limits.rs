@@ -1,6 +1,6 @@
-//! How much memory a merge takes, measured in a process that does nothing else.
+//! How much memory a merge takes, and what is still the same, measured in a process that does nothing else.
 
-use cloakroom_session::merge::{Format, Merged, merge};
+use cloakroom_session::merge::{Format, Merged, merge, still_same};
 
 /// The most memory that this process had at once, in bytes.
 fn peak() -> usize {
@@ -33,6 +33,11 @@ fn memory_is_a_small_multiple_of_the_payloads() {
     for [base, mine, theirs] in &triples {
         let merged = merge(Format::Php, base.as_bytes(), mine.as_bytes(), theirs.as_bytes());
         assert!(matches!(merged, Merged::Merged { .. }));
+        // In one that is larger by a variable, all is the same.
+        let larger = format!("{base}v|N;");
+        assert_eq!(still_same(Format::Php, larger.as_bytes(), base.as_bytes()), base.as_bytes());
+        assert_eq!(still_same(Format::Php, base.as_bytes(), larger.as_bytes()), base.as_bytes());
+        assert!(still_same(Format::Php, mine.as_bytes(), theirs.as_bytes()).len() < base.len());
         // Counts and lengths that are not true.
         let lie = base.replacen(":1:{", ":1000000000000000000:{", 1).replacen("a:100001", "a:999999999", 1);
         assert!(matches!(merge(Format::Php, base.as_bytes(), lie.as_bytes(), theirs.as_bytes()), Merged::Fallback(_)));

@@ -10,6 +10,7 @@
 //! | `lists` | which elements of lists are kept, and where |
 //! | `align` | the merge of sequences that `lists` is |
 //! | `bags` | the variables in which frameworks keep a whole session |
+//! | `still_same` | which variables of one payload another has, too, with equal values |
 //! | `write` | the kept elements as one payload, back-references and lists renumbered |
 //!
 //! # What is merged
@@ -55,6 +56,15 @@
 //! can only be recognized where they are plain text. Beside any back-reference such payloads are not merged
 //! ([`Reason::CustomBesideReferences`]).
 //!
+//! # What is still the same
+//!
+//! [`still_same`] is not a merge: it keeps what two payloads, an older and a newer one, have in common, and nothing else.
+//! It compares as the merge does, variables and the keys of bags, each of them whole: an array in which anything differs is
+//! left out. A bag of which no key is the same is left out, too, unless it has none in both. What has a back-reference is
+//! kept where the back-reference names the same path in both and the variable (or key) that stands there is kept. Of values that a
+//! PHP reference binds, the first is kept alone where the others are not the same; the others are not kept without the first.
+//! What cannot be read, and payloads with a `C:` object beside back-references, have nothing in common unless they are equal.
+//!
 //! # Limits
 //!
 //! Payloads may be hostile. Memory is some twelve times their size at most, and two megabytes, whatever lengths and counts they
@@ -69,7 +79,11 @@ mod document;
 mod lists;
 mod plan;
 mod scan;
+mod still_same;
 mod write;
+
+use document::Document;
+pub use still_same::still_same;
 
 /// How a payload is encoded: PHP's `session.serialize_handler`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,24 +171,35 @@ pub fn is_of(format: Format, payload: &[u8]) -> bool {
 }
 
 fn merge_changed(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) -> Result<(Vec<u8>, u32), Reason> {
-    if format == Format::Opaque {
-        return Err(Reason::OpaqueFormat);
-    }
-    if [base, mine, theirs].iter().any(|payload| payload.len() > LARGEST) {
-        return Err(Reason::TooLarge);
-    }
+    is_readable(format, &[base, mine, theirs])?;
     let base = scan::scan(format, base)?;
     let mine = scan::scan(format, mine)?;
     let theirs = scan::scan(format, theirs)?;
+    has_plain_slots(&[&base, &mine, &theirs])?;
 
-    let documents = [&base, &mine, &theirs];
+    let plan = plan::plan(format, &base, &mine, &theirs)?;
+    let payload = write::write(format, &plan, &mine, &theirs)?;
+    Ok((payload, plan.conflicts))
+}
+
+/// Fails where payloads are not to be scanned.
+fn is_readable(format: Format, payloads: &[&[u8]]) -> Result<(), Reason> {
+    if format == Format::Opaque {
+        return Err(Reason::OpaqueFormat);
+    }
+    if payloads.iter().any(|payload| payload.len() > LARGEST) {
+        return Err(Reason::TooLarge);
+    }
+    Ok(())
+}
+
+/// Fails where it is not known which slots are whose.
+fn has_plain_slots(documents: &[&Document<'_>]) -> Result<(), Reason> {
     let has_custom = documents.iter().any(|document| document.has_custom());
     if has_custom && documents.iter().any(|document| document.has_references()) {
         return Err(Reason::CustomBesideReferences);
     }
-    let plan = plan::plan(format, &base, &mine, &theirs)?;
-    let payload = write::write(format, &plan, &mine, &theirs)?;
-    Ok((payload, plan.conflicts))
+    Ok(())
 }
 
 #[cfg(test)]

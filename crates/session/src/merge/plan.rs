@@ -46,12 +46,12 @@ pub(super) struct Span {
 }
 
 impl Span {
-    fn one(at: Index) -> Self {
+    pub(super) fn one(at: Index) -> Self {
         Self { first: at, last: at }
     }
 
     /// Takes in the next element, if that is what `next` is.
-    fn extend(&mut self, document: &Document<'_>, next: Span) -> bool {
+    pub(super) fn extend(&mut self, document: &Document<'_>, next: Span) -> bool {
         let is_next = document.entry(self.last).after == next.first;
         if is_next {
             self.last = next.last;
