@@ -1,9 +1,11 @@
-//! The three-way merge of payloads: whatever the bytes, it ends, within a small stack, in what its contract says.
+//! The three-way merge of payloads, and what is still the same in two of them: whatever the bytes, both end, within a small
+//! stack, in what their contracts say.
 //!
 //! Input: a byte that chooses the format, then base, mine and theirs with a byte 0xff between them.
 #![no_main]
 
-use cloakroom_session::merge::{Format, Merged, Reason, merge};
+use cloakroom_session::merge::{Format, Merged, Reason, is_of, merge, still_same};
+use cloakroom_session::serialized::{Reader, Token};
 use libfuzzer_sys::fuzz_target;
 
 /// Far less than one frame for each level of what the input can nest.
@@ -16,7 +18,13 @@ fuzz_target!(|input: &[u8]| {
     let [base, mine, theirs] = [(); 3].map(|()| payloads.next().unwrap_or_default());
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK);
-        thread.spawn_scoped(scope, || check(format, base, mine, theirs)).expect("a thread starts");
+        thread
+            .spawn_scoped(scope, || {
+                check(format, base, mine, theirs);
+                check_same(format, base, mine);
+                check_same(format, mine, base);
+            })
+            .expect("a thread starts");
     });
 });
 
@@ -38,6 +46,88 @@ fn check(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) {
             let grows = [base, mine, theirs].iter().any(is_growing);
             assert!(grows || conflicts == 0, "merged again, the same is a conflict");
         }
+    }
+}
+
+/// What is still the same in `old` and `new` is a payload, has nothing that one of them has not, and loses nothing when it is
+/// asked for again.
+fn check_same(format: Format, old: &[u8], new: &[u8]) {
+    let same = still_same(format, old, new);
+    if old == new {
+        assert_eq!(same, old, "equal bytes are not the same");
+        return;
+    }
+    assert!(is_of(format, &same), "what is the same is not a payload");
+    assert!(same.len() <= old.len(), "what is the same is longer than what it was taken from");
+    for (one, other) in [(&same[..], new), (&same, old), (old, &same)] {
+        assert_eq!(still_same(format, one, other), same, "what is the same is not when it is asked for again");
+    }
+    if same.is_empty() || [old, new].iter().any(|payload| may_have_references(payload)) {
+        return;
+    }
+    let read = |payload| variables(format, payload).expect("is a payload");
+    let (old, new) = (read(old), read(new));
+    for (name, value) in read(&same) {
+        let find = |variables: &[(&[u8], &[u8])]| {
+            variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value.to_vec()).expect("is in both")
+        };
+        let (in_old, in_new) = (find(&old), find(&new));
+        if in_old == value && in_new == value {
+            continue;
+        }
+        // A bag, of which some keys are left out, or none but in another order; or a count that is written otherwise.
+        let keys = |value: &[u8]| {
+            variables(Format::PhpSerialize, value).expect("an array").into_iter().map(owned).collect::<Vec<_>>()
+        };
+        let (in_old, in_new) = (keys(&in_old), keys(&in_new));
+        assert!(
+            keys(value).iter().all(|key| in_old.contains(key) && in_new.contains(key)),
+            "shows what is not in both"
+        );
+    }
+}
+
+fn owned((name, value): (&[u8], &[u8])) -> (Vec<u8>, Vec<u8>) {
+    (name.to_vec(), value.to_vec())
+}
+
+/// The names and values of a payload, as they are written.
+fn variables(format: Format, payload: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+    let mut reader = Reader::new(payload);
+    let mut left = u64::MAX;
+    if format == Format::PhpSerialize {
+        let Token::Array(count) = reader.token()? else { return None };
+        left = count;
+    }
+    let mut found = Vec::new();
+    while left > 0 && reader.left() > 0 {
+        left -= 1;
+        let start = reader.at();
+        match format {
+            Format::Php => drop(reader.delimited_name()?),
+            Format::PhpBinary => drop(reader.counted_name()?),
+            _ => drop(reader.key()?),
+        }
+        let behind = reader.at();
+        skip_value(&mut reader)?;
+        found.push((&payload[start..behind], &payload[behind..reader.at()]));
+    }
+    Some(found)
+}
+
+fn skip_value(reader: &mut Reader<'_>) -> Option<()> {
+    // How many members of each container are still to come.
+    let mut around: Vec<u64> = Vec::new();
+    loop {
+        if let Token::Array(count) | Token::Object(_, count) = reader.token()? {
+            around.push(count);
+        }
+        while around.pop_if(|left| *left == 0).is_some() {
+            reader.end()?;
+        }
+        let Some(left) = around.last_mut() else { return Some(()) };
+        *left -= 1;
+        reader.key()?;
     }
 }
 
