@@ -21,7 +21,8 @@ pub(super) fn is_bag(format: Format, key: &[u8]) -> bool {
     let name = match format {
         Format::Php => key.strip_suffix(b"|"),
         Format::PhpBinary => key.get(1..),
-        Format::PhpSerialize => key.split(|&byte| byte == b'"').nth(1),
+        // Behind the first quotation mark; the name itself may have others.
+        Format::PhpSerialize => key.splitn(2, |&byte| byte == b'"').nth(1).and_then(|name| name.strip_suffix(b"\";")),
         Format::Opaque => None,
     };
     name.is_some_and(|name| BAGS.contains(&name))

@@ -103,6 +103,14 @@ fn of_a_bag_the_keys_that_are_equal_are_kept() {
 }
 
 #[test]
+fn a_name_that_begins_like_a_bags_is_none() {
+    let payload = |changed: u32| format!("a:2:{{s:20:\"_sf2_attributes\"more\";a:2:{{i:7;N;i:8;i:{changed};}}i:0;N;}}");
+    check_in(Format::PhpSerialize, &payload(1), &payload(2), "a:1:{i:0;N;}");
+    check("__ZFs|a:2:{i:7;N;i:8;i:1;}z|N;", "__ZFs|a:2:{i:7;N;i:8;i:2;}z|N;", "z|N;");
+    check_in(Format::PhpBinary, "\u{5}__ZFsa:2:{i:7;N;i:8;N;}\u{1}zN;", "\u{5}__ZFsa:1:{i:7;N;}\u{1}zN;", "\u{1}zN;");
+}
+
+#[test]
 fn a_bag_without_keys_is_kept_where_it_has_none_in_both() {
     check("__ZF|a:0:{}a|i:1;", "__ZF|a:0:{}a|i:2;", "__ZF|a:0:{}");
     check("a|i:1;__ZF|a:1:{i:7;i:1;}z|N;", "__ZF|a:1:{i:7;i:2;}z|N;", "z|N;");
