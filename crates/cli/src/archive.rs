@@ -12,7 +12,9 @@ use crate::failure::Refusal;
 
 const MAGIC: [u8; 8] = *b"CLKRMEX\n";
 /// Version of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The version before it, whose records have no optional fields.
+const WITHOUT_FIELDS: u32 = 1;
 /// Keys are made as the local store makes them.
 const LOCAL_KEYS: u32 = 1;
 /// Keys are made as the Redis store makes them.
@@ -20,8 +22,10 @@ const REMOTE_KEYS: u32 = 2;
 const HEADER: usize = 64;
 /// The bytes behind the 16 of a key.
 const BEHIND_KEY: [u8; 16] = [0; 16];
-/// Bytes of a record in front of the payload.
+/// Bytes of a record in front of its optional fields, or of the payload where it can have none.
 const FIXED: usize = 32 + 3 * 8 + 4;
+/// Most bytes of a record's optional fields: kind (2), length (2) and content of each.
+const MOST_FIELDS: usize = 64 << 10;
 /// The flag of a session that was asked for again after the request that began it.
 const RETURNED: u32 = 1;
 /// Seed of the end's checksum: no record has this number.
@@ -50,25 +54,20 @@ impl<W: Write> Writer<W> {
             KeyOrigin::LocalSecret(secret) => (LOCAL_KEYS, secret),
             KeyOrigin::RemoteHash => (REMOTE_KEYS, [0; 32]),
         };
-        let mut header = Vec::with_capacity(HEADER);
-        header.extend_from_slice(&MAGIC);
-        header.extend_from_slice(&VERSION.to_le_bytes());
-        header.extend_from_slice(&kind.to_le_bytes());
-        header.extend_from_slice(&now.to_le_bytes());
-        header.extend_from_slice(&secret);
-        header.extend_from_slice(&XxHash3_64::oneshot(&header).to_le_bytes());
-        out.write_all(&header)?;
+        out.write_all(&header(VERSION, kind, now, secret))?;
         Ok(Self { out: Encoder::new(out, LEVEL)?, count: 0 })
     }
 
     pub(crate) fn add(&mut self, entry: &Entry, payload: &[u8]) -> io::Result<()> {
-        let mut body = Vec::with_capacity(FIXED + payload.len());
+        let mut body = Vec::with_capacity(FIXED + 4 + payload.len());
         body.extend_from_slice(&entry.key.to_bytes());
         body.extend_from_slice(&BEHIND_KEY);
         for time in [entry.created, entry.used, entry.expires] {
             body.extend_from_slice(&time.to_le_bytes());
         }
         body.extend_from_slice(&if entry.returned { RETURNED } else { 0 }.to_le_bytes());
+        // No optional fields: a session has nothing yet that would be one.
+        body.extend_from_slice(&0u32.to_le_bytes());
         body.extend_from_slice(payload);
         self.record(&body, self.count)?;
         self.count += 1;
@@ -92,9 +91,22 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// The bytes in front of the records.
+fn header(version: u32, kind: u32, now: u64, secret: [u8; 32]) -> Vec<u8> {
+    let mut header = Vec::with_capacity(HEADER);
+    header.extend_from_slice(&MAGIC);
+    header.extend_from_slice(&version.to_le_bytes());
+    header.extend_from_slice(&kind.to_le_bytes());
+    header.extend_from_slice(&now.to_le_bytes());
+    header.extend_from_slice(&secret);
+    header.extend_from_slice(&XxHash3_64::oneshot(&header).to_le_bytes());
+    header
+}
+
 /// Reads an export, session by session.
 pub(crate) struct Reader<R: BufRead> {
     input: Decoder<'static, R>,
+    version: u32,
     pub(crate) origin: KeyOrigin,
     count: u64,
     ended: bool,
@@ -109,10 +121,10 @@ impl<R: BufRead> Reader<R> {
             return Err(Refusal::Damaged("it does not begin as an export of sessions does".to_owned()).into());
         }
         let (version, kind) = (u32::from_le_bytes(fields.take()), u32::from_le_bytes(fields.take()));
-        if version != VERSION || !matches!(kind, LOCAL_KEYS | REMOTE_KEYS) {
+        if !matches!(version, WITHOUT_FIELDS | VERSION) || !matches!(kind, LOCAL_KEYS | REMOTE_KEYS) {
             return Err(Refusal::OtherVersion(format!(
-                "it is of version {version}, with keys of kind {kind}; this command reads version {VERSION} with keys of \
-                 kinds {LOCAL_KEYS} and {REMOTE_KEYS}"
+                "it is of version {version}, with keys of kind {kind}; this command reads versions {WITHOUT_FIELDS} and \
+                 {VERSION} with keys of kinds {LOCAL_KEYS} and {REMOTE_KEYS}"
             ))
             .into());
         }
@@ -124,7 +136,7 @@ impl<R: BufRead> Reader<R> {
         }
         let input = Decoder::with_buffer(input)?;
         let origin = if kind == LOCAL_KEYS { KeyOrigin::LocalSecret(secret) } else { KeyOrigin::RemoteHash };
-        Ok(Self { input, origin, count: 0, ended: false })
+        Ok(Self { input, version, origin, count: 0, ended: false })
     }
 
     /// The next session; `None` behind the last one, when the end has been found to be right.
@@ -148,7 +160,8 @@ impl<R: BufRead> Reader<R> {
             self.ended = true;
             return Ok(None);
         }
-        if !(FIXED..=FIXED + MAX_PAYLOAD).contains(&length) {
+        let (least, fields) = if self.version == WITHOUT_FIELDS { (FIXED, 0) } else { (FIXED + 4, MOST_FIELDS) };
+        if !(least..=least + fields + MAX_PAYLOAD).contains(&length) {
             return Err(self.damaged("it has a length that no session has"));
         }
         let mut body = vec![0; length];
@@ -162,7 +175,11 @@ impl<R: BufRead> Reader<R> {
         let _behind_key = fields.take::<{ BEHIND_KEY.len() }>();
         let [created, _used, expires] = [(); 3].map(|()| u64::from_le_bytes(fields.take()));
         let returned = u32::from_le_bytes(fields.take()) & RETURNED != 0;
-        Ok(Some(Record { key, created, expires, returned, payload: fields.0.to_vec() }))
+        let payload = if self.version == WITHOUT_FIELDS { Some(fields.0) } else { fields.behind_optional() };
+        let Some(payload) = payload.filter(|payload| payload.len() <= MAX_PAYLOAD) else {
+            return Err(self.damaged("its optional fields do not fit into it"));
+        };
+        Ok(Some(Record { key, created, expires, returned, payload: payload.to_vec() }))
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> anyhow::Result<()> {
@@ -188,7 +205,18 @@ fn cut_short(error: io::Error, what: &str) -> anyhow::Error {
 /// Fields of fixed length, one after the other.
 struct Fields<'a>(&'a [u8]);
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    /// What stands behind the optional fields of a record, of which this version needs none. `None` where they are not whole.
+    fn behind_optional(&mut self) -> Option<&'a [u8]> {
+        let length = u32::from_le_bytes(self.take()) as usize;
+        let (mut optional, payload) = self.0.split_at_checked(length).filter(|_| length <= MOST_FIELDS)?;
+        while !optional.is_empty() {
+            let ([_, _, low, high], rest) = optional.split_first_chunk()?;
+            optional = rest.get(usize::from(u16::from_le_bytes([*low, *high]))..)?;
+        }
+        Some(payload)
+    }
+
     /// The next field; zeros where the bytes are too few, which callers have made sure they are not.
     fn take<const N: usize>(&mut self) -> [u8; N] {
         let (field, rest) = self.0.split_first_chunk().unwrap_or((&[0; N], &[]));
@@ -268,19 +296,75 @@ mod tests {
         assert!(read(&doubled).is_err());
     }
 
+    /// A record with these bytes where the length of its optional fields stands, these fields and this payload.
+    fn body(length: &[u8], fields: &[u8], payload: &[u8]) -> Vec<u8> {
+        let own = (fields.len() as u32).to_le_bytes();
+        [&[7; FIXED][..], if length.is_empty() { &own } else { length }, fields, payload].concat()
+    }
+
+    /// As many bytes of optional fields as there may be, all of one.
+    fn most_fields() -> Vec<u8> {
+        [&[9, 0, 0xfc, 0xff][..], &[1; 0xfffc]].concat()
+    }
+
+    /// An export of this version with these records.
+    fn with_records(version: u32, bodies: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = header(version, REMOTE_KEYS, 1000, [0; 32]);
+        let mut writer = Writer { out: Encoder::new(Vec::new(), LEVEL).expect("memory"), count: 0 };
+        for body in bodies {
+            writer.record(body, writer.count).expect("memory");
+            writer.count += 1;
+        }
+        bytes.extend(writer.finish().expect("memory"));
+        bytes
+    }
+
+    #[test]
+    fn the_version_before_is_read() {
+        let bytes = with_records(1, &[[&[7; FIXED][..], b"payload"].concat(), vec![8; FIXED]]);
+        let payloads: Vec<Vec<u8>> = read(&bytes).expect("whole").into_iter().map(|record| record.payload).collect();
+        assert_eq!(payloads, [b"payload".to_vec(), Vec::new()]);
+    }
+
+    #[test]
+    fn optional_fields_are_passed_over() {
+        let some: &[u8] = &[1, 0, 2, 0, b'a', b'b', 0xff, 0xff, 0, 0];
+        let bodies = [body(&[], some, b"payload"), body(&[], &most_fields(), b""), body(&[], &[], b"last")];
+        let payloads: Vec<Vec<u8>> =
+            read(&with_records(2, &bodies)).expect("whole").into_iter().map(|record| record.payload).collect();
+        assert_eq!(payloads, [b"payload".to_vec(), Vec::new(), b"last".to_vec()]);
+    }
+
+    #[test]
+    fn optional_fields_that_are_not_whole_are_damage() {
+        let more = [&most_fields()[..], &[0; 4]].concat();
+        let cases = [
+            body(&[], &[1, 0, 3, 0, b'a', b'b'], b"payload"),
+            body(&[], &[1, 0, 0], b"payload"),
+            body(&[8, 0, 0, 0], &[], b"payload"),
+            body(&[0xff; 4], &[], b"payload"),
+            body(&[], &more, b"payload"),
+            body(&[], &[], &vec![0; MAX_PAYLOAD + 1]),
+        ];
+        for (number, body) in cases.into_iter().enumerate() {
+            let code = read(&with_records(2, &[body])).map(drop).map_err(|error| crate::failure::code(&error));
+            assert_eq!(code, Err(crate::failure::Code::Damaged), "case {number}");
+        }
+    }
+
     #[test]
     fn an_end_that_counts_otherwise_is_found() {
         for count in [2, 4] {
             let mut writer = Writer::begin(Vec::new(), KeyOrigin::RemoteHash, 1000).expect("memory");
             for number in 0..3 {
-                writer.record(&[7; FIXED], number).expect("memory");
+                writer.record(&body(&[], &[], b""), number).expect("memory");
             }
             writer.count = count;
             assert!(read(&writer.finish().expect("memory")).is_err(), "{count}");
         }
         let mut writer = Writer::begin(Vec::new(), KeyOrigin::RemoteHash, 1000).expect("memory");
         // The number of a record is in its checksum, so none can be left out or moved.
-        writer.record(&[7; FIXED], 1).expect("memory");
+        writer.record(&body(&[], &[], b""), 1).expect("memory");
         writer.count = 1;
         assert!(read(&writer.finish().expect("memory")).is_err());
     }
@@ -288,7 +372,7 @@ mod tests {
     #[test]
     fn another_version_is_told_from_damage() {
         let mut bytes = sample(1);
-        bytes[8] = 2;
+        bytes[8] = 3;
         let code = |bytes: &[u8]| read(bytes).map(drop).map_err(|error| crate::failure::code(&error));
         assert_eq!(code(&bytes), Err(crate::failure::Code::OtherVersion));
         bytes[0] = 0;

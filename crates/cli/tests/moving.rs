@@ -145,7 +145,7 @@ fn damaged_files_and_other_versions_change_nothing() {
     flipped[whole.len() / 2] ^= 1;
     cases.push((5, flipped));
     let mut later = whole;
-    later[8] = 2;
+    later[8] = 3;
     cases.push((6, later));
     for (expected, bytes) in cases {
         std::fs::write(there.file(), bytes).expect("write");
