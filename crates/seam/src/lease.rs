@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Room, StoreError};
+use crate::{Named, Room, StoreError, Succession, Successor};
 
 /// The most bytes one payload may have: 16 MiB.
 pub const MAX_PAYLOAD: usize = 16 << 20;
@@ -35,6 +35,9 @@ pub enum Over {
     Anything,
     /// Only the version that the lease has read.
     WhatWasRead,
+    /// Only the reservation that the lease has made, and only while it has its lock: the first write of a session that takes
+    /// another's place. Where nobody holds the lock, another request may have found the session given up.
+    Reservation,
 }
 
 /// How a session ends.
@@ -87,6 +90,26 @@ pub trait Lease {
 
     /// The session as this lease read or wrote it last, for [`crate::Acquire::since`].
     fn mark(&self) -> Mark;
+
+    /// The number of this life of the session, 0 where it ended before the lease began.
+    fn incarnation(&self) -> u64;
+
+    /// Whether another session was to take the place of this one when this lease was acquired. Costs nothing where none was.
+    fn succession(&self) -> Succession;
+
+    /// Whether the session is over by now for those who acquired it: somebody ended it, or its id was replaced. One that
+    /// vanished without having been ended is not.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn is_over(&mut self) -> Result<bool, StoreError>;
+
+    /// Makes the session name the one that takes its place, or another one than it named (`before`). From here on nobody
+    /// can write it. The lease goes on.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn name(&mut self, successor: &Successor, before: Option<&Successor>) -> Result<Named, StoreError>;
 
     /// Writes the payload, extends the lifetime and unlocks.
     ///

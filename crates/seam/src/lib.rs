@@ -1,11 +1,12 @@
 //! The seam between sessions and storage: the one vocabulary of every crate that keeps sessions and every crate that uses them.
 //!
-//! Floors: error, server, id, key, sample, room < lease, inventory < store
+//! Floors: error, server, id, key, sample, room < succession < lease, inventory < store
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`store`] | [`Store`]: what a place that keeps sessions does, and what it is asked for |
 //! | [`lease`] | [`Lease`]: what a request holds while it works on one session |
+//! | [`succession`] | [`Succession`]: the session that takes another's place when an id is replaced |
 //! | [`room`] | [`Room`]: where a payload is read to |
 //! | [`key`] | [`Key`]: where a session lives in a store |
 //! | [`id`] | [`SessionId`] and [`Namespace`]: what keys are made of, values that can only be built valid |
@@ -20,6 +21,7 @@
 //!   destroyed stays destroyed;
 //! - a commit over what was read ([`Over::WhatWasRead`]) replaces no *version* that its lease has not read;
 //! - a reader without a lock ([`Store::snapshot`]) sees a whole, committed payload, and never waits for a lease;
+//! - a session that names a successor, or whose successor has taken its place, is written by nobody;
 //! - a session past its lifetime is absent for all requests at once.
 //!
 //! Times are [`Duration`](std::time::Duration)s with at least second resolution; payloads are bytes of 0 to 16 MiB.
@@ -36,6 +38,7 @@ pub mod room;
 pub mod sample;
 pub mod server;
 pub mod store;
+pub mod succession;
 
 pub use error::{Holder, StoreError};
 pub use id::{InvalidId, InvalidNamespace, MAX_ID, MAX_NAMESPACE, Namespace, SessionId};
@@ -45,4 +48,5 @@ pub use lease::{Committed, End, Lease, MAX_PAYLOAD, Mark, Over};
 pub use room::Room;
 pub use sample::{Sample, Sampled};
 pub use server::ServerInfo;
-pub use store::{Acquire, Effort, LockMode, Store};
+pub use store::{Acquire, Destroyed, Effort, LockMode, Look, Store};
+pub use succession::{Named, Succession, Successor};

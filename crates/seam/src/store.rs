@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     End, Inventory, Key, Lease, Mark, Namespace, Restore, Restored, Sample, ServerInfo, SessionId, StoreError,
+    Succession, Successor,
 };
 
 /// How overlapping requests of one session behave (`cloakroom.lock`).
@@ -49,6 +50,31 @@ pub enum Effort {
     All,
 }
 
+/// A session as [`Store::look`] finds it.
+pub struct Look {
+    /// The last committed payload; `None` where there is no session.
+    pub payload: Option<Vec<u8>>,
+    /// For [`Acquire::since`].
+    pub mark: Mark,
+    /// The number of this life of the session, 0 where there is none.
+    pub incarnation: u64,
+    /// Whether it was written since it was reserved.
+    pub is_written: bool,
+    /// Whether another session takes its place.
+    pub succession: Succession,
+}
+
+/// The outcome of [`Store::destroy_since`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destroyed {
+    /// The session lived, and was ended by this call.
+    Now,
+    /// There was none, and nobody is known to have ended it.
+    Absent,
+    /// Somebody has ended it, or replaced its id, since it was read.
+    Before,
+}
+
 /// A place that keeps sessions. A handle of it may belong to one thread.
 pub trait Store {
     /// The key of the session `id` in `namespace`. Does not touch the storage.
@@ -76,12 +102,21 @@ pub trait Store {
         false
     }
 
+    /// The session as it was last committed, without any lock.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn look(&self, key: &Key) -> Result<Look, StoreError>;
+
     /// The last committed payload, without any lock; `None` where the session does not exist. The mark is for
     /// [`Acquire::since`].
     ///
     /// # Errors
     /// Only failures of the storage.
-    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError>;
+    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {
+        let Look { payload, mark, .. } = self.look(key)?;
+        Ok((payload, mark))
+    }
 
     /// Whether the session exists (reserved counts). Never waits for a lease.
     ///
@@ -94,6 +129,25 @@ pub trait Store {
     /// # Errors
     /// Only failures of the storage.
     fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError>;
+
+    /// [`Store::destroy`] for somebody who read the session at `since`: also tells whether another has ended it since.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn destroy_since(&self, key: &Key, since: &Mark, end: End) -> Result<Destroyed, StoreError>;
+
+    /// Ends a session whose successor has been written, if it still lives and names that one.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn settle(&self, key: &Key, successor: &Successor, end: End) -> Result<(), StoreError>;
+
+    /// Makes a session that lives and names `successor` name none any more, so that it can be written again; `true` where it
+    /// did. The caller holds the lock of the successor and found it unwritten.
+    ///
+    /// # Errors
+    /// Only failures of the storage.
+    fn reinstate(&self, key: &Key, successor: &Successor) -> Result<bool, StoreError>;
 
     /// Removes sessions past their lifetime and answers how many *this call* removed: none where the storage removes
     /// them by itself.
