@@ -43,8 +43,9 @@
 //! | | `quarantine` | setting a file with a damaged header aside, saving its sessions |
 //! | | `format_2`, `upgrade` | reading a file of format 2; bringing its sessions over to a new file |
 //! | | `prefault` | what a young process does while most pages are new to it |
-//! | `operations`, what one does with sessions | `session` | snapshot, exists, destroy, collect |
+//! | `operations`, what one does with sessions | `session` | look, exists, destroy, collect |
 //! | | `acquire`, `wait` | taking up a session, with its lock or without; waiting for the lock |
+//! | | `succession` | the session that takes another's place when its id is replaced |
 //! | | `lease`, `commit` | [`Lease`]: read, touch, destroy, release; writing a payload |
 //! | | `walk`, `sample` | going through all sessions without leaving a trace; sizes and ages of some |
 //! | | `restore` | sessions from elsewhere, and a store with the secret of another |

@@ -14,8 +14,8 @@ use std::time::Duration;
 use cloakroom_seam as seam;
 use cloakroom_seam::Room;
 use cloakroom_seam::{
-    Acquire, Committed, Effort, End, Entry, Inventory, Key, KeyOrigin, Mark, Namespace, Over, Restore, Restored,
-    Sample, SessionId, StoreError,
+    Acquire, Committed, Destroyed, Effort, End, Entry, Inventory, Key, KeyOrigin, Look, Mark, Named, Namespace, Over,
+    Restore, Restored, Sample, SessionId, StoreError, Succession, Successor,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -222,8 +222,8 @@ impl seam::Store for LocalStore {
         Ok(Box::new(self.lease(key, how)?))
     }
 
-    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {
-        self.with(|store| store.snapshot(key))
+    fn look(&self, key: &Key) -> Result<Look, StoreError> {
+        self.with(|store| store.look(key))
     }
 
     fn exists(&self, key: &Key) -> Result<bool, StoreError> {
@@ -232,6 +232,18 @@ impl seam::Store for LocalStore {
 
     fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError> {
         self.with(|store| store.destroy(key, end))
+    }
+
+    fn destroy_since(&self, key: &Key, since: &Mark, end: End) -> Result<Destroyed, StoreError> {
+        self.with(|store| store.destroy_since(key, since, end))
+    }
+
+    fn settle(&self, key: &Key, successor: &Successor, end: End) -> Result<(), StoreError> {
+        self.with(|store| store.settle(key, successor, end))
+    }
+
+    fn reinstate(&self, key: &Key, successor: &Successor) -> Result<bool, StoreError> {
+        self.with(|store| store.reinstate(key, successor))
     }
 
     fn collect(&self, effort: Effort) -> Result<u64, StoreError> {
@@ -310,6 +322,22 @@ impl seam::Lease for Lease {
 
     fn mark(&self) -> Mark {
         Lease::mark(self)
+    }
+
+    fn incarnation(&self) -> u64 {
+        Lease::incarnation(self)
+    }
+
+    fn succession(&self) -> Succession {
+        Lease::succession(self)
+    }
+
+    fn is_over(&mut self) -> Result<bool, StoreError> {
+        Lease::is_over(self).map_err(|e| e.of(self.store()))
+    }
+
+    fn name(&mut self, successor: &Successor, before: Option<&Successor>) -> Result<Named, StoreError> {
+        Lease::name(self, successor, before).map_err(|e| e.of(self.store()))
     }
 
     fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {

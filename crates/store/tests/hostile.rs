@@ -321,7 +321,6 @@ fn successors_that_are_none() {
                 for own in base.atlas.nodes.iter().filter(|at| !is_free(base, **at)) {
                     let at = offset(*own);
                     if word32(image, at + node::HEAD) & 3 == state {
-                        set32(image, at + node::FLAGS, word32(image, at + node::FLAGS) | flag::SUCCEEDED);
                         set32(image, at + node::SUCCESSOR, place(base, *own));
                         image.set(at + node::SUCCESSOR_INCARNATION, &incarnation.to_le_bytes());
                     }
@@ -345,11 +344,11 @@ fn successors_that_a_rebuild_keeps() {
         set32(&mut image, at + node::SUCCESSOR, place);
         image.set(at + node::SUCCESSOR_INCARNATION, &incarnation.to_le_bytes());
     };
-    name(all[0], flag::SUCCEEDED, all[1], 7);
-    name(all[1], flag::SUCCEEDED, all[2], 0);
-    name(all[2], flag::SUCCEEDED, u32::MAX, 7);
+    name(all[0], 0, all[1], 7);
+    name(all[1], 0, all[2], 0);
+    name(all[2], 0, u32::MAX, 7);
     // As a process leaves it that dies before it says so.
-    name(all[3], 0, all[4], 7);
+    name(all[3], 0, all[4], 0);
     name(all[4], 1 << 9 | 3 << 16 | 1 << 24, 0, 0);
     image.wipe_boot_id();
     image.write_copy(dir.path());
@@ -361,7 +360,7 @@ fn successors_that_a_rebuild_keeps() {
         let incarnation = word32(&after, at + node::SUCCESSOR_INCARNATION);
         (word32(&after, at + node::FLAGS) & !0x7f, word32(&after, at + node::SUCCESSOR), incarnation)
     };
-    assert_eq!(said(all[0]), (flag::SUCCEEDED, all[1], 7));
+    assert_eq!(said(all[0]), (0, all[1], 7));
     all[1..5].iter().for_each(|own| assert_eq!(said(*own), (0, 0, 0)));
 }
 

@@ -338,13 +338,11 @@ pub(crate) mod flag {
     pub(crate) const ON_TWICE: u32 = 32;
     /// On the shard's list of tombstones.
     pub(crate) const ON_TOMBSTONES: u32 = 64;
-    /// The session names its successor: see [`super::node::SUCCESSOR`].
-    pub(crate) const SUCCEEDED: u32 = 128;
     /// What a node itself says of its session, where the others say on which list it is. Bits that are not listed here are
     /// free up to bit 15; the ones above are told of at the top of this module.
-    pub(crate) const KEPT: u32 = RETURNED | EMPTIED | RETURNED_AGAIN | SUCCEEDED;
+    pub(crate) const KEPT: u32 = RETURNED | EMPTIED | RETURNED_AGAIN;
     /// All that a node may have.
-    pub(crate) const ALL: u32 = 0xff;
+    pub(crate) const ALL: u32 = 0x7f;
 }
 
 /// Offsets within a payload block; a payload is a chain of blocks.

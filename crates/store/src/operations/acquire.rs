@@ -59,6 +59,7 @@ impl Store {
             base: 0,
             len: 0,
             ended: false,
+            replaced: false,
             begun: Begun::ByOthers,
             began: 0,
             thread: PhantomData,
@@ -85,6 +86,7 @@ impl Store {
         lease.shard = self.shard_of(&key);
         lease.key = key;
         lease.ended = false;
+        lease.replaced = false;
         lease.begun = Begun::ByOthers;
         lease.len = 0;
         lease.head = Head(0);
@@ -351,7 +353,7 @@ impl Store {
 impl Store {
     /// Whether the session in `node` was ended since the store's number was `began`.
     #[inline]
-    fn was_ended_since(&self, map: Map<'_>, node: Node<'_>, began: u64) -> bool {
+    pub(crate) fn was_ended_since(&self, map: Map<'_>, node: Node<'_>, began: u64) -> bool {
         node.ended().load(Ordering::Relaxed) >= began && self.is_true_end(map, node, began)
     }
 
@@ -386,11 +388,20 @@ impl Lease {
     /// Makes `head`, the present one of `node`, what this lease reads.
     #[inline(always)]
     fn take(&mut self, node: Node<'_>, head: Head) -> Result<(), Error> {
+        let names = node.successor_incarnation().load(Ordering::Relaxed) != 0;
+        if names || head.state() == NodeState::Retired {
+            self.take_replaced(node, head);
+        }
+        self.set_head(head)
+    }
+
+    #[cold]
+    fn take_replaced(&mut self, node: Node<'_>, head: Head) {
+        self.replaced = true;
         if head.state() == NodeState::Retired {
             // It has ended already: once that is forgotten, this lease is one from before.
             self.began = node.ended().load(Ordering::Relaxed);
         }
-        self.set_head(head)
     }
 
     /// Takes up the present session in `node`, whose lock this lease holds.

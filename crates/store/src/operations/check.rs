@@ -167,7 +167,7 @@ fn check_nodes(guard: &ShardGuard<'_>, problems: &mut Problems<'_>, units: &mut 
         if flags & !flag::ALL != 0 {
             problems.add("a node has flags that there are not");
         }
-        if flags & flag::SUCCEEDED != 0 && !guard.store.names_successor(guard.map, *node) {
+        if node.successor_incarnation().load(Ordering::Relaxed) != 0 && !guard.store.names_successor(guard.map, *node) {
             problems.add("a session names a successor that cannot be");
         }
         if head.state() == NodeState::Tombstone {

@@ -197,6 +197,9 @@ impl Lease {
         let node = guard.node(self.place.get())?;
         let same = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
         if same && node.is_live() {
+            if node.successor_incarnation().load(Ordering::Relaxed) != 0 {
+                return Ok(Target::Ended);
+            }
             let head = node.head();
             let unmoved = over == Over::Anything || head.version() == self.base;
             return Ok(if unmoved { Target::Node(node) } else { Target::VersionChanged(head) });

@@ -98,6 +98,8 @@ pub struct Lease {
     pub(crate) len: u32,
     /// The session was ended while this lease waited for it: reads nothing, writes nothing.
     pub(crate) ended: bool,
+    /// Another session was to take the place of this one, or had, when it was acquired.
+    pub(crate) replaced: bool,
     pub(crate) begun: Begun,
     /// The store's number when it began, or the number of the session's end where it began later: what was ended since, and
     /// forgotten, is not to be written back.
@@ -150,6 +152,12 @@ impl Lease {
             self.head = Head(0);
             self.len = 0;
         }
+    }
+
+    /// The number of this life of the session, 0 where it ended before the lease began.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        if self.ended { 0 } else { self.incarnation.get() }
     }
 
     /// Whether the session did not exist before.
@@ -259,7 +267,8 @@ impl Lease {
         if self.entry.is_some() && swept && !self.store.is_relocated(map) && !self.store.forked() {
             // The lock keeps the node this session's, so the one store needs no shard lock.
             let node = Node::new(map, self.place.get());
-            if node.is_live() && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get() {
+            let names_none = node.successor_incarnation().load(Ordering::Relaxed) == 0;
+            if names_none && node.is_live() && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get() {
                 node.mark_seen(wall, self.store.now(map), seconds(lifetime));
                 count(map, self.me, Counter::Touches, 1);
                 return Ok(Some(Committed::Stored));
@@ -317,7 +326,9 @@ impl Lease {
             Target::Ended | Target::VersionChanged(_) => {
                 let node = guard.node(self.place.get())?;
                 if node.key() == self.key && end.grace.is_zero() {
-                    guard.end_grace(node)?;
+                    // One whose id was replaced, or is being replaced.
+                    let same = node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
+                    if same && node.is_live() { guard.end(node, end)? } else { guard.end_grace(node)? }
                 }
                 Ok(false)
             }

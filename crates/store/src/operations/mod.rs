@@ -7,5 +7,6 @@ pub(crate) mod lease;
 pub(crate) mod restore;
 pub(crate) mod sample;
 pub(crate) mod session;
+pub(crate) mod succession;
 pub(crate) mod wait;
 pub(crate) mod walk;

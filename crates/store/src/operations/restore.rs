@@ -71,7 +71,10 @@ impl Store {
         let (shard, wall) = (self.shard_of(key), self.clock().wall());
         let is_vacant = |node: Node<'_>| match node.head().state() {
             NodeState::Free => true,
-            NodeState::Live => !node.was_ended() && (node.expired(wall) || node.is_unwritten()),
+            NodeState::Live => {
+                let names = node.successor_incarnation().load(Ordering::Relaxed) != 0;
+                !node.was_ended() && (node.expired(wall) || (node.is_unwritten() && !names))
+            }
             NodeState::Tombstone | NodeState::Retired => false,
         };
         match self.lookup(self.map()?, shard, key) {

@@ -1,4 +1,4 @@
-//! What one does with a session: acquire it, look at it, destroy it; and collecting the expired ones.
+//! What one does with a session without a lease: look at it, destroy it; and collecting the expired ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -12,7 +12,7 @@ use crate::operations::lease::Point;
 use crate::shard::nodes::NODES_PER_CHUNK;
 use crate::shard::payload::{self, Binding};
 use cloakroom_seam::Room;
-use cloakroom_seam::{Effort, End, Key, MAX_PAYLOAD, Mark};
+use cloakroom_seam::{Effort, End, Key, Look, MAX_PAYLOAD, Mark, Succession};
 
 /// Nodes that one locked step of a collection looks at.
 const STEP: u32 = 256;
@@ -26,6 +26,15 @@ impl Store {
     /// # Errors
     /// [`Error::Damaged`] where the bytes do not match their checksum, [`Error::Forked`].
     pub fn snapshot(self: &Arc<Store>, key: &Key) -> Result<(Option<Vec<u8>>, Mark), Error> {
+        let Look { payload, mark, .. } = self.look(key)?;
+        Ok((payload, mark))
+    }
+
+    /// [`Store::snapshot`], and what else is to be known of the session.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub fn look(self: &Arc<Store>, key: &Key) -> Result<Look, Error> {
         let me = self.slot()?;
         let shard = self.shard_of(key);
         if self.prefaults() {
@@ -34,10 +43,16 @@ impl Store {
         for _ in 0..READ_TRIES {
             let map = self.map()?;
             let began = map.u64(header::INCARNATION).load(Ordering::Relaxed);
-            let absent = Point { incarnation: 0, version: 0, began }.to_mark();
+            let absent = || Look {
+                payload: None,
+                mark: Point { incarnation: 0, version: 0, began }.to_mark(),
+                incarnation: 0,
+                is_written: false,
+                succession: Succession::None,
+            };
             let node = match self.lookup(map, shard, key) {
                 Ok(Some(node)) => node,
-                Ok(None) => return Ok((None, absent)),
+                Ok(None) => return Ok(absent()),
                 Err(crate::shard::index::Contended) => {
                     // The thread that changes the index may be dead: its lock, once had, leaves a whole index.
                     self.with_shard(me, shard, |guard| guard.whole_index(key))?;
@@ -64,6 +79,8 @@ impl Store {
             // write it back once that is forgotten.
             let ended = node.ended().load(Ordering::Relaxed);
             let began = if head.state() == NodeState::Retired { ended } else { began };
+            let is_written = !node.is_unwritten();
+            let succession = self.succession(map, node);
             if present && binding.key == *key {
                 node.mark_returned();
             }
@@ -72,13 +89,14 @@ impl Store {
                 continue;
             }
             if !present {
-                return Ok((None, absent));
+                return Ok(absent());
             }
             count(map, me, Counter::Reads, 1);
             return match result {
                 Ok(()) => {
                     let read = Point { incarnation: binding.incarnation, version: binding.version, began };
-                    Ok((Some(out), read.to_mark()))
+                    let (mark, incarnation) = (read.to_mark(), binding.incarnation);
+                    Ok(Look { payload: Some(out), mark, incarnation, is_written, succession })
                 }
                 // The payload lies where the file has grown since.
                 Err(_) if self.map()?.len() > map.len() => continue,

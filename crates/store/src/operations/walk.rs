@@ -160,7 +160,7 @@ impl Store {
             reserved: size.unwrap_or(0) == 0,
             returned: node.flags().load(Ordering::Relaxed) & flag::RETURNED != 0,
             locked: word.0 != 0 && !self.is_dead(map, word),
-            retired,
+            retired: retired || node.successor_incarnation().load(Ordering::Relaxed) != 0,
         };
         fence(Ordering::Acquire);
         let fits = size.is_some_and(|size| size as usize <= MAX_PAYLOAD) && self.shard_of(&key) == shard;

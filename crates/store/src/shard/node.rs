@@ -97,7 +97,6 @@ impl<'a> Node<'a> {
 
     /// Lets the session name no successor.
     pub(crate) fn forget_successor(self) {
-        self.flags().fetch_and(!flag::SUCCEEDED, Ordering::Relaxed);
         self.successor_place().store(0, Ordering::Relaxed);
         self.successor_incarnation().store(0, Ordering::Relaxed);
     }

@@ -328,8 +328,8 @@ impl<'a> ShardGuard<'a> {
         let lost: HashSet<Ref> = free.iter().map(|node| node.place).collect();
         let (mut used_twice, mut ended) = (Vec::new(), Vec::new());
         for node in live.iter().filter(|node| !lost.contains(&node.place)) {
-            let flags = node.flags().fetch_and(flag::KEPT, Ordering::Relaxed);
-            if flags & flag::SUCCEEDED == 0 || !self.store.names_successor(self.map, *node) {
+            node.flags().fetch_and(flag::KEPT, Ordering::Relaxed);
+            if !self.store.names_successor(self.map, *node) {
                 node.forget_successor();
             }
             if !node.is_live() {
