@@ -32,6 +32,12 @@ pub enum RequestError {
          read the session again and repeat the change, or choose the lock mode \"merge\", which keeps both changes"
     )]
     VersionChanged,
+    /// A session that was to get another id was ended, or got one, meanwhile.
+    #[error(
+        "the session was ended, or got another id, by another request in this very moment, so it gets no new id here; \
+         nothing of it is stored under the new one"
+    )]
+    Overtaken,
     /// The handler that was used before cannot be asked, or refuses.
     #[error("{0}; nothing was changed, neither there nor here (cloakroom.migrate_from)")]
     Migration(#[from] cloakroom_migration::Error),

@@ -1,7 +1,7 @@
 //! The PHP session handler, without PHP.
 //!
 //! Floors: serialized, id, name, save_path, directives, any_store, figures, survey < doctor, merge, error, metrics
-//! < version_changed, drawing, migration < request < standalone
+//! < version_changed, succession, drawing, migration < request < standalone
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -15,6 +15,7 @@
 //! | [`name`] | [`Name`](name::Name): the name by which people and tools call a session |
 //! | [`any_store`] | [`AnyStore`]: an open store, whichever it is; opening stores |
 //! | [`version_changed`] | what a commit does that meets another version than was read |
+//! | `succession` | what an id shows that was replaced by another |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
 //! | [`migration`] | [`Migration`]: sessions of the handler that was used before |
@@ -43,6 +44,7 @@ pub mod request;
 pub mod save_path;
 pub mod serialized;
 pub mod standalone;
+mod succession;
 pub mod survey;
 pub mod version_changed;
 

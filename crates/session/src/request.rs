@@ -41,6 +41,11 @@ use crate::version_changed::{Origin, commit_merged, touch_or_write};
 mod migrating;
 mod notice;
 mod reading;
+pub(crate) mod replaced;
+mod rotating;
+
+pub use replaced::Terms;
+use rotating::Rotation;
 
 /// The outcome of [`Request::finish_read`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +69,8 @@ enum Stage {
 struct Held {
     key: Key,
     mode: LockMode,
+    /// With its lock, which a session that takes another's place is held with in every mode.
+    is_locked: bool,
     /// Acquired when the id was validated, and not read since.
     early: bool,
 }
@@ -103,6 +110,10 @@ pub struct Request {
     keyed: Keyed,
     /// The session whose id was drawn since the handler was opened.
     drawn: Option<Key>,
+    /// How sessions end whose ids are replaced.
+    terms: Terms,
+    /// The rotation that the request is in.
+    rotation: Option<Rotation>,
     /// While sessions are migrated from another handler.
     migration: Option<Migration>,
     /// The failure of a step beside a call that succeeded.
@@ -132,6 +143,8 @@ impl Request {
             refused: None,
             keyed: Keyed { length: 0, id: [0; MAX_ID], key: Key::from_words(0, 0) },
             drawn: None,
+            terms: Terms::DEFAULT,
+            rotation: None,
             migration: None,
             notice: None,
         }
@@ -174,7 +187,8 @@ impl Request {
                     Ok(None) => self.may_be_elsewhere(),
                     Ok(Some(lease)) => {
                         self.lease = Some(AnyLease::Other(lease));
-                        self.held = Some(Held { key: self.keyed.key, mode: how.mode, early: true });
+                        let is_locked = how.mode == LockMode::Exclusive;
+                        self.held = Some(Held { key: self.keyed.key, mode: how.mode, is_locked, early: true });
                         true
                     }
                     Err(error) => {
@@ -212,6 +226,9 @@ impl Request {
         origin: impl FnOnce() -> Origin<'a>,
     ) -> Result<Committed, RequestError> {
         let over = self.hold_to_write(id, how)?;
+        if self.rotation.is_some() && self.is_entered() {
+            return self.write_first(payload, how);
+        }
         let begins = self.begins_with(payload);
         let committed = self.end_by(|lease, kept| {
             let committed = lease.commit(payload, how.lifetime, over)?;
@@ -236,6 +253,9 @@ impl Request {
     /// As [`Request::write`].
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
         self.hold_to_write(id, how)?;
+        if self.rotation.is_some() && self.is_entered() {
+            return self.write_first(payload, how);
+        }
         self.end_by(|lease, _| Ok(touch_or_write(lease, payload, how.lifetime)?))
     }
 
@@ -262,6 +282,11 @@ impl Request {
         self.key(id)?;
         self.found = None;
         self.stage = Stage::Idle;
+        if self.is_entered() {
+            // It ends before it was written: what it took the place of is over all the same.
+            self.settle()?;
+        }
+        self.give_rotation_up();
         let ended = if self.holds() {
             self.end_by(|lease, _| Ok(lease.destroy(end)?))?
         } else {
@@ -276,6 +301,7 @@ impl Request {
         self.held = None;
         self.lease = None;
         self.found = None;
+        self.rotation = None;
         self.stage = Stage::Lost;
     }
 
@@ -290,6 +316,9 @@ impl Request {
     /// Releases what is held. May be called at any time, any number of times.
     pub fn close(&mut self) {
         self.release();
+        if self.rotation.is_some() {
+            self.close_rotation();
+        }
         self.found = None;
         self.refused = None;
         self.stage = Stage::Idle;
@@ -352,7 +381,7 @@ impl Request {
     /// Whether it is locked. Without the lock others may have written meanwhile: what is read again is then what is
     /// stored now.
     fn has_locked(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.mode == LockMode::Exclusive) && self.holds()
+        self.held.as_ref().is_some_and(|held| held.is_locked) && self.holds()
     }
 
     fn payload_len(&self) -> usize {
@@ -375,7 +404,7 @@ impl Request {
             }
             _ => store.acquire_into(lease, &keyed.key, how)?,
         }
-        self.held = Some(Held { key: self.keyed.key, mode: how.mode, early: false });
+        self.held = Some(Held::of(self.keyed.key, how.mode, how.mode == LockMode::Exclusive));
         Ok(())
     }
 

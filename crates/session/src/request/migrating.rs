@@ -10,8 +10,7 @@ use super::{Held, Request};
 use crate::any_store::AnyLease;
 use crate::error::RequestError;
 use crate::migration::Migration;
-use crate::seam::{Acquire, End};
-use crate::version_changed::read_whole;
+use crate::seam::{Acquire, End, Key, LockMode};
 
 impl Request {
     /// From now on the handler migrates sessions.
@@ -34,7 +33,8 @@ impl Request {
         if !early {
             self.release();
             self.lease = self.store()?.acquire_existing(&self.keyed.key, how)?.map(AnyLease::Other);
-            self.held = self.lease.is_some().then_some(Held { key: self.keyed.key, mode: how.mode, early: false });
+            let is_locked = how.mode == LockMode::Exclusive;
+            self.held = self.lease.is_some().then(|| Held::of(self.keyed.key, how.mode, is_locked));
         }
         if self.is_present()? {
             return Ok(());
@@ -48,9 +48,9 @@ impl Request {
     /// Reads the session of the current key without a lock, migrated before that where it is not in the store and no
     /// request of the old handler is at work on it. `None` where neither the store nor the source has it.
     pub(super) fn snapshot_or_migrate_in(&mut self, early: bool) -> Result<Option<Vec<u8>>, RequestError> {
-        let found = match &mut self.lease {
-            Some(lease) if early => Some(read_whole(&mut **lease)?),
-            _ => self.store()?.snapshot(&self.keyed.key)?.0,
+        let found = match self.lease.take() {
+            Some(lease) if early => Some(self.read_over(lease)?),
+            _ => self.look()?,
         };
         self.release();
         if found.as_ref().is_some_and(|found| !found.is_empty()) {
@@ -60,7 +60,7 @@ impl Request {
         let store = self.store()?;
         match migration.migrate_in_or_peek(&**store, &self.keyed.key, self.keyed.id())? {
             Some(payload) => Ok(Some(payload)),
-            None => Ok(store.snapshot(&self.keyed.key)?.0),
+            None => self.look(),
         }
     }
 
@@ -69,6 +69,13 @@ impl Request {
         let (Some(migration), Some(store)) = (&self.migration, &self.store) else { return false };
         let ended = migration.end(&**store, &self.keyed.key, self.keyed.id(), end, in_store);
         self.noted(ended).unwrap_or(false)
+    }
+
+    /// Ends the session `id` in the source, which the session of `key` was and another has taken the place of.
+    pub(super) fn end_left(&mut self, key: &Key, id: &[u8], end: End) {
+        let (Some(migration), Some(store)) = (&self.migration, &self.store) else { return };
+        let ended = migration.end(&**store, key, id, end, true);
+        self.noted(ended);
     }
 
     /// Whether `payload`, written as the session of the current key, is its first one.

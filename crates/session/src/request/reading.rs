@@ -5,9 +5,10 @@ use cloakroom_seam::Room;
 
 use super::{Finished, Request, Stage};
 use crate::StoreError;
+use crate::any_store::AnyLease;
 use crate::error::RequestError;
-use crate::seam::{Acquire, Key, LockMode, Store};
-use crate::version_changed::{MAX_READS, read_whole};
+use crate::seam::{Acquire, LockMode};
+use crate::version_changed::MAX_READS;
 
 impl Request {
     /// Locks and reads the session `id`; answers how many bytes [`Request::finish_read`] will give.
@@ -16,6 +17,7 @@ impl Request {
     /// As [`Store::acquire`]; the lease that was held before is then released.
     pub fn begin_read(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
         self.begin();
+        self.give_rotation_up();
         self.key(id).inspect_err(|_| self.release())?;
         self.not_refused()?;
         let early = self.takes_up_early();
@@ -24,8 +26,15 @@ impl Request {
         } else if !early && !self.has_locked() {
             self.acquire(how)?;
         }
+        self.see_successor(how)?;
         self.stage = Stage::Reading(0);
-        Ok(self.payload_len())
+        Ok(self.length())
+    }
+
+    /// How many bytes the read that has begun will give.
+    #[inline]
+    pub(super) fn length(&self) -> usize {
+        self.found.as_ref().map_or_else(|| self.payload_len(), Vec::len)
     }
 
     /// Reads the session `id` as it was last committed, without a lock and without waiting. One that does not
@@ -35,6 +44,7 @@ impl Request {
     /// Only failures of the store.
     pub fn begin_snapshot(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
         self.begin();
+        self.give_rotation_up();
         self.key(id).inspect_err(|_| self.release())?;
         self.not_refused()?;
         let length = if self.has_locked() {
@@ -48,12 +58,15 @@ impl Request {
             let store = self.store.as_ref().filter(|_| self.open).ok_or(RequestError::NotOpen)?;
             let found = match (taken, &mut self.lease) {
                 (Some(taken), _) => taken,
-                (None, Some(lease)) if early && self.migration.is_none() => read_whole(&mut **lease)?,
+                (None, Some(_)) if early && self.migration.is_none() => match self.lease.take() {
+                    Some(lease) => self.read_over(lease)?,
+                    None => return Err(RequestError::OutOfOrder),
+                },
                 // One call reads a session, or reserves it where it does not exist.
-                _ if store.is_remote() => reserve(&**store, &self.keyed.key, how)?,
-                _ => match store.snapshot(&self.keyed.key)?.0 {
+                _ if store.is_remote() => self.reserve(how)?,
+                _ => match self.look()? {
                     Some(found) => found,
-                    None => reserve(&**store, &self.keyed.key, how)?,
+                    None => self.reserve(how)?,
                 },
             };
             self.release();
@@ -105,10 +118,10 @@ impl Request {
             Err(error) => Err(error.into()),
         }
     }
-}
 
-/// Reserves a session that does not exist, and reads one that does: another request may have been faster.
-fn reserve(store: &dyn Store, key: &Key, how: &Acquire<'_>) -> Result<Vec<u8>, StoreError> {
-    let mut lease = store.acquire(key, &Acquire { mode: LockMode::None, ..*how })?;
-    read_whole(&mut *lease)
+    /// Reserves a session that does not exist, and reads one that does: another request may have been faster.
+    fn reserve(&mut self, how: &Acquire<'_>) -> Result<Vec<u8>, RequestError> {
+        let lease = self.store()?.acquire(&self.keyed.key, &Acquire { mode: LockMode::None, ..*how })?;
+        self.read_over(AnyLease::Other(lease))
+    }
 }

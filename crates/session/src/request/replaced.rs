@@ -1,0 +1,188 @@
+//! Sessions whose id was replaced by another, or is being replaced: what a request that presents the old id reads.
+//!
+//! A session that names a successor is written by nobody. Where the successor was written, the request *settles* the session that
+//! names it: it is retired. Where the successor is on its way, a request in the mode `exclusive` waits for it, and others read the
+//! session as it is stored. Where it was given up, the session is *reinstated*. Who holds a successor has its lock: the request that
+//! gets the lock and finds the successor unwritten knows that it was given up.
+
+use std::time::{Duration, Instant};
+
+use super::{Held, Request};
+use crate::StoreError;
+use crate::any_store::AnyLease;
+use crate::error::RequestError;
+use crate::merge::Format;
+use crate::seam::{Acquire, End, LockMode, Look, Store, Succession, Successor};
+use crate::succession::{Seen, see};
+use crate::version_changed::read_whole;
+
+/// How sessions end whose ids were replaced, and how payloads are encoded.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    /// How a session ends whose successor was written: `cloakroom.tombstone` and `cloakroom.grace`.
+    pub end: End,
+    /// How this payload is encoded.
+    pub format: fn(&[u8]) -> Format,
+}
+
+impl Terms {
+    /// Those of a handler that was told none: no grace, and payloads of which nothing is known.
+    pub const DEFAULT: Self = Self { end: End::at_once(Duration::from_secs(3600)), format: |_| Format::Opaque };
+}
+
+/// How often a session may change its successor while a request looks: each time another request has rotated it.
+const MOST_CHANGES: u32 = 64;
+
+impl Request {
+    /// From now on ids that are replaced end on these terms.
+    #[inline]
+    pub fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
+    }
+
+    /// After the session of the current key was acquired to be read: finds out what it shows where its id was replaced.
+    #[inline(always)]
+    pub(super) fn see_successor(&mut self, how: &Acquire<'_>) -> Result<(), RequestError> {
+        match &self.lease {
+            Some(lease) if lease.succession() == Succession::None => Ok(()),
+            _ => self.show_replaced(how),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn show_replaced(&mut self, how: &Acquire<'_>) -> Result<(), RequestError> {
+        let began = Instant::now();
+        for _ in 0..MOST_CHANGES {
+            let Some(lease) = self.lease.as_mut().filter(|_| self.held.is_some()) else { return Ok(()) };
+            let (successor, is_named) = match lease.succession() {
+                Succession::None => return Ok(()),
+                Succession::Named(successor) => (successor, true),
+                Succession::Retired(successor) => (successor, false),
+            };
+            let stored = read_whole(&mut **lease)?;
+            let store = self.store.as_ref().ok_or(RequestError::NotOpen)?;
+            let format = (self.terms.format)(&stored);
+            let seen = see(&**store, &successor, format)?;
+            if !matches!(seen, Seen::Unwritten) {
+                if is_named {
+                    store.settle(&self.keyed.key, &successor, self.terms.end)?;
+                }
+                self.found = Some(seen.leaves(stored, format));
+                return Ok(());
+            }
+            if !is_named {
+                // It was settled by a request that has ended its successor unwritten since.
+                self.found = Some(Vec::new());
+                return Ok(());
+            }
+            let left = how.wait.saturating_sub(began.elapsed());
+            let waits = how.mode == LockMode::Exclusive;
+            if waits {
+                // No request waits for one lock while it holds another.
+                self.release();
+            }
+            match self.find_given_up(&successor, &Acquire { wait: if waits { left } else { Duration::ZERO }, ..*how }) {
+                Ok(()) => self.acquire_as(how, how.mode, how.wait.saturating_sub(began.elapsed()))?,
+                Err(StoreError::LockTimeout { .. } | StoreError::TooManyWaiters { .. }) if !waits => {
+                    self.found = Some(stored);
+                    return Ok(());
+                }
+                // This process is about to write it.
+                Err(StoreError::HeldHere) => {
+                    self.found = Some(stored);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Changed.into())
+    }
+
+    /// Takes the lock of the successor of the current session. Where it was given up, the session names none any more.
+    fn find_given_up(&self, successor: &Successor, how: &Acquire<'_>) -> Result<(), StoreError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        give_up(&**store, &self.keyed.key, successor, how)
+    }
+
+    fn acquire_as(&mut self, how: &Acquire<'_>, mode: LockMode, wait: Duration) -> Result<(), RequestError> {
+        self.release();
+        self.acquire(&Acquire { mode, wait, ..*how })
+    }
+
+    /// What a reader without a lock sees of the session of the current key; `None` where there is none.
+    pub(super) fn look(&self) -> Result<Option<Vec<u8>>, RequestError> {
+        let store = self.store()?;
+        Ok(look_over(&**store, &self.keyed.key, &self.terms)?.payload)
+    }
+
+    /// What an unlocked reader sees of the session that `lease` is on.
+    pub(super) fn read_over(&mut self, mut lease: AnyLease) -> Result<Vec<u8>, RequestError> {
+        let stored = read_whole(&mut *lease)?;
+        let store = self.store()?;
+        Ok(shown(&**store, &self.keyed.key, stored, lease.succession(), &self.terms)?)
+    }
+}
+
+/// Makes the session of `key` name `successor` no more where that was given up: where its lock can be had, as `how` says, and it is
+/// unwritten.
+///
+/// # Errors
+/// As [`Store::acquire`] of the successor.
+pub(crate) fn give_up(
+    store: &dyn Store,
+    key: &crate::seam::Key,
+    successor: &Successor,
+    how: &Acquire<'_>,
+) -> Result<(), StoreError> {
+    let how = Acquire { mode: LockMode::Exclusive, since: None, drawn: false, ..*how };
+    let Some(mut held) = store.acquire_existing(&successor.key, &how)? else { return Ok(()) };
+    // With its lock in hand nobody else can be about to write it.
+    if matches!(see(store, successor, Format::Opaque)?, Seen::Unwritten) {
+        store.reinstate(key, successor)?;
+    }
+    held.release();
+    Ok(())
+}
+
+/// A session as readers without a lock see it, with what it shows where its id was replaced.
+pub(crate) fn look_over(store: &dyn Store, key: &crate::seam::Key, terms: &Terms) -> Result<Look, StoreError> {
+    let mut look = store.look(key)?;
+    if look.succession != Succession::None
+        && let Some(stored) = look.payload.take()
+    {
+        look.payload = Some(shown(store, key, stored, look.succession, terms)?);
+    }
+    Ok(look)
+}
+
+fn shown(
+    store: &dyn Store,
+    key: &crate::seam::Key,
+    stored: Vec<u8>,
+    succession: Succession,
+    terms: &Terms,
+) -> Result<Vec<u8>, StoreError> {
+    let format = (terms.format)(&stored);
+    match succession {
+        Succession::None => Ok(stored),
+        Succession::Named(successor) => {
+            let seen = see(store, &successor, format)?;
+            if !matches!(seen, Seen::Unwritten) {
+                store.settle(key, &successor, terms.end)?;
+            }
+            Ok(seen.leaves(stored, format))
+        }
+        Succession::Retired(successor) => match see(store, &successor, format)? {
+            Seen::Unwritten => Ok(Vec::new()),
+            seen => Ok(seen.leaves(stored, format)),
+        },
+    }
+}
+
+impl Held {
+    /// A session acquired as `how` says.
+    pub(super) fn of(key: crate::seam::Key, mode: LockMode, is_locked: bool) -> Self {
+        Self { key, mode, is_locked, early: false }
+    }
+}

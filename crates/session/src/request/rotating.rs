@@ -1,0 +1,273 @@
+//! `session_regenerate_id()`: how a session gets another id.
+//!
+//! PHP destroys the old session, closes and opens the handler, and reads the new session. Here the old session (A) is left as it is
+//! until the new one (B) is held: then A names B, and with that nobody writes A any more. With the first write of B, which is
+//! merged with what others have stored in A since this request read it, A is settled. A request that dies in
+//! between, or gives up, leaves A as it was: see `replaced`.
+//!
+//! | step | call of PHP | state |
+//! |---|---|---|
+//! | may it be? | none, before PHP begins | [`Request::may_rotate`] |
+//! | A is left | destroy | `Leaving` |
+//! | | close, open, create_sid, validate_sid | `Leaving` |
+//! | A names B | read | `Entered` |
+//! | A is settled | write | none |
+//!
+//! B is held with its lock in every mode. A second rotation before B was written makes A name the third session, and ends B.
+
+use super::{Held, Request, Stage};
+use crate::StoreError;
+use crate::any_store::AnyLease;
+use crate::error::RequestError;
+use crate::merge::{self, Merged};
+use crate::seam::{Acquire, Committed, End, Key, LockMode, Named, Over, Successor};
+use crate::version_changed::{commit_merged, read_whole};
+
+/// The rotation that a request is in.
+pub(super) enum Rotation {
+    Leaving(Leaving),
+    Entered(Entered),
+}
+
+/// A session is being left, and the new one is not held yet.
+pub(super) struct Leaving {
+    key: Key,
+    id: Vec<u8>,
+    lease: AnyLease,
+    /// The payload as this request has read it.
+    read: Option<Vec<u8>>,
+    mode: LockMode,
+    /// The id was drawn for this request.
+    drawn: bool,
+    /// The session that this one was to take the place of, when it was left before it was written.
+    before: Option<Entered>,
+    /// The handler was closed once since.
+    closed: bool,
+}
+
+/// The new session is held and not written yet.
+pub(super) struct Entered {
+    /// Of the session that names it.
+    key: Key,
+    successor: Successor,
+    /// What others stored in that session since it was read (first), and what was read.
+    theirs: Option<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Request {
+    /// Whether a rotation of the session `id` may begin. Not where its id was replaced, or somebody ended it, since this request
+    /// read it: then nothing of what the request holds may get a new id. One call of the store.
+    pub fn may_rotate(&mut self, id: &[u8]) -> bool {
+        if self.key(id).is_err() || !self.holds() {
+            return true;
+        }
+        match &mut self.lease {
+            // What the storage has to say comes with the calls that follow.
+            Some(lease) => !lease.is_over().unwrap_or(false),
+            None => true,
+        }
+    }
+
+    /// Leaves the session `id` for another, which [`Request::begin_successor`] reads. `read` is the payload as this request has
+    /// read it, where the caller has it.
+    ///
+    /// # Errors
+    /// As [`Request::destroy`], which this is for a session that is not held.
+    pub fn leave(&mut self, id: &[u8], read: Option<&[u8]>) -> Result<bool, RequestError> {
+        self.key(id)?;
+        self.found = None;
+        self.stage = Stage::Idle;
+        let Some(Held { mode, .. }) = self.held.take_if(|held| held.key == self.keyed.key) else {
+            return self.destroy(id, End::at_once(self.terms.end.tombstone));
+        };
+        let lease = self.lease.take().ok_or(RequestError::OutOfOrder)?;
+        let before = match self.rotation.take() {
+            Some(Rotation::Entered(entered)) if entered.successor.key == self.keyed.key => Some(entered),
+            _ => None,
+        };
+        self.rotation = Some(Rotation::Leaving(Leaving {
+            key: self.keyed.key,
+            id: id.to_vec(),
+            read: read.map(<[u8]>::to_vec).or_else(|| self.origin.take()),
+            drawn: self.drawn == Some(self.keyed.key) && lease.is_new(),
+            lease,
+            mode,
+            before,
+            closed: false,
+        }));
+        Ok(true)
+    }
+
+    /// Reads the session `id`, new as a rule, which takes the place of the one that was left.
+    ///
+    /// # Errors
+    /// [`RequestError::Overtaken`] where the session that was left was ended meanwhile, or its id replaced: the new one is
+    /// ended. Else as [`Request::begin_read`]; the old session stays as it is.
+    pub fn begin_successor(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
+        let left = match self.rotation.take() {
+            Some(Rotation::Leaving(left)) => left,
+            _ => return self.begin_read(id, how),
+        };
+        self.begin();
+        self.key(id)?;
+        let end = End::at_once(self.terms.end.tombstone);
+        if left.key == self.keyed.key {
+            let Leaving { mut lease, .. } = left;
+            lease.destroy(end)?;
+            return self.begin_read(id, how);
+        }
+        self.acquire(&Acquire { mode: LockMode::Exclusive, ..*how })?;
+        self.held = Some(Held::of(self.keyed.key, left.mode, true));
+        self.see_successor(how)?;
+        let Some(incarnation) = self.lease.as_ref().map(|lease| lease.incarnation()) else {
+            return Err(RequestError::OutOfOrder);
+        };
+        let successor = Successor { key: self.keyed.key, incarnation };
+        let (key, id, again) = (left.key, left.id.clone(), left.before.is_some());
+        match self.enter(left, successor, end) {
+            Ok(entered) => {
+                self.rotation = entered.map(Rotation::Entered);
+                if !again {
+                    self.end_left(&key, &id, end);
+                }
+            }
+            Err(error) => {
+                if let Some(lease) = &mut self.lease {
+                    // Nobody is to find it in the place of the session that it did not get.
+                    let _ended = lease.destroy(end);
+                }
+                self.held = None;
+                self.lease = None;
+                return Err(error);
+            }
+        }
+        self.stage = Stage::Reading(0);
+        Ok(self.length())
+    }
+
+    /// Makes the session that was left name `successor`, which is held.
+    fn enter(&self, left: Leaving, successor: Successor, end: End) -> Result<Option<Entered>, RequestError> {
+        let Leaving { key, mut lease, read, mode, drawn, before, .. } = left;
+        let store = self.store()?;
+        if let Some(before) = before {
+            let how = Acquire { mode: LockMode::None, ..acquire_nothing() };
+            let Some(mut first) = store.acquire_existing(&before.key, &how)? else {
+                return Err(RequestError::Overtaken);
+            };
+            let named = first.name(&successor, Some(&before.successor))?;
+            first.release();
+            return match named {
+                Named::Over => Err(RequestError::Overtaken),
+                Named::Unchanged | Named::VersionChanged | Named::Vanished => {
+                    lease.destroy(end)?;
+                    Ok(Some(Entered { key: before.key, successor, theirs: before.theirs }))
+                }
+            };
+        }
+        if drawn {
+            // Nobody else knows the id, so there is nobody to be shown anything under it.
+            lease.destroy(end)?;
+            return Ok(None);
+        }
+        let theirs = match lease.name(&successor, None)? {
+            Named::Over => return Err(RequestError::Overtaken),
+            Named::Vanished => return Ok(None),
+            Named::Unchanged => None,
+            Named::VersionChanged if mode == LockMode::None => None,
+            Named::VersionChanged => Some((read_whole(&mut *lease)?, read)),
+        };
+        lease.release();
+        Ok(Some(Entered { key, successor, theirs }))
+    }
+
+    /// Whether the current session is one that takes another's place, and is not written yet.
+    pub(super) fn is_entered(&self) -> bool {
+        matches!(&self.rotation, Some(Rotation::Entered(entered)) if entered.successor.key == self.keyed.key)
+    }
+
+    /// The payload to write as the first one of a session that takes another's place: `mine`, merged with what others have stored
+    /// in that other one since this request read it. And how many values both changed differently, `None` where it could not be merged.
+    pub(super) fn first_payload(&self, mine: &[u8]) -> Option<(Vec<u8>, Option<u32>)> {
+        let Some(Rotation::Entered(Entered { theirs: Some((theirs, read)), .. })) = &self.rotation else { return None };
+        let merged = read.as_ref().map(|read| merge::merge((self.terms.format)(mine), read, mine, theirs));
+        Some(match merged {
+            Some(Merged::Merged { payload, conflicts }) => (payload, Some(conflicts)),
+            Some(Merged::Fallback(_)) | None => (mine.to_vec(), None),
+        })
+    }
+
+    /// Writes a session that takes another's place for the first time, and settles that one.
+    #[cold]
+    pub(super) fn write_first(&mut self, payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
+        let begins = self.begins_with(payload);
+        let merged = self.first_payload(payload);
+        let (payload, conflicts) = match &merged {
+            Some((merged, conflicts)) => (&merged[..], Some(*conflicts)),
+            None => (payload, None),
+        };
+        let format = (self.terms.format)(payload);
+        let over = match &self.held {
+            Some(Held { mode: LockMode::None, .. }) => Over::Anything,
+            _ => Over::Reservation,
+        };
+        let committed = self.end_by(|lease, _| {
+            let committed = lease.commit(payload, how.lifetime, over)?;
+            if committed != Committed::VersionChanged {
+                return Ok(committed);
+            }
+            // Another request that had the new id has written it without a lock.
+            Ok(commit_merged(lease, format, Some(&[]), payload, how.lifetime)?)
+        });
+        let committed = committed.inspect_err(|_| self.rotation = None)?;
+        if committed == Committed::Stored {
+            if let (Some(conflicts), Some(lease)) = (conflicts, &self.lease) {
+                lease.count_merge(conflicts);
+            }
+            self.settle()?;
+            if begins {
+                self.migrate_out();
+            }
+        }
+        Ok(committed)
+    }
+
+    /// The new session was written, or is about to be ended: the one whose place it takes is settled.
+    pub(super) fn settle(&mut self) -> Result<(), StoreError> {
+        match (self.rotation.take(), &self.store) {
+            (Some(Rotation::Entered(Entered { key, successor, .. })), Some(store)) => {
+                store.settle(&key, &successor, self.terms.end)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a close does to a rotation: the first one after the old session was left is that of PHP's own function.
+    pub(super) fn close_rotation(&mut self) {
+        match &mut self.rotation {
+            Some(Rotation::Leaving(left)) if !left.closed => left.closed = true,
+            rotation => *rotation = None,
+        }
+    }
+
+    /// The new session was not read as one that takes another's place: the old one stays as it is.
+    pub(super) fn give_rotation_up(&mut self) {
+        if matches!(self.rotation, Some(Rotation::Leaving(_))) {
+            self.rotation = None;
+        }
+    }
+}
+
+/// Terms on which nothing is waited for.
+fn acquire_nothing() -> Acquire<'static> {
+    let zero = std::time::Duration::ZERO;
+    Acquire {
+        mode: LockMode::None,
+        wait: zero,
+        lock_ttl: zero,
+        max_waiters: 0,
+        lifetime: zero,
+        script: b"",
+        since: None,
+        drawn: false,
+    }
+}
