@@ -9,8 +9,8 @@ use ext_php_rs::ffi::_zend_module_dep as Dependency;
 use ext_php_rs::zend::{ModuleAllocations, ModuleEntry, StaticModuleEntry};
 
 use crate::directives;
-use crate::handlers::class;
 use crate::handlers::native::SAVE_HANDLER;
+use crate::handlers::{class, native};
 use crate::report::{doctor, info, status};
 use crate::worker::WORKER;
 use crate::worker::guard::guarded_infallible;
@@ -98,7 +98,8 @@ unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
     };
     class::register();
     cloakroom_session::prepare();
-    if registered && php::register_save_handler(&SAVE_HANDLER) { SUCCESS } else { FAILURE }
+    let decides = php::precede_regenerate_id(native::may_rotate);
+    if registered && decides && php::register_save_handler(&SAVE_HANDLER) { SUCCESS } else { FAILURE }
 }
 
 /// Takes the directives back, and ends what the process keeps.
@@ -108,6 +109,7 @@ unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
 unsafe extern "C" fn end(kind: c_int, module_number: c_int) -> c_int {
     // A panic in it is no reason for a process that ends to fail.
     let _ended = guarded_infallible(|_| cloakroom_session::remove_empty_stores(true));
+    php::restore_regenerate_id();
     php::unregister_ini(kind, module_number);
     SUCCESS
 }

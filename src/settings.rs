@@ -59,9 +59,10 @@ impl Settings {
         self.script_lock.unwrap_or(self.lock)
     }
 
-    /// How a session ends, whose id was `replaced` by another or that is over.
-    pub(crate) fn end(&self, replaced: bool) -> End {
-        End { tombstone: self.tombstone, grace: if replaced { self.grace } else { Duration::ZERO } }
+    /// How a session ends whose id was replaced by another.
+    #[inline]
+    pub(crate) fn end(&self) -> End {
+        End { tombstone: self.tombstone, grace: self.grace }
     }
 
     /// The terms on which a session is acquired; `lock` goes before the lock mode of the settings.

@@ -75,6 +75,11 @@ impl Worker {
         Ok(Handler { request, lock, settings, stores, message })
     }
 
+    /// Whether a rotation of the session `id` may begin: in the handler that holds it, if one does.
+    pub(crate) fn may_rotate(&mut self, id: &[u8]) -> bool {
+        self.request.may_rotate(id) && self.objects.may_rotate(id)
+    }
+
     /// After a panic: whatever was under way, nothing is written from here on.
     #[cold]
     fn give_up(&mut self) {

@@ -13,9 +13,8 @@ use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use cloakroom_session::merge::Format;
 use cloakroom_session::request::RequestError;
-use cloakroom_session::seam::Committed;
+use cloakroom_session::seam::{Committed, End};
 use cloakroom_session::{Acquire, Effort, Standalone, StoreError, directives};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
@@ -202,7 +201,7 @@ unsafe extern "C" fn read(number: usize, id: *mut zend_string) -> *mut zend_stri
 unsafe extern "C" fn write(number: usize, id: *mut zend_string, data: *mut zend_string) -> bool {
     // SAFETY: the caller vouches for the strings.
     unsafe {
-        finish(number, id, data, native::write_on, |object, id, data, how| object.write(id, data, how, format_of(data)))
+        finish(number, id, data, native::write_on, |object, id, data, how| object.write(id, data, how, native::format_of(data)))
     }
 }
 
@@ -234,7 +233,8 @@ unsafe fn finish(
     let (id, data) = unsafe { (php::string_bytes(id), php::string_bytes(data)) };
     let lifetime = lifetime(number);
     if is_open(number) {
-        return or_warning(opened(Which::Object(number), id, data, lifetime)).is_some();
+        let finished = opened(Which::Object(number), id, data, lifetime);
+        return or_warning(finished.filter(native::is_no_late_rotation)).is_some();
     }
     if !attach(number) {
         return false;
@@ -252,12 +252,6 @@ unsafe fn finish(
     or_warning(native::with_notice(finished)).is_some()
 }
 
-/// How a payload is encoded that the script encoded itself: frameworks that manage sessions themselves store one
-/// serialized array, whatever `session.serialize_handler` says.
-fn format_of(data: &[u8]) -> Format {
-    if data.starts_with(b"a:") { Format::PhpSerialize } else { php::format() }
-}
-
 /// Ends a session.
 ///
 /// # Safety
@@ -272,7 +266,7 @@ unsafe extern "C" fn destroy(number: usize, id: *mut zend_string) -> bool {
         return false;
     }
     let destroyed = guarded_object_with_message(number, |object, settings, message| {
-        let destroyed = object.standalone.destroy(id, settings.end(false))?;
+        let destroyed = object.standalone.destroy(id, End::at_once(settings.tombstone))?;
         Ok::<_, RequestError>((destroyed, message.set_notice(object.standalone.take_notice())))
     });
     or_warning(native::with_notice(destroyed)).is_some()

@@ -12,8 +12,9 @@ use std::ffi::{c_char, c_int};
 use std::mem::MaybeUninit;
 
 use cloakroom_session::id::MAX_ID;
-use cloakroom_session::request::{Finished, RequestError};
-use cloakroom_session::seam::{Committed, Room};
+use cloakroom_session::merge::Format;
+use cloakroom_session::request::{Finished, RequestError, Terms};
+use cloakroom_session::seam::{Committed, End, Room};
 use cloakroom_session::version_changed::Origin;
 use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Request, StoreError};
 use ext_php_rs::ffi::{zend_long, zend_string};
@@ -21,7 +22,7 @@ use ext_php_rs::ffi::{zend_long, zend_string};
 use crate::directives::save_path;
 use crate::worker::guard::{guarded, guarded_infallible, guarded_on};
 use crate::worker::{self, Handler, Which, warning};
-use crate::zend::php::{self, Caller};
+use crate::zend::php::{self, Caller, Rotation};
 use crate::zend::ps_module::{FAILURE, ModData, PsModule, SUCCESS};
 
 /// The handler as PHP's session module knows it.
@@ -79,6 +80,8 @@ pub(crate) fn open_on(which: Which, place: &[u8], lifetime: zend_long) -> Option
     guarded_on(which, |Handler { settings, request, stores, message, .. }| {
         let store = stores.attach(place, settings.size)?;
         request.open(store, &settings.namespace);
+        let format = if matches!(which, Which::Native) { |_: &[u8]| php::format() } else { format_of };
+        request.set_terms(Terms { end: settings.end(), format });
         request.set_migration(settings.migration.of_session(lifetime));
         Ok::<_, StoreError>(message.set_news(&**store))
     })
@@ -135,7 +138,11 @@ pub(crate) unsafe fn read_on(which: Which, key: *const zend_string, lifetime: ze
     let (caller, script) = (php::caller(), php::script());
     let begun = guarded_on(which, |Handler { request, settings, lock, .. }| {
         let how = settings.acquire(lock, lifetime, script);
-        if caller == Caller::StartAndClose { request.begin_snapshot(id, &how) } else { request.begin_read(id, &how) }
+        match caller {
+            Caller::StartAndClose => request.begin_snapshot(id, &how),
+            Caller::Regenerate => request.begin_successor(id, &how),
+            _ => request.begin_read(id, &how),
+        }
     });
     // A payload that PHP keeps need not be kept twice.
     let keep = !matches!(which, Which::Native) || !php::keeps_payload(&SAVE_HANDLER);
@@ -215,11 +222,44 @@ pub(crate) type FinishOn = fn(Which, &[u8], &[u8], zend_long) -> Option<Committe
 unsafe fn finish(key: *const zend_string, value: *const zend_string, lifetime: zend_long, how: FinishOn) -> c_int {
     // SAFETY: PHP passes valid strings that live longer than this call.
     let (id, payload) = unsafe { (php::string_bytes(key), php::string_bytes(value)) };
-    let finished = success_or_warning(how(Which::Native, id, payload, lifetime));
+    let finished = success_or_warning(how(Which::Native, id, payload, lifetime).filter(is_no_late_rotation));
     if finished == FAILURE && php::out_of_memory() {
         php::raise_out_of_memory();
     }
     finished
+}
+
+/// How a payload is encoded that an object is given: frameworks that manage sessions themselves store one serialized array,
+/// whatever `session.serialize_handler` says.
+pub(crate) fn format_of(data: &[u8]) -> Format {
+    if data.starts_with(b"a:") { Format::PhpSerialize } else { php::format() }
+}
+
+/// Whether PHP may go on after a write with this outcome. `session_regenerate_id(false)` writes the session before it draws another
+/// id; where that was ended meanwhile, what the request holds must not get one.
+pub(crate) fn is_no_late_rotation(committed: &Committed) -> bool {
+    let is_late = *committed == Committed::Ended && php::caller() == Caller::Regenerate;
+    if is_late {
+        let _told = guarded(|_| Err::<(), _>(RequestError::Overtaken));
+    }
+    !is_late
+}
+
+/// Whether a rotation of the session that PHP has open may begin.
+///
+/// # Safety
+/// Called by `session_regenerate_id()`, with the session's id.
+pub(crate) unsafe extern "C" fn may_rotate(id: *const c_char, length: usize) -> Rotation {
+    // SAFETY: PHP's own string, which nothing changes during this call.
+    let id = unsafe { std::slice::from_raw_parts(id.cast::<u8>(), length) };
+    match guarded_infallible(|worker| worker.may_rotate(id)) {
+        Some(true) => Rotation::IsFree,
+        Some(false) => Rotation::ChangesNothing,
+        None => {
+            warning::raise();
+            Rotation::Fails
+        }
+    }
 }
 
 /// Stores a session.
@@ -299,15 +339,19 @@ pub(crate) fn destroy_on(which: Which, id: &[u8]) -> Option<bool> {
     if php::bailed_out() || php::out_of_memory() || php::exception_pending() {
         // PHP destroys a session whose decoding ends early: at memory_limit or the time limit, in a class loader that
         // throws. The payload is whole, and the next request may get further.
+        let rotates = php::caller() == Caller::Regenerate;
         return guarded_on(which, |handler| {
             handler.request.abandon();
-            Ok::<_, RequestError>(false)
+            // What the request holds must not get another id while the old one stays.
+            if rotates { Err(RequestError::ReadIncomplete) } else { Ok(false) }
         });
     }
-    // A payload that the script threw away before it asked for another id is not to be read under the old one.
-    let replaced = php::caller() == Caller::Regenerate && !php::is_emptied();
+    if php::caller() == Caller::Regenerate {
+        let read = if matches!(which, Which::Native) { php::kept_payload(&SAVE_HANDLER) } else { None };
+        return guarded_on(which, |handler| handler.request.leave(id, read));
+    }
     with_notice(guarded_on(which, |Handler { request, settings, message, .. }| {
-        let destroyed = request.destroy(id, settings.end(replaced))?;
+        let destroyed = request.destroy(id, End::at_once(settings.tombstone))?;
         Ok::<_, RequestError>((destroyed, message.set_notice(request.take_notice())))
     }))
 }

@@ -55,6 +55,12 @@ impl Objects {
         self.0.iter().all(Option::is_none)
     }
 
+    /// Whether a rotation of the session `id` may begin in the objects that are open.
+    pub(crate) fn may_rotate(&mut self, id: &[u8]) -> bool {
+        let mut open = self.0.iter_mut().flatten().filter(|object| object.request.is_open());
+        open.all(|object| object.request.may_rotate(id))
+    }
+
     /// Makes every object give up what it holds, and refuse to write what it read.
     pub(crate) fn abandon(&mut self) {
         for object in self.0.iter_mut().flatten() {

@@ -41,7 +41,7 @@ unsafe extern "C" {
     fn cloakroom_in_save_handler() -> bool;
     fn cloakroom_encoding_failed() -> bool;
     fn cloakroom_caller() -> c_int;
-    fn cloakroom_is_emptied() -> bool;
+    fn cloakroom_precede_regenerate_id(decide: Option<DecideRotation>) -> bool;
     fn cloakroom_kept_payload(module: *const PsModule) -> *const zend_string;
     fn cloakroom_keeps_payload(module: *const PsModule) -> bool;
     fn cloakroom_serializer() -> *const c_char;
@@ -100,10 +100,32 @@ pub(crate) fn caller() -> Caller {
     }
 }
 
-/// Whether nothing is left in `$_SESSION` but empty arrays. Runs no PHP code.
-pub(crate) fn is_emptied() -> bool {
-    // SAFETY: reads the session module's array, which this thread's request owns.
-    unsafe { cloakroom_is_emptied() }
+/// Whether `session_regenerate_id()` may give the session another id.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    /// PHP's function does its work.
+    IsFree,
+    /// The session has another id already, or is over: nothing is changed, and the answer is true.
+    ChangesNothing,
+    /// That could not be found out: PHP was told, and the answer is false.
+    Fails,
+}
+
+/// Decides that about the session with an id of so many bytes.
+pub(crate) type DecideRotation = unsafe extern "C" fn(*const c_char, usize) -> Rotation;
+
+/// Has `decide` asked before each `session_regenerate_id()`. Runs no PHP code.
+pub(crate) fn precede_regenerate_id(decide: DecideRotation) -> bool {
+    // SAFETY: called from the start of the module, when the table of functions is there; the function lives as long as the
+    // process.
+    unsafe { cloakroom_precede_regenerate_id(Some(decide)) }
+}
+
+/// The reverse of [`precede_regenerate_id`]. Runs no PHP code.
+pub(crate) fn restore_regenerate_id() {
+    // SAFETY: called from the end of the module, when the table of functions is still there.
+    unsafe { cloakroom_precede_regenerate_id(None) };
 }
 
 /// Whether a fatal error ended the script and PHP itself calls the handler since. Runs no PHP code.

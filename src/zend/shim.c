@@ -135,30 +135,55 @@ zend_long cloakroom_gc_maxlifetime(void)
 	return PS(gc_maxlifetime);
 }
 
-/*
- * Whether the script has thrown the session's data away: nothing is left in $_SESSION but empty arrays. Symfony's
- * invalidate() leaves such arrays, and the time of the session's creation under the name that it keeps it by.
- */
-bool cloakroom_is_emptied(void)
-{
-	zval *vars = &PS(http_session_vars);
-	zend_string *name;
-	zval *value;
+/* ---- session_regenerate_id() ---- */
 
-	ZVAL_DEREF(vars);
-	if (Z_TYPE_P(vars) != IS_ARRAY) {
-		return true;
+/* Same values as `Rotation` in src/zend/php.rs. */
+enum { ROTATION_IS_FREE, ROTATION_CHANGES_NOTHING, ROTATION_FAILS };
+
+static zif_handler regenerate_id;
+static int (*decide_rotation)(const char *id, size_t length);
+
+/*
+ * session_regenerate_id(), which first asks whether a rotation of this session may begin. Where it may not, the call changes
+ * nothing and says true, as for a session that has another id already. PHP's own function does everything else, errors included.
+ */
+static ZEND_NAMED_FUNCTION(regenerate_id_if_free)
+{
+	if (PS(session_status) == php_session_active && !SG(headers_sent) && PS(id) != NULL) {
+		int rotation = decide_rotation(ZSTR_VAL(PS(id)), ZSTR_LEN(PS(id)));
+
+		if (rotation != ROTATION_IS_FREE) {
+			bool deletes = false;
+
+			ZEND_PARSE_PARAMETERS_START(0, 1)
+				Z_PARAM_OPTIONAL
+				Z_PARAM_BOOL(deletes)
+			ZEND_PARSE_PARAMETERS_END();
+			(void) deletes;
+			RETURN_BOOL(rotation == ROTATION_CHANGES_NOTHING);
+		}
 	}
-	ZEND_HASH_FOREACH_STR_KEY_VAL_IND(Z_ARRVAL_P(vars), name, value) {
-		ZVAL_DEREF(value);
-		if (Z_TYPE_P(value) == IS_ARRAY && zend_hash_num_elements(Z_ARRVAL_P(value)) == 0) {
-			continue;
-		}
-		if (name != NULL && zend_string_equals_literal(name, "_sf2_meta")) {
-			continue;
-		}
+	regenerate_id(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+}
+
+/* Puts regenerate_id_if_free() before PHP's function, or takes it away again (NULL). False where there is no such function. */
+bool cloakroom_precede_regenerate_id(int (*decide)(const char *id, size_t length))
+{
+	zend_function *function = zend_hash_str_find_ptr(CG(function_table), ZEND_STRL("session_regenerate_id"));
+
+	if (function == NULL || function->type != ZEND_INTERNAL_FUNCTION) {
 		return false;
-	} ZEND_HASH_FOREACH_END();
+	}
+	if (decide == NULL) {
+		/* Another extension may have put its own function before this one meanwhile; that one goes on calling this. */
+		if (function->internal_function.handler == regenerate_id_if_free) {
+			function->internal_function.handler = regenerate_id;
+		}
+	} else if (function->internal_function.handler != regenerate_id_if_free) {
+		decide_rotation = decide;
+		regenerate_id = function->internal_function.handler;
+		function->internal_function.handler = regenerate_id_if_free;
+	}
 	return true;
 }
 
