@@ -230,16 +230,27 @@ impl Request {
             return self.write_first(payload, how);
         }
         let begins = self.begins_with(payload);
+        let mut origin = Some(origin);
         let committed = self.end_by(|lease, kept| {
             let committed = lease.commit(payload, how.lifetime, over)?;
             if committed != Committed::VersionChanged {
                 return Ok(committed);
             }
-            let Origin { format, read } = origin();
+            let Some(Origin { format, read }) = origin.take().map(|origin| origin()) else {
+                return Err(RequestError::OutOfOrder);
+            };
             // A new session is known to have held nothing when it was read.
             let read = read.or(kept).or(lease.is_new().then_some(&[]));
             Ok(commit_merged(lease, format, read, payload, how.lifetime)?)
         })?;
+        let committed = match committed {
+            Committed::Ended => {
+                let kept = self.origin.take();
+                let read = origin.and_then(|origin| origin().read).or(kept.as_deref());
+                self.write_reinstated(payload, how, over, read)?
+            }
+            committed => committed,
+        };
         if begins && committed == Committed::Stored {
             self.migrate_out();
         }

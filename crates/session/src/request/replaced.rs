@@ -12,9 +12,9 @@ use crate::StoreError;
 use crate::any_store::AnyLease;
 use crate::error::RequestError;
 use crate::merge::Format;
-use crate::seam::{Acquire, End, LockMode, Look, Store, Succession, Successor};
+use crate::seam::{Acquire, Committed, End, LockMode, Look, Over, Store, Succession, Successor};
 use crate::succession::{Seen, see};
-use crate::version_changed::read_whole;
+use crate::version_changed::{commit_merged, read_whole};
 
 /// How sessions end whose ids were replaced, and how payloads are encoded.
 #[derive(Clone, Copy)]
@@ -29,6 +29,18 @@ impl Terms {
     /// Those of a handler that was told none: no grace, and payloads of which nothing is known.
     pub const DEFAULT: Self = Self { end: End::at_once(Duration::from_secs(3600)), format: |_| Format::Opaque };
 }
+
+/// Terms on which nothing is reserved or waited for.
+pub(super) const NOTHING: Acquire<'static> = Acquire {
+    mode: LockMode::None,
+    wait: Duration::ZERO,
+    lock_ttl: Duration::from_secs(10),
+    max_waiters: 0,
+    lifetime: Duration::ZERO,
+    script: b"",
+    since: None,
+    drawn: false,
+};
 
 /// How often a session may change its successor while a request looks: each time another request has rotated it.
 const MOST_CHANGES: u32 = 64;
@@ -108,6 +120,47 @@ impl Request {
     fn acquire_as(&mut self, how: &Acquire<'_>, mode: LockMode, wait: Duration) -> Result<(), RequestError> {
         self.release();
         self.acquire(&Acquire { mode, wait, ..*how })
+    }
+
+    /// Where the session that is, or was, held names a successor that was given up: whether it names none any more.
+    pub(super) fn is_reinstated(&self) -> Result<bool, StoreError> {
+        let (Some(lease), Some(store)) = (&self.lease, &self.store) else { return Ok(false) };
+        let incarnation = lease.incarnation();
+        let Look { succession: Succession::Named(successor), incarnation: found, .. } = store.look(&self.keyed.key)?
+        else {
+            return Ok(false);
+        };
+        if found != incarnation {
+            return Ok(false);
+        }
+        let how = Acquire { mode: LockMode::Exclusive, ..NOTHING };
+        match give_up(&**store, &self.keyed.key, &successor, &how) {
+            Ok(()) => Ok(store.look(&self.keyed.key)?.succession == Succession::None),
+            Err(StoreError::LockTimeout { .. } | StoreError::TooManyWaiters { .. } | StoreError::HeldHere) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// After a write found the session over: writes it all the same where it only named a successor that was given up.
+    #[cold]
+    pub(super) fn write_reinstated(
+        &mut self,
+        payload: &[u8],
+        how: &Acquire<'_>,
+        over: Over,
+        read: Option<&[u8]>,
+    ) -> Result<Committed, RequestError> {
+        if !self.is_reinstated()? {
+            return Ok(Committed::Ended);
+        }
+        let (Some(ended), Some(store)) = (&self.lease, &self.store) else { return Ok(Committed::Ended) };
+        let how = Acquire { mode: LockMode::None, since: Some(ended.mark()), ..*how };
+        let Some(mut lease) = store.acquire_existing(&self.keyed.key, &how)? else { return Ok(Committed::Ended) };
+        let committed = lease.commit(payload, how.lifetime, over)?;
+        if committed != Committed::VersionChanged {
+            return Ok(committed);
+        }
+        Ok(commit_merged(&mut *lease, (self.terms.format)(payload), read, payload, how.lifetime)?)
     }
 
     /// What a reader without a lock sees of the session of the current key; `None` where there is none.

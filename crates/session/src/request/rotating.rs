@@ -15,6 +15,7 @@
 //!
 //! B is held with its lock in every mode. A second rotation before B was written makes A name the third session, and ends B.
 
+use super::replaced::NOTHING;
 use super::{Held, Request, Stage};
 use crate::StoreError;
 use crate::any_store::AnyLease;
@@ -61,11 +62,13 @@ impl Request {
         if self.key(id).is_err() || !self.holds() {
             return true;
         }
-        match &mut self.lease {
+        let over = |request: &mut Self| match &mut request.lease {
             // What the storage has to say comes with the calls that follow.
-            Some(lease) => !lease.is_over().unwrap_or(false),
-            None => true,
-        }
+            Some(lease) => lease.is_over().unwrap_or(false),
+            None => false,
+        };
+        // One whose successor was given up lives again.
+        !over(self) || self.is_reinstated().unwrap_or(false) && !over(self)
     }
 
     /// Leaves the session `id` for another, which [`Request::begin_successor`] reads. `read` is the payload as this request has
@@ -150,8 +153,7 @@ impl Request {
         let Leaving { key, mut lease, read, mode, drawn, before, .. } = left;
         let store = self.store()?;
         if let Some(before) = before {
-            let how = Acquire { mode: LockMode::None, ..acquire_nothing() };
-            let Some(mut first) = store.acquire_existing(&before.key, &how)? else {
+            let Some(mut first) = store.acquire_existing(&before.key, &NOTHING)? else {
                 return Err(RequestError::Overtaken);
             };
             let named = first.name(&successor, Some(&before.successor))?;
@@ -254,20 +256,5 @@ impl Request {
         if matches!(self.rotation, Some(Rotation::Leaving(_))) {
             self.rotation = None;
         }
-    }
-}
-
-/// Terms on which nothing is waited for.
-fn acquire_nothing() -> Acquire<'static> {
-    let zero = std::time::Duration::ZERO;
-    Acquire {
-        mode: LockMode::None,
-        wait: zero,
-        lock_ttl: zero,
-        max_waiters: 0,
-        lifetime: zero,
-        script: b"",
-        since: None,
-        drawn: false,
     }
 }

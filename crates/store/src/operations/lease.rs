@@ -325,10 +325,10 @@ impl Lease {
             }
             Target::Ended | Target::VersionChanged(_) => {
                 let node = guard.node(self.place.get())?;
-                if node.key() == self.key && end.grace.is_zero() {
-                    // One whose id was replaced, or is being replaced.
-                    let same = node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
-                    if same && node.is_live() { guard.end(node, end)? } else { guard.end_grace(node)? }
+                let same = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
+                if same && end.grace.is_zero() {
+                    // One whose id is being replaced, or was.
+                    if node.is_live() { guard.end(node, end)? } else { guard.end_grace(node)? }
                 }
                 Ok(false)
             }
