@@ -104,7 +104,7 @@ pub trait Lease {
     /// Only failures of the storage.
     fn is_over(&mut self) -> Result<bool, StoreError>;
 
-    /// Makes the session name the one that takes its place, or another one than it named (`before`). From here on nobody
+    /// Makes the session name the one that takes its place, where it names `before` or, without that, none. From here on nobody
     /// can write it. The lease goes on.
     ///
     /// # Errors

@@ -326,10 +326,10 @@ impl Request {
 
     /// Releases what is held. May be called at any time, any number of times.
     pub fn close(&mut self) {
-        self.release();
         if self.rotation.is_some() {
             self.close_rotation();
         }
+        self.release();
         self.found = None;
         self.refused = None;
         self.stage = Stage::Idle;

@@ -18,10 +18,11 @@
 use super::replaced::NOTHING;
 use super::{Held, Request, Stage};
 use crate::StoreError;
-use crate::any_store::AnyLease;
+use crate::any_store::{AnyLease, AnyStore};
 use crate::error::RequestError;
-use crate::merge::{self, Merged};
+use crate::merge::{self, Format, Merged};
 use crate::seam::{Acquire, Committed, End, Key, LockMode, Named, Over, Successor};
+use crate::succession::{Seen, see};
 use crate::version_changed::{commit_merged, read_whole};
 
 /// The rotation that a request is in.
@@ -50,9 +51,17 @@ pub(super) struct Leaving {
 pub(super) struct Entered {
     /// Of the session that names it.
     key: Key,
+    incarnation: u64,
     successor: Successor,
-    /// What others stored in that session since it was read (first), and what was read.
-    theirs: Option<(Vec<u8>, Option<Vec<u8>>)>,
+    /// What others have stored since it was read.
+    theirs: Vec<Theirs>,
+}
+
+/// What others stored in a session that is left, since this request read it.
+struct Theirs {
+    stored: Vec<u8>,
+    /// What was read, where that is known.
+    read: Option<Vec<u8>>,
 }
 
 impl Request {
@@ -91,7 +100,8 @@ impl Request {
         self.rotation = Some(Rotation::Leaving(Leaving {
             key: self.keyed.key,
             id: id.to_vec(),
-            read: read.map(<[u8]>::to_vec).or_else(|| self.origin.take()),
+            // A new session is known to have held nothing.
+            read: read.map(<[u8]>::to_vec).or_else(|| self.origin.take()).or_else(|| lease.is_new().then(Vec::new)),
             drawn: self.drawn == Some(self.keyed.key) && lease.is_new(),
             lease,
             mode,
@@ -152,34 +162,54 @@ impl Request {
     fn enter(&self, left: Leaving, successor: Successor, end: End) -> Result<Option<Entered>, RequestError> {
         let Leaving { key, mut lease, read, mode, drawn, before, .. } = left;
         let store = self.store()?;
-        if let Some(before) = before {
-            let Some(mut first) = store.acquire_existing(&before.key, &NOTHING)? else {
-                return Err(RequestError::Overtaken);
-            };
-            let named = first.name(&successor, Some(&before.successor))?;
-            first.release();
-            return match named {
-                Named::Over => Err(RequestError::Overtaken),
-                Named::Unchanged | Named::VersionChanged | Named::Vanished => {
-                    lease.destroy(end)?;
-                    Ok(Some(Entered { key: before.key, successor, theirs: before.theirs }))
-                }
-            };
-        }
-        if drawn {
+        if drawn && before.is_none() {
             // Nobody else knows the id, so there is nobody to be shown anything under it.
             lease.destroy(end)?;
             return Ok(None);
         }
-        let theirs = match lease.name(&successor, None)? {
-            Named::Over => return Err(RequestError::Overtaken),
-            Named::Vanished => return Ok(None),
-            Named::Unchanged => None,
-            Named::VersionChanged if mode == LockMode::None => None,
-            Named::VersionChanged => Some((read_whole(&mut *lease)?, read)),
-        };
+        let mut theirs = Vec::new();
+        match (lease.name(&successor, None)?, before) {
+            (Named::Over, _) => return Err(RequestError::Overtaken),
+            (Named::Vanished, None) => return Ok(None),
+            (Named::Unchanged, None) => {}
+            // What is left was to take the place of another session, and nobody has written it: the new one takes that place.
+            (Named::Unchanged | Named::Vanished, Some(before)) => {
+                return self.enter_again(lease, before, successor, end);
+            }
+            (Named::VersionChanged, before) => {
+                if let Some(before) = before {
+                    // Somebody else has written it.
+                    store.settle(&before.key, &before.successor, self.terms.end)?;
+                    theirs = before.theirs;
+                }
+                if mode != LockMode::None {
+                    theirs.push(Theirs { stored: read_whole(&mut *lease)?, read });
+                }
+            }
+        }
+        let incarnation = lease.incarnation();
         lease.release();
-        Ok(Some(Entered { key, successor, theirs }))
+        Ok(Some(Entered { key, incarnation, successor, theirs }))
+    }
+
+    /// Makes the session that an unwritten one was to take the place of name `successor` instead.
+    fn enter_again(
+        &self,
+        mut unwritten: AnyLease,
+        before: Entered,
+        successor: Successor,
+        end: End,
+    ) -> Result<Option<Entered>, RequestError> {
+        if let Some(mut first) = self.store()?.acquire_existing(&before.key, &NOTHING)?
+            && first.incarnation() == before.incarnation
+            && first.name(&successor, Some(&before.successor))? == Named::Over
+            && !first.is_over()?
+        {
+            // It was taken for given up, and lives.
+            return Err(RequestError::Overtaken);
+        }
+        unwritten.destroy(end)?;
+        Ok(Some(Entered { successor, ..before }))
     }
 
     /// Whether the current session is one that takes another's place, and is not written yet.
@@ -190,12 +220,18 @@ impl Request {
     /// The payload to write as the first one of a session that takes another's place: `mine`, merged with what others have stored
     /// in that other one since this request read it. And how many values both changed differently, `None` where it could not be merged.
     pub(super) fn first_payload(&self, mine: &[u8]) -> Option<(Vec<u8>, Option<u32>)> {
-        let Some(Rotation::Entered(Entered { theirs: Some((theirs, read)), .. })) = &self.rotation else { return None };
-        let merged = read.as_ref().map(|read| merge::merge((self.terms.format)(mine), read, mine, theirs));
-        Some(match merged {
-            Some(Merged::Merged { payload, conflicts }) => (payload, Some(conflicts)),
-            Some(Merged::Fallback(_)) | None => (mine.to_vec(), None),
-        })
+        let Some(Rotation::Entered(Entered { theirs, .. })) = &self.rotation else { return None };
+        let format = (self.terms.format)(mine);
+        let mut first: Option<(Vec<u8>, Option<u32>)> = None;
+        for Theirs { stored, read } in theirs {
+            let (mine, conflicts) = first.take().unwrap_or_else(|| (mine.to_vec(), Some(0)));
+            let merged = read.as_ref().map(|read| merge::merge(format, read, &mine, stored));
+            first = Some(match merged {
+                Some(Merged::Merged { payload, conflicts: more }) => (payload, conflicts.map(|before| before + more)),
+                Some(Merged::Fallback(_)) | None => (mine, None),
+            });
+        }
+        first
     }
 
     /// Writes a session that takes another's place for the first time, and settles that one.
@@ -220,7 +256,10 @@ impl Request {
             // Another request that had the new id has written it without a lock.
             Ok(commit_merged(lease, format, Some(&[]), payload, how.lifetime)?)
         });
-        let committed = committed.inspect_err(|_| self.rotation = None)?;
+        let committed = match committed.inspect_err(|_| self.rotation = None)? {
+            Committed::Ended => self.write_reinstated(payload, how, Over::WhatWasRead, Some(&[]))?,
+            committed => committed,
+        };
         if committed == Committed::Stored {
             if let (Some(conflicts), Some(lease)) = (conflicts, &self.lease) {
                 lease.count_merge(conflicts);
@@ -247,7 +286,18 @@ impl Request {
     pub(super) fn close_rotation(&mut self) {
         match &mut self.rotation {
             Some(Rotation::Leaving(left)) if !left.closed => left.closed = true,
-            rotation => *rotation = None,
+            Some(Rotation::Entered(Entered { key, successor, .. })) => {
+                // Given up before it was written. Where this fails, whoever looks next finds that out.
+                let unwritten =
+                    |store: &AnyStore| matches!(see(&**store, successor, Format::Opaque), Ok(Seen::Unwritten));
+                if let (Some(store), true) = (&self.store, self.held.is_some())
+                    && unwritten(store)
+                {
+                    let _found_out_later = store.reinstate(key, successor);
+                }
+                self.rotation = None;
+            }
+            _ => self.rotation = None,
         }
     }
 

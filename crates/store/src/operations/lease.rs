@@ -325,7 +325,8 @@ impl Lease {
             }
             Target::Ended | Target::VersionChanged(_) => {
                 let node = guard.node(self.place.get())?;
-                let same = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
+                let same =
+                    node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
                 if same && end.grace.is_zero() {
                     // One whose id is being replaced, or was.
                     if node.is_live() { guard.end(node, end)? } else { guard.end_grace(node)? }

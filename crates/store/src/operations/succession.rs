@@ -56,7 +56,7 @@ impl Lease {
         })
     }
 
-    /// Makes the session name its successor, which this process holds, or another one than `before`.
+    /// Makes the session name its successor, which this process holds, in place of `before`.
     ///
     /// # Errors
     /// [`Error::Stuck`], [`Error::Damaged`].
@@ -81,9 +81,7 @@ impl Lease {
             let same = node.key() == self.key && node.incarnation().load(Ordering::Relaxed) == self.incarnation.get();
             if same && node.is_live() {
                 let named = node.successor_incarnation().load(Ordering::Relaxed);
-                let may = named == 0
-                    || named == successor.incarnation
-                    || before.is_some_and(|before| before.incarnation == named);
+                let may = named == before.map_or(0, |before| before.incarnation) || named == successor.incarnation;
                 if may {
                     write(node, place, successor.incarnation);
                 }
