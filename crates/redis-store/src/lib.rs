@@ -16,6 +16,7 @@
 //! | | `server` | [`Server`]: a server that is no store, for programs that speak to it in its own commands |
 //! | `operations` | `acquire`, `lease` | lock and read in one round trip, waiting; [`Lease`]: commit, touch, destroy, release |
 //! | | `heartbeat`, `signals` | the thread that renews locks |
+//! | | `succession` | sessions whose id is replaced by another |
 //! | | `walk`, `migrate_in` | going through all sessions; sessions from elsewhere |
 //! | | `status`, `server_info` | the figures, and what the servers say of themselves |
 //! | `redis_store` | | [`RedisStore`]: the store behind the traits of the seam; the table of open stores |

@@ -7,8 +7,8 @@ use std::time::Duration;
 use cloakroom_seam as seam;
 use cloakroom_seam::Room;
 use cloakroom_seam::{
-    Acquire, Committed, Effort, End, Entry, Inventory, Key, KeyOrigin, Mark, Namespace, Over, Restore, Restored,
-    ServerInfo, SessionId, StoreError,
+    Acquire, Committed, Destroyed, Effort, End, Entry, Inventory, Key, KeyOrigin, Look, Mark, Named, Namespace, Over,
+    Restore, Restored, ServerInfo, SessionId, StoreError, Succession, Successor,
 };
 use parking_lot::Mutex;
 
@@ -89,8 +89,8 @@ impl seam::Store for RedisStore {
         true
     }
 
-    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {
-        self.told(self.0.snapshot(key))
+    fn look(&self, key: &Key) -> Result<Look, StoreError> {
+        self.told(self.0.look(key))
     }
 
     fn exists(&self, key: &Key) -> Result<bool, StoreError> {
@@ -99,6 +99,18 @@ impl seam::Store for RedisStore {
 
     fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError> {
         self.told(self.0.destroy(key, end))
+    }
+
+    fn destroy_since(&self, key: &Key, since: &Mark, end: End) -> Result<Destroyed, StoreError> {
+        self.told(self.0.destroy_since(key, since, end))
+    }
+
+    fn settle(&self, key: &Key, successor: &Successor, end: End) -> Result<(), StoreError> {
+        self.told(self.0.settle(key, successor, end))
+    }
+
+    fn reinstate(&self, key: &Key, successor: &Successor) -> Result<bool, StoreError> {
+        self.told(self.0.reinstate(key, successor))
     }
 
     /// The server removes what is past its lifetime by itself.
@@ -168,6 +180,22 @@ impl seam::Lease for Lease {
 
     fn mark(&self) -> Mark {
         Self::mark(self)
+    }
+
+    fn incarnation(&self) -> u64 {
+        Self::incarnation(self)
+    }
+
+    fn succession(&self) -> Succession {
+        Self::succession(self)
+    }
+
+    fn is_over(&mut self) -> Result<bool, StoreError> {
+        Self::is_over(self).map_err(|error| error.of(self.store()))
+    }
+
+    fn name(&mut self, successor: &Successor, before: Option<&Successor>) -> Result<Named, StoreError> {
+        Self::name(self, successor, before).map_err(|error| error.of(self.store()))
     }
 
     fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {

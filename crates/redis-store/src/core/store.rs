@@ -18,7 +18,7 @@ use crate::wire::connection::Dialer;
 use crate::wire::error::Error;
 use crate::wire::link::Link;
 use crate::wire::request::{Reply, Request};
-use crate::wire::resp::{bytes, milliseconds};
+use crate::wire::resp::{bytes, milliseconds, number};
 
 /// A store on the servers of one address. Nothing is connected before the first request needs it.
 pub struct Store {
@@ -39,12 +39,31 @@ pub(crate) struct Ending<'a> {
     /// The number under which the lease has reserved the session; empty where it has not, or where the session's id may be
     /// known from before.
     pub(crate) reservation: &'a [u8],
+    /// The incarnation that was read by who wants to know whether another has ended the session since, and when; empty where
+    /// nobody does.
+    pub(crate) read: &'a [u8],
+    pub(crate) when: u64,
 }
 
 impl Ending<'_> {
     /// The end of whichever session is stored, without a lease and without a tombstone.
-    const WHICHEVER: Self =
-        Self { token: b"", incarnation: b"", end: End::at_once(Duration::ZERO), nonce: Nonce::NONE, reservation: b"" };
+    pub(crate) const WHICHEVER: Self = Self {
+        token: b"",
+        incarnation: b"",
+        end: End::at_once(Duration::ZERO),
+        nonce: Nonce::NONE,
+        reservation: b"",
+        read: b"",
+        when: 0,
+    };
+}
+
+/// What became of a session that was to be ended.
+pub(crate) struct Ended {
+    /// Whether there was one.
+    pub(crate) was_there: bool,
+    /// Whether somebody had ended it, or replaced its id, since it was read.
+    pub(crate) before: bool,
 }
 
 /// What belongs to one process.
@@ -110,11 +129,12 @@ impl Store {
     /// # Errors
     /// Failures of the server.
     pub fn destroy(&self, key: &Key, end: End) -> Result<bool, Error> {
-        self.end(&self.names(key), &Ending { end, nonce: Nonce::draw()?, ..Ending::WHICHEVER })
+        let ended = self.end(&self.names(key), &Ending { end, nonce: Nonce::draw()?, ..Ending::WHICHEVER })?;
+        Ok(ended.was_there)
     }
 
-    /// Ends a session and unlocks it; `true` where there was one.
-    pub(crate) fn end(&self, names: &Names, ending: &Ending<'_>) -> Result<bool, Error> {
+    /// Ends a session and unlocks it.
+    pub(crate) fn end(&self, names: &Names, ending: &Ending<'_>) -> Result<Ended, Error> {
         let nonce = ending.nonce.to_bytes();
         let arguments = [
             bytes(ending.token),
@@ -123,13 +143,16 @@ impl Store {
             milliseconds(ending.end.grace),
             bytes(&nonce),
             bytes(ending.reservation),
+            bytes(ending.read),
+            number(ending.when),
         ];
         let mut reply = self.run(Request::script(&DESTROY, names, &arguments))?;
         match reply.verdict {
             Verdict::Done => {
-                let was_there = reply.number()? != 0;
-                self.count(Counter::Destroys, u64::from(was_there));
-                Ok(was_there)
+                let sum = reply.number()?;
+                let ended = Ended { was_there: sum & 1 != 0, before: sum & 2 != 0 };
+                self.count(Counter::Destroys, u64::from(ended.was_there));
+                Ok(ended)
             }
             Verdict::Foreign => Err(self.foreign()),
             _ => Err(reply.unexpected()),

@@ -39,6 +39,14 @@ scripts! {
     RENEW: then "scripts/renew.lua";
     /// Store a session from elsewhere.
     RESTORE: then "scripts/restore.lua";
+    /// Name the session that takes this one's place.
+    NAME: then "scripts/name.lua";
+    /// Tell whether a life of the session is over.
+    IS_OVER: then "scripts/is_over.lua";
+    /// End a session whose successor was written.
+    SETTLE: then "scripts/settle.lua";
+    /// Let a session live on whose successor was given up.
+    REINSTATE: then "scripts/reinstate.lua";
 }
 
 /// What a script's answer begins with, as `common.lua` names it.

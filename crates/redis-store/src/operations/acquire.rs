@@ -8,13 +8,13 @@
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use cloakroom_seam::{Acquire, Holder, Key, LockMode, Mark};
+use cloakroom_seam::{Acquire, Holder, Key, LockMode, Look, Mark, Succession};
 
 use crate::core::counters::Counter;
 use crate::core::store::Store;
 use crate::core::token::{Nonce, Token};
 use crate::format::key::{Names, TAG};
-use crate::format::record::{HEADER, Header};
+use crate::format::record;
 use crate::format::script::{ACQUIRE, Verdict};
 use crate::operations::heartbeat::Process;
 use crate::operations::lease::{Lease, Point};
@@ -83,11 +83,20 @@ impl Store {
         Ok(Some(lease))
     }
 
-    /// The last committed payload, without any lock, and where that is in the session's life.
+    /// [`Store::look`] for the payload alone, and where that is in the session's life.
+    ///
+    /// # Errors
+    /// As [`Store::look`].
+    pub fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), Error> {
+        let Look { payload, mark, .. } = self.look(key)?;
+        Ok((payload, mark))
+    }
+
+    /// The session as it was last committed, without any lock.
     ///
     /// # Errors
     /// What was found instead of a session, and failures of the server.
-    pub fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), Error> {
+    pub fn look(&self, key: &Key) -> Result<Look, Error> {
         Process::current().stand_in();
         let names = self.names(key);
         let how = Acquire {
@@ -105,15 +114,22 @@ impl Store {
         match reply.verdict {
             Verdict::Absent => {
                 reply.bytes()?;
-                Ok((None, Point { incarnation: 0, commit: 0, began: reply.number()? }.to_mark()))
+                let mark = Point { incarnation: 0, commit: 0, began: reply.number()? }.to_mark();
+                Ok(Look { payload: None, mark, incarnation: 0, is_written: false, succession: Succession::None })
             }
             Verdict::Done => {
-                let mut value = reply.bytes()?.ok_or_else(|| reply.unexpected())?;
-                let began = reply.number()?;
-                let Header { incarnation, nonce, .. } = self.verified(key, &value)?;
+                let value = reply.bytes()?.ok_or_else(|| reply.unexpected())?;
+                let now = reply.number()?;
+                let header = self.verified(key, &value)?;
                 self.count(Counter::Reads, 1);
-                value.drain(..HEADER);
-                Ok((Some(value), Point { incarnation, commit: nonce, began }.to_mark()))
+                let succession = record::succession(&value);
+                Ok(Look {
+                    mark: Point::found(&header, &succession, now).to_mark(),
+                    incarnation: header.incarnation,
+                    is_written: header.version > 0,
+                    succession,
+                    payload: Some(record::into_payload(value)),
+                })
             }
             Verdict::Foreign => Err(self.foreign()),
             _ => Err(reply.unexpected()),

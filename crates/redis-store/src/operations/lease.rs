@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_seam::{Committed, End, Key, MAX_PAYLOAD, Mark, Over};
+use cloakroom_seam::{Committed, End, Key, MAX_PAYLOAD, Mark, Named, Over, Succession, Successor};
 
 use crate::core::counters::Counter;
 use crate::core::store::{Ending, Store};
 use crate::core::token::{Nonce, Token};
 use crate::format::key::Names;
-use crate::format::record::{Commit, HEADER, Header, RecordInfo};
-use crate::format::script::{COMMIT, RELEASE, TOUCH, Verdict};
+use crate::format::record::{self, Commit, Header, RecordInfo};
+use crate::format::script::{COMMIT, IS_OVER, NAME, RELEASE, TOUCH, Verdict};
 use crate::operations::heartbeat::Process;
 use crate::wire::error::Error;
 use crate::wire::request::Request;
@@ -30,6 +30,14 @@ pub(crate) struct Point {
 }
 
 impl Point {
+    /// Where a session was found at `now`, by the server's clock. One that is retired was ended before that, which is to be
+    /// seen from its mark when it is gone: what it stands for is from before the end.
+    pub(crate) fn found(header: &Header, succession: &Succession, now: u64) -> Self {
+        let retired = matches!(succession, Succession::Retired(_));
+        let began = if retired { header.incarnation.saturating_sub(1) } else { now };
+        Self { incarnation: header.incarnation, commit: header.nonce, began }
+    }
+
     pub(crate) fn to_mark(self) -> Mark {
         Mark::from_words([self.incarnation, self.commit, self.began])
     }
@@ -58,6 +66,8 @@ pub struct Lease {
     /// The whole value as it was read, header included.
     value: Vec<u8>,
     point: Point,
+    /// As it was when the lease was acquired.
+    succession: Succession,
     is_new: bool,
     /// This lease has reserved the session, under an id that no other request can have known before.
     is_first: bool,
@@ -93,6 +103,7 @@ impl Lease {
             header: Header::default(),
             value: Vec::new(),
             point: Point { incarnation: 0, commit: 0, began: clock.0 },
+            succession: Succession::None,
             is_new: false,
             is_first: false,
             ended: false,
@@ -102,17 +113,21 @@ impl Lease {
 
     /// Takes what is stored for what this lease has read.
     pub(crate) fn found(&mut self, header: Header, value: Vec<u8>) {
+        self.point = Point::found(&header, &record::succession(&value), self.point.began);
         self.header = header;
         self.value = value;
-        self.point = Point { incarnation: header.incarnation, commit: header.nonce, began: self.point.began };
     }
 
     /// Puts the lease where its request stands in the life of the session: at `since`, or where it was found.
     pub(crate) fn stand(&mut self, since: Option<Point>, began: u64, is_new: bool, ended: bool) {
         self.is_new = is_new;
         self.ended = ended;
+        self.succession = record::succession(&self.value);
         if began != 0 && !is_new {
-            self.point.began = began;
+            self.point = Point { began, ..self.point };
+            if !ended {
+                self.point = Point::found(&self.header, &self.succession, began);
+            }
         }
         if let Some(since) = since
             && !is_new
@@ -148,7 +163,19 @@ impl Lease {
     /// The payload that was current when the lease was acquired.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.value.get(HEADER..).unwrap_or_default()
+        record::payload(&self.value)
+    }
+
+    /// The number of this life of the session, 0 where it ended before the lease began.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        if self.ended { 0 } else { self.header.incarnation }
+    }
+
+    /// Whether another session was to take the place of this one when the lease was acquired.
+    #[must_use]
+    pub fn succession(&self) -> Succession {
+        if self.ended { Succession::None } else { self.succession }
     }
 
     /// Whether the session did not exist before this lease reserved it.
@@ -230,10 +257,67 @@ impl Lease {
             end,
             nonce,
             reservation: if self.is_first { &reservation } else { &[] },
+            ..Ending::WHICHEVER
         };
-        let destroyed = self.store.end(&self.names, &ending);
+        let destroyed = self.store.end(&self.names, &ending).map(|ended| ended.was_there);
         self.end_after(&destroyed);
         destroyed
+    }
+
+    /// Whether this life of the session is over by now.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], and failures of the server.
+    pub fn is_over(&mut self) -> Result<bool, Error> {
+        if self.ended {
+            return Ok(true);
+        }
+        self.of_this_process()?;
+        let incarnation = self.header.incarnation.to_le_bytes();
+        let arguments = [bytes(b""), bytes(&incarnation)];
+        let mut reply = self.store.run(Request::script(&IS_OVER, &self.names, &arguments))?;
+        match reply.verdict {
+            Verdict::Done => Ok(reply.number()? != 0),
+            Verdict::Foreign => Err(self.store.foreign()),
+            _ => Err(reply.unexpected()),
+        }
+    }
+
+    /// Makes the session name the one that takes its place, or another one than it named (`before`). The lease goes on.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], what was found instead of a session, and failures of the server.
+    pub fn name(&mut self, successor: &Successor, before: Option<&Successor>) -> Result<Named, Error> {
+        if self.finished || self.ended {
+            return Ok(Named::Over);
+        }
+        self.of_this_process()?;
+        self.process.stand_in();
+        let incarnation = self.header.incarnation.to_le_bytes();
+        let (successor, before) = (record::named(successor), before.map(record::named));
+        let commit = self.header.nonce.to_le_bytes();
+        let arguments = [
+            bytes(self.token.as_bytes()),
+            bytes(&incarnation),
+            bytes(&successor),
+            bytes(before.as_ref().map_or(&[], |before| before)),
+            // Where the request has read another version at its mark, it knows none that may be there.
+            bytes(if self.header.version == NOT_READ { &[] } else { &commit }),
+        ];
+        let mut reply = self.store.run(Request::script(&NAME, &self.names, &arguments))?;
+        match reply.verdict {
+            Verdict::Done => Ok(Named::Unchanged),
+            Verdict::VersionChanged => {
+                let value = reply.bytes()?.unwrap_or_default();
+                let header = self.store.verified(&self.key, &value)?;
+                self.found(header, value);
+                Ok(Named::VersionChanged)
+            }
+            Verdict::Absent => Ok(Named::Vanished),
+            Verdict::Ended => Ok(Named::Over),
+            Verdict::Foreign => Err(self.store.foreign()),
+            _ => Err(reply.unexpected()),
+        }
     }
 
     /// Unlocks without a change. Where the server cannot be reached the lock expires by itself.
@@ -294,7 +378,11 @@ impl Lease {
         let arguments = [
             bytes(self.token.as_bytes()),
             number(self.token != Token::NONE),
-            number(over == Over::Anything),
+            bytes(match over {
+                Over::Anything => b"anything",
+                Over::WhatWasRead => b"read",
+                Over::Reservation => b"reservation",
+            }),
             milliseconds(lifetime.max(MILLISECOND)),
             Argument::Joined(&header, payload),
             bytes(&read),

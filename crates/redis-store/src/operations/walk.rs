@@ -13,7 +13,7 @@ use redis::Value;
 use crate::core::store::Store;
 use crate::core::token::Nonce;
 use crate::format::key::{LOCK, Names, TAG, from_base64url};
-use crate::format::record::{Commit, HEADER, Header, RecordInfo};
+use crate::format::record::{self, Commit, HEADER, Header, RecordInfo};
 use crate::format::script::{RESTORE, Verdict};
 use crate::wire::error::Error;
 use crate::wire::request::Request;
@@ -58,7 +58,7 @@ impl Store {
     pub fn inspect(&self, key: &Key) -> Result<Option<(Entry, Vec<u8>)>, Error> {
         let names = self.names(key);
         let read = [bytes(b"GET"), bytes(&names.session)];
-        let mut value = match self.ask(Request::command(&read, Some(names.slot)))? {
+        let value = match self.ask(Request::command(&read, Some(names.slot)))? {
             Value::BulkString(value) => value,
             Value::Nil => return Ok(None),
             _ => return Err(self.unexpected()),
@@ -67,8 +67,7 @@ impl Store {
         let info = RecordInfo::read(&value).ok_or_else(|| self.unexpected())?;
         let expires = self.ask(Request::command(&expiry_of(&names), Some(names.slot)))?;
         let locked = self.ask(Request::command(&lock_of(&names), Some(names.slot)))?;
-        value.drain(..HEADER);
-        Ok(entry(*key, info, &expires, &locked).map(|entry| (entry, value)))
+        Ok(entry(*key, info, &expires, &locked).map(|entry| (entry, record::into_payload(value))))
     }
 
     /// Stores a session under `key` where there is none and none was destroyed lately.
@@ -171,7 +170,7 @@ fn lock_of(names: &Names) -> [Argument<'_>; 2] {
 fn entry(key: Key, info: RecordInfo, expires: &Value, locked: &Value) -> Option<Entry> {
     let Value::Int(expires) = expires else { return None };
     let milliseconds = u64::try_from(*expires).ok()?;
-    let RecordInfo { header: Header { incarnation, version, created, .. }, used, size, retired } = info;
+    let RecordInfo { header: Header { incarnation, version, created, .. }, used, size, .. } = info;
     let locked = matches!(locked, Value::Int(1));
     let expires = milliseconds.div_ceil(1000);
     Some(Entry {
@@ -186,7 +185,7 @@ fn entry(key: Key, info: RecordInfo, expires: &Value, locked: &Value) -> Option<
         // Not known, and nothing depends on it: this store evicts none.
         returned: true,
         locked,
-        retired,
+        retired: info.is_replaced(),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom_session::seam::{Committed, End, MAX_PAYLOAD, Mark, Over, Room};
+use cloakroom_session::seam::{Committed, End, MAX_PAYLOAD, Mark, Named, Over, Room, Succession, Successor};
 use cloakroom_session::{Key, Lease, StoreError};
 
 use super::{Session, Shared, now, second_of};
@@ -14,9 +14,13 @@ pub(super) struct MemoryLease {
     pub(super) incarnation: u64,
     pub(super) version: u64,
     pub(super) payload: Arc<Vec<u8>>,
+    /// As it was when the lease was acquired.
+    pub(super) succession: Succession,
     pub(super) is_new: bool,
     pub(super) ended: bool,
+    pub(super) finished: bool,
     pub(super) locked: bool,
+    pub(super) lock_ttl: Duration,
 }
 
 impl MemoryLease {
@@ -27,23 +31,27 @@ impl MemoryLease {
         lifetime: Duration,
         over: Over,
         payload: impl FnOnce(Option<&Session>) -> (Arc<Vec<u8>>, u64),
-    ) -> Committed {
+    ) -> Result<Committed, StoreError> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();
         let stored = match state.live(&self.key) {
-            _ if self.ended => return Committed::Ended,
+            _ if self.ended || self.finished => return Ok(Committed::Ended),
+            Some(session) if session.successor.is_some() => return Ok(Committed::Ended),
             Some(session) if session.incarnation == self.incarnation => Some(session.clone()),
-            Some(_) => return Committed::Ended,
-            None if state.ended.contains_key(&self.incarnation) => return Committed::Ended,
+            Some(_) => return Ok(Committed::Ended),
+            None if state.ended.contains_key(&self.incarnation) => return Ok(Committed::Ended),
             None => None,
         };
+        if over == Over::Reservation && !self.locked {
+            return Err(StoreError::LockLost { lock_ttl: self.lock_ttl });
+        }
         if let Some(stored) = &stored
-            && over == Over::WhatWasRead
+            && over != Over::Anything
             && stored.version != self.version
         {
             self.version = stored.version;
             self.payload = Arc::clone(&stored.payload);
-            return Committed::VersionChanged;
+            return Ok(Committed::VersionChanged);
         }
         let expires = Instant::now() + lifetime;
         let (payload, version) = payload(stored.as_ref());
@@ -52,13 +60,13 @@ impl MemoryLease {
         state.sessions.insert(self.key, Session { version, payload, expires, used, expires_at, ..begun });
         state.writes += 1;
         self.version = version;
-        Committed::Stored
+        Ok(Committed::Stored)
     }
 
     /// From here on the lease does nothing.
     fn finish(&mut self) {
         self.unlock();
-        self.ended = true;
+        self.finished = true;
     }
 
     fn unlock(&mut self) {
@@ -93,7 +101,47 @@ impl Lease for MemoryLease {
     }
 
     fn mark(&self) -> Mark {
-        Mark::from_words([self.incarnation, self.version, self.shared.state().incarnations])
+        let began = match self.succession {
+            Succession::Retired(_) => self.incarnation,
+            _ => self.shared.state().incarnations,
+        };
+        Mark::from_words([self.incarnation, self.version, began])
+    }
+
+    fn incarnation(&self) -> u64 {
+        if self.ended { 0 } else { self.incarnation }
+    }
+
+    fn succession(&self) -> Succession {
+        if self.ended { Succession::None } else { self.succession }
+    }
+
+    fn is_over(&mut self) -> Result<bool, StoreError> {
+        let state = self.shared.state();
+        Ok(match state.live(&self.key) {
+            _ if self.ended => true,
+            Some(session) => session.incarnation != self.incarnation || session.successor.is_some(),
+            None => state.ended.contains_key(&self.incarnation),
+        })
+    }
+
+    fn name(&mut self, successor: &Successor, before: Option<&Successor>) -> Result<Named, StoreError> {
+        let mut state = self.shared.state();
+        let session = match state.live(&self.key) {
+            _ if self.ended || self.finished => return Ok(Named::Over),
+            None if state.ended.contains_key(&self.incarnation) => return Ok(Named::Over),
+            None => return Ok(Named::Vanished),
+            Some(session) if session.incarnation != self.incarnation => return Ok(Named::Over),
+            Some(session) => session,
+        };
+        if !session.successor.is_none_or(|named| Some(&named) == before || named == *successor) {
+            return Ok(Named::Over);
+        }
+        let named = Session { successor: Some(*successor), ..session.clone() };
+        let changed = named.version != self.version;
+        (self.version, self.payload) = (named.version, Arc::clone(&named.payload));
+        state.sessions.insert(self.key, named);
+        Ok(if changed { Named::VersionChanged } else { Named::Unchanged })
     }
 
     fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {
@@ -104,10 +152,10 @@ impl Lease for MemoryLease {
         }
         let next = |stored: Option<&Session>| stored.map_or(1, |stored| stored.version + 1);
         let committed = self.store(lifetime, over, |stored| (Arc::new(payload.to_vec()), next(stored)));
-        if committed != Committed::VersionChanged {
+        if !matches!(committed, Ok(Committed::VersionChanged)) {
             self.finish();
         }
-        Ok(committed)
+        committed
     }
 
     fn touch(&mut self, payload: &[u8], lifetime: Duration) -> Result<Committed, StoreError> {
@@ -116,21 +164,19 @@ impl Lease for MemoryLease {
             None => (Arc::new(payload.to_vec()), 1),
         });
         self.finish();
-        Ok(committed)
+        committed
     }
 
     fn destroy(&mut self, end: End) -> Result<bool, StoreError> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();
-        let mine = |session: &Session| !self.ended && session.incarnation == self.incarnation;
+        let mine = |session: &Session| !self.ended && !self.finished && session.incarnation == self.incarnation;
         let live = state.live(&self.key).is_some_and(mine);
         let retired = state.live(&self.key).is_none() && state.readable(&self.key).is_some_and(mine);
-        if live || retired {
-            state.end(&self.key, end);
-        }
+        let destroyed = (live || retired) && state.end(&self.key, end);
         drop(state);
         self.finish();
-        Ok(live)
+        Ok(live && destroyed)
     }
 
     fn count_merge(&self, _conflicts: Option<u32>) {

@@ -11,9 +11,14 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cloakroom_session::error::Holder;
-use cloakroom_session::seam::{End, Entry, Inventory, KeyOrigin, Mark, Restore, Restored};
+use cloakroom_session::seam::{
+    Destroyed, End, Entry, Inventory, KeyOrigin, Look, Mark, Restore, Restored, Succession, Successor,
+};
 use cloakroom_session::{Acquire, Effort, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 use lease::MemoryLease;
+
+/// The successor of a session of whose successor nothing is known.
+const NOBODY: Successor = Successor { key: Key::from_words(0, 0), incarnation: 0 };
 
 /// How many expired sessions one step removes.
 const STEP: usize = 8;
@@ -61,6 +66,8 @@ struct Session {
     /// Seconds since 1970, for [`Entry`]; of a retired session, when its grace ends.
     expires_at: u64,
     returned: bool,
+    /// The session that takes its place.
+    successor: Option<Successor>,
 }
 
 #[derive(Default)]
@@ -89,7 +96,8 @@ fn second_of(until: Instant) -> u64 {
 impl Session {
     fn new(incarnation: u64, expires: Instant) -> Self {
         let (created, used, expires_at) = (now(), now(), second_of(expires));
-        Self { incarnation, version: 0, payload: Arc::default(), expires, created, used, expires_at, returned: false }
+        let (payload, returned, successor) = (Arc::default(), false, None);
+        Self { incarnation, version: 0, payload, expires, created, used, expires_at, returned, successor }
     }
 
     fn entry(&self, key: Key, locked: bool, retired: bool) -> Entry {
@@ -135,9 +143,36 @@ impl State {
         self.live(key).or(retired)
     }
 
-    /// Whether there is no session under `key`, or one that nobody has written.
+    /// What readers see of the session under `key`: it, and whether another takes its place.
+    fn seen(&self, key: &Key) -> Option<(Session, Succession)> {
+        let session = self.readable(key)?;
+        let succession = match session.successor {
+            successor if self.live(key).is_none() => Succession::Retired(successor.unwrap_or(NOBODY)),
+            Some(successor) => Succession::Named(successor),
+            None => Succession::None,
+        };
+        Some((session.clone(), succession))
+    }
+
+    /// The mark of this session as it is read now. One that is retired was ended before that, which is to be seen from its
+    /// mark when it is gone.
+    fn mark(&self, seen: Option<&(Session, Succession)>) -> Mark {
+        Mark::from_words(match seen {
+            None => [0, 0, self.incarnations],
+            Some((session, Succession::Retired(_))) => [session.incarnation, session.version, session.incarnation],
+            Some((session, _)) => [session.incarnation, session.version, self.incarnations],
+        })
+    }
+
+    /// Whether there is no session under `key`, or one that nobody has written and whose place none takes.
     fn is_unwritten(&self, key: &Key) -> bool {
-        self.readable(key).is_none_or(|session| session.version == 0)
+        self.seen(key).is_none_or(|(session, succession)| session.version == 0 && succession == Succession::None)
+    }
+
+    /// The live session under `key`, if it names this successor.
+    fn naming(&mut self, key: &Key, successor: &Successor) -> Option<&mut Session> {
+        self.live(key)?;
+        self.sessions.get_mut(key).filter(|session| session.successor.as_ref() == Some(successor))
     }
 
     /// Stores a session from elsewhere, under the incarnation of the one that is reserved, if one is.
@@ -165,7 +200,27 @@ impl State {
         (session, true)
     }
 
+    /// Whether somebody has ended the session under `key`, or replaced its id, since this was the mark of it.
+    fn ended_since(&self, key: &Key, since: &Mark) -> bool {
+        let [incarnation, _, began] = since.to_words();
+        match self.seen(key) {
+            Some((session, succession)) => {
+                succession != Succession::None || incarnation != 0 && incarnation != session.incarnation
+            }
+            None => self.ended_at.get(key).is_some_and(|ended| *ended > began),
+        }
+    }
+
     fn end(&mut self, key: &Key, end: End) -> bool {
+        let live = self.live(key);
+        // An id that is replaced already is not replaced again.
+        if live.is_some_and(|session| session.successor.is_some()) && !end.grace.is_zero() {
+            return false;
+        }
+        self.end_in_any_case(key, end)
+    }
+
+    fn end_in_any_case(&mut self, key: &Key, end: End) -> bool {
         let alive = self.live(key).is_some();
         let Some(session) = self.sessions.remove(key) else {
             return end.grace.is_zero() && self.retired.remove(key).is_some();
@@ -263,6 +318,7 @@ impl Store for MemoryStore {
         // A request that began before the session was destroyed cannot bring it back.
         let over = state.ended_at.get(key).is_some_and(|ended| *ended > began);
         let ended = over && state.readable(key).is_none();
+        let succession = state.seen(key).map_or(Succession::None, |(_, succession)| succession);
         let (session, is_new) = if ended {
             let expires = Instant::now();
             (Session::new(0, expires), false)
@@ -275,9 +331,12 @@ impl Store for MemoryStore {
             incarnation: session.incarnation,
             version: session.version,
             payload: session.payload,
+            succession,
             is_new,
             ended,
+            finished: false,
             locked: how.mode == LockMode::Exclusive,
+            lock_ttl: how.lock_ttl,
         };
         if let Some([incarnation, version, _]) = how.since.map(Mark::to_words)
             && !is_new
@@ -290,12 +349,16 @@ impl Store for MemoryStore {
         Ok(Box::new(lease))
     }
 
-    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {
+    fn look(&self, key: &Key) -> Result<Look, StoreError> {
         let state = self.shared.state();
-        let found = state.readable(key);
-        let (incarnation, version) = found.map_or((0, 0), |session| (session.incarnation, session.version));
-        let mark = Mark::from_words([incarnation, version, state.incarnations]);
-        Ok((found.map(|session| session.payload.to_vec()), mark))
+        let seen = state.seen(key);
+        let mark = state.mark(seen.as_ref());
+        Ok(match seen {
+            None => Look { payload: None, mark, incarnation: 0, is_written: false, succession: Succession::None },
+            Some((Session { payload, incarnation, version, .. }, succession)) => {
+                Look { payload: Some(payload.to_vec()), mark, incarnation, is_written: version > 0, succession }
+            }
+        })
     }
 
     fn exists(&self, key: &Key) -> Result<bool, StoreError> {
@@ -304,6 +367,29 @@ impl Store for MemoryStore {
 
     fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError> {
         Ok(self.shared.state().end(key, end))
+    }
+
+    fn destroy_since(&self, key: &Key, since: &Mark, end: End) -> Result<Destroyed, StoreError> {
+        let mut state = self.shared.state();
+        let before = state.ended_since(key, since);
+        Ok(match state.end(key, end) {
+            _ if before => Destroyed::Before,
+            true => Destroyed::Now,
+            false => Destroyed::Absent,
+        })
+    }
+
+    fn settle(&self, key: &Key, successor: &Successor, end: End) -> Result<(), StoreError> {
+        let mut state = self.shared.state();
+        if state.naming(key, successor).is_some() {
+            state.end_in_any_case(key, end);
+        }
+        Ok(())
+    }
+
+    fn reinstate(&self, key: &Key, successor: &Successor) -> Result<bool, StoreError> {
+        let mut state = self.shared.state();
+        Ok(state.naming(key, successor).map(|session| session.successor = None).is_some())
     }
 
     fn collect(&self, effort: Effort) -> Result<u64, StoreError> {

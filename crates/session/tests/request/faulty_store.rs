@@ -4,7 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use cloakroom_session::seam::{Committed, End, Mark, Over, Restore, Restored, Room};
+use cloakroom_session::seam::{
+    Committed, Destroyed, End, Look, Mark, Named, Over, Restore, Restored, Room, Succession, Successor,
+};
 use cloakroom_session::{Acquire, Effort, Key, Lease, Namespace, SessionId, Store, StoreError};
 
 use crate::memory_store::MemoryStore;
@@ -44,8 +46,8 @@ impl Store for Faulty {
         self.notice.lock().expect("no panic").take()
     }
 
-    fn snapshot(&self, key: &Key) -> Result<(Option<Vec<u8>>, Mark), StoreError> {
-        self.inner.snapshot(key)
+    fn look(&self, key: &Key) -> Result<Look, StoreError> {
+        self.inner.look(key)
     }
 
     fn exists(&self, key: &Key) -> Result<bool, StoreError> {
@@ -57,6 +59,18 @@ impl Store for Faulty {
 
     fn destroy(&self, key: &Key, end: End) -> Result<bool, StoreError> {
         self.inner.destroy(key, end)
+    }
+
+    fn destroy_since(&self, key: &Key, since: &Mark, end: End) -> Result<Destroyed, StoreError> {
+        self.inner.destroy_since(key, since, end)
+    }
+
+    fn settle(&self, key: &Key, successor: &Successor, end: End) -> Result<(), StoreError> {
+        self.inner.settle(key, successor, end)
+    }
+
+    fn reinstate(&self, key: &Key, successor: &Successor) -> Result<bool, StoreError> {
+        self.inner.reinstate(key, successor)
     }
 
     fn collect(&self, effort: Effort) -> Result<u64, StoreError> {
@@ -108,6 +122,22 @@ impl Lease for FaultyLease {
 
     fn mark(&self) -> Mark {
         self.lease.mark()
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.lease.incarnation()
+    }
+
+    fn succession(&self) -> Succession {
+        self.lease.succession()
+    }
+
+    fn is_over(&mut self) -> Result<bool, StoreError> {
+        self.lease.is_over()
+    }
+
+    fn name(&mut self, successor: &Successor, before: Option<&Successor>) -> Result<Named, StoreError> {
+        self.lease.name(successor, before)
     }
 
     fn commit(&mut self, payload: &[u8], lifetime: Duration, over: Over) -> Result<Committed, StoreError> {

@@ -20,7 +20,7 @@ end
 
 -- Leaves a trace in a session that another request has reserved, for the end that the other request may make of it.
 local function meet(value)
-    if is_unwritten(value) and string.sub(value, 49, HEADER) ~= nonce and string.byte(value, MET + 1) == 0 then
+    if is_unwritten(value) and commit_of(value) ~= nonce and string.byte(value, MET + 1) == 0 then
         redis.call('SETRANGE', SESSION, MET, '\1')
     end
 end
@@ -82,10 +82,11 @@ if not value then
         local second = math.floor(now / 1000000)
         value = MAGIC .. '\1\0\0\0' .. packed(began) .. packed(0)
             .. struct.pack('<I4I4I4I4', second, second, tonumber(ARGV[4]), 0) .. packed(0) .. nonce
+            .. string.rep('\0', HEADER - SHORT_HEADER)
         redis.call('SET', SESSION, value, 'PX', ARGV[3])
         created = 1
     end
-elseif string.sub(value, 49, HEADER) == nonce and #value == HEADER then
+elseif commit_of(value) == nonce and #value == HEADER then
     -- This call is the repetition of one whose answer was lost.
     created = 1
 else

@@ -1,9 +1,9 @@
 -- The usual case, in as few calls as it takes: the session is there, the lock is free, and no request waits for it. In any
--- other case nothing is done here. ARGV as in acquire.lua. 56: bytes of a header; one without payload may be the
+-- other case nothing is done here. ARGV as in acquire.lua. 112: bytes of a header; one without payload may be the
 -- reservation of this very call.
 do
     local value = redis.pcall('GET', KEYS[1])
-    if type(value) == 'string' and #value > 56 and string.sub(value, 1, 4) == 'CLK\1' then
+    if type(value) == 'string' and #value > 112 and string.sub(value, 1, 4) == 'CLK\2' then
         local free = ARGV[5] == '0'
         local clock = redis.call('TIME')
         local now = clock[1] * 1000000 + clock[2]

@@ -1,7 +1,9 @@
 -- Writes a session and unlocks it.
--- ARGV: token, whether the lease wants the lock, whether it may replace any version, lifetime in ms, the whole value with
--- the version after the one that the lease has read, number of the commit that wrote what the lease has read.
-local exclusive, over_anything, value, read = ARGV[2] == '1', ARGV[3] == '1', ARGV[5], ARGV[6]
+-- ARGV: token, whether the lease wants the lock, what it may replace (any version, what it has read, or the reservation
+-- that it has made, and only with its lock), lifetime in ms, the whole value with the version after the one that the lease
+-- has read, number of the commit that wrote what the lease has read.
+local exclusive, over, value, read = ARGV[2] == '1', ARGV[3], ARGV[5], ARGV[6]
+local over_anything, over_reservation = over == 'anything', over == 'reservation'
 local version = number(value, 17)
 local stored, foreign = header()
 local vanished, corrected = 0, nil
@@ -14,20 +16,27 @@ if not stored then
         unlock()
         return { ENDED }
     end
+    if over_reservation and not owns_lock() then
+        return { LOST }
+    end
     -- It expired, was evicted, or was lost with a server: what the lease holds is the newest there is.
     vanished = 1
 else
-    if string.byte(stored, 5) ~= 1 or string.sub(stored, 9, 16) ~= string.sub(value, 9, 16) then
+    if state(stored) ~= LIVE or incarnation_of(stored) ~= incarnation_of(value) then
         unlock()
         return { ENDED }
     end
-    if string.sub(stored, 49, HEADER) == string.sub(value, 49, HEADER) then
+    if commit_of(stored) == commit_of(value) then
         -- This call is the repetition of one whose answer was lost.
         unlock()
         return { DONE, number(stored, 17), 0 }
     end
+    if over_reservation and not owns_lock() then
+        -- Who had the lock since may have found the session given up.
+        return { LOST }
+    end
     local current = number(stored, 17)
-    if current ~= version - 1 or string.sub(stored, 49, HEADER) ~= read then
+    if current ~= version - 1 or commit_of(stored) ~= read then
         if exclusive and not owns_lock() then
             return { LOST }
         end

@@ -4,7 +4,7 @@ do
     local held = ARGV[1] ~= '' and redis.call('GET', KEYS[2])
     if held and string.sub(held, 1, 22) == ARGV[1] then
         local value = ARGV[5]
-        -- Magic, state and incarnation; then the number of the commit that wrote it.
+        -- Magic, state (live, naming no successor) and incarnation; then the number of the commit that wrote it.
         local stored = redis.pcall('GETRANGE', KEYS[1], 0, 55)
         if type(stored) == 'string' and string.sub(stored, 1, 16) == string.sub(value, 1, 16)
             and string.sub(stored, 49) == ARGV[6] and redis.call('EXISTS', KEYS[3]) == 0 then

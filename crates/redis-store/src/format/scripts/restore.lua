@@ -7,7 +7,7 @@ if foreign then
 end
 if stored then
     -- The same number: this call is the repetition of one whose answer was lost.
-    return { string.sub(stored, 49, HEADER) == string.sub(value, 49, HEADER) and DONE or VERSION_CHANGED }
+    return { commit_of(stored) == commit_of(value) and DONE or VERSION_CHANGED }
 end
 if redis.call('EXISTS', LOCK) == 1 then
     return { BUSY }
