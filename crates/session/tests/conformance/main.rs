@@ -20,6 +20,7 @@ mod migrate_in;
 mod model;
 mod payloads;
 mod steps;
+mod succession;
 mod versions;
 
 use std::sync::Arc;
@@ -117,6 +118,29 @@ macro_rules! suite {
                 it_waits_for_no_lease,
                 a_request_that_reserved_before_writes_after_it,
                 a_session_that_expired_gives_way,
+            }
+            succession::{
+                a_session_that_names_another_lives_and_is_read,
+                nobody_writes_a_session_that_names_another,
+                naming_unlocks_nothing,
+                naming_tells_what_the_session_holds,
+                a_session_that_vanished_names_none,
+                a_session_that_is_over_names_none,
+                who_names_another_successor_says_which_it_replaces,
+                a_settled_session_is_retired,
+                settling_without_a_grace_ends_a_session,
+                a_settled_session_has_its_grace,
+                only_what_names_that_successor_is_settled_or_reinstated,
+                a_reinstated_session_is_written_again,
+                a_lease_tells_which_life_it_has_and_whether_it_is_over,
+                looking_tells_whether_a_session_was_written,
+                a_reservation_is_written_by_who_has_its_lock,
+                a_reservation_is_not_written_without_its_lock,
+                a_session_that_names_another_can_be_ended,
+                destroying_tells_whether_it_was_the_first,
+                who_destroys_an_id_that_was_replaced_was_not_the_first,
+                a_mark_of_a_retired_session_writes_nothing,
+                nothing_is_brought_in_over_a_session_that_names_another,
             }
             versions::{
                 what_was_not_read_is_not_replaced,
