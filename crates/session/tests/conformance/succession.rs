@@ -230,7 +230,7 @@ pub(crate) fn settling_without_a_grace_ends_a_session(open: Open<'_>) {
         assert_eq!(commit(&mut *slow, b"slow"), Committed::Ended);
         assert_eq!(commit(&mut *rotation.replaced, b"mine"), Committed::Ended);
         assert!(!exists(other, &rotation.old));
-        let mut fresh = other.acquire(&rotation.old, &how).expect("free");
+        let fresh = other.acquire(&rotation.old, &how).expect("free");
         assert!(fresh.is_new() && fresh.succession() == Succession::None);
     }
 }

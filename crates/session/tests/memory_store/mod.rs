@@ -112,7 +112,7 @@ impl Session {
             reserved: self.payload.is_empty(),
             returned: self.returned,
             locked,
-            retired,
+            retired: retired || self.successor.is_some(),
         }
     }
 }
