@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cloakroom_redis_store::Store;
-use cloakroom_seam::{Acquire, End, Over};
+use cloakroom_seam::{Acquire, End, Named, Over, Succession, Successor};
 use servers::cluster::Cluster;
 use servers::players::{self, Player};
 use servers::process::Server;
@@ -28,6 +28,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 const CASES: &[Case] = &[
     case("processes count with and without locks", processes_count),
+    case("a session on one master takes the place of one on another", replaced),
     case("a slot moves while a request has the session", slot_moves),
     case("a slot moves while a request waits for the lock", slot_moves_under_a_waiter),
     case("a master dies while requests have sessions", master_dies),
@@ -102,6 +103,37 @@ fn processes_count(engine: Engine) -> Checked {
 fn answered(server: &Server, error: &str) -> u64 {
     let count = server.info(&format!("errorstat_{error}")).unwrap_or_default();
     count.strip_prefix("count=").and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+fn replaced(engine: Engine) -> Checked {
+    let dir = temporary();
+    let cluster = Cluster::start(engine, dir.path())?;
+    let [first, second, third] = <[String; 3]>::try_from(ids(&cluster)?).map_err(|_| "three masters")?;
+    let store = open(&cluster.url())?;
+    let succession = |id: &str| store.look(&key(id)).map(|found| found.succession).map_err(text);
+    write(&store, &first, b"stored")?;
+    let mut old = acquire(&store, &first, &exclusive()).map_err(text)?;
+    let reserve = |id: &str| acquire(&store, id, &Acquire { drawn: true, ..exclusive() }).map_err(text);
+    let (mut given_up, mut new) = (reserve(&second)?, reserve(&third)?);
+    let one = Successor { key: key(&second), incarnation: given_up.incarnation() };
+    let two = Successor { key: key(&third), incarnation: new.incarnation() };
+    let names = [old.name(&one, None).map_err(text)?, old.name(&two, Some(&one)).map_err(text)?];
+    if names != [Named::Unchanged; 2] || succession(&first)? != Succession::Named(two) {
+        return Err(format!("naming was answered {names:?}"));
+    }
+    // The first successor is given up.
+    if !given_up.destroy(End::at_once(LIFE)).map_err(text)? || store.reinstate(&key(&first), &one).map_err(text)? {
+        return Err("the session did not name another by then".to_owned());
+    }
+    stored(new.commit(b"new", LIFE, Over::Reservation))?;
+    store.settle(&key(&first), &two, End { tombstone: LIFE, grace: LIFE }).map_err(text)?;
+    if succession(&first)? != Succession::Retired(two) || succession(&third)? != Succession::None {
+        return Err("the session was not settled".to_owned());
+    }
+    holds(&store, &first, Some(b"stored"))?;
+    holds(&store, &second, None)?;
+    holds(&store, &third, Some(b"new"))?;
+    Ok("three masters took part".to_owned())
 }
 
 fn slot_moves(engine: Engine) -> Checked {
