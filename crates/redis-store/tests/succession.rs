@@ -21,6 +21,7 @@ const CASES: &[Case] = &[
     case("each step that is repeated is one step", repeated),
     case("a reservation is written with its lock alone", reservation),
     case("a retired session is known to have been one when it is gone", gone),
+    case("a session that vanished before it was settled is not written back", vanished),
     case("an end that a slower clock numbered is one", slow_clock),
     case("whoever is replaced ends without memory", out_of_memory),
     case("a session of format 1 is read and written", format_1),
@@ -250,6 +251,22 @@ fn gone(engine: Engine) -> Checked {
         is(store.destroy_since(&key(reader), &mark, AT_ONCE).map_err(text)?, Destroyed::Absent)?;
     }
     Ok("by a look and by leases".to_owned())
+}
+
+fn vanished(engine: Engine) -> Checked {
+    let site = site(engine)?;
+    let store = &site.store;
+    let (mut old, mut new, successor) = named(store, "s")?;
+    let mark = site.look("s")?.mark;
+    site.server.ask::<u64>(&["DEL", &name_of("s")])?;
+    so(!old.is_over().map_err(text)?, "nobody is known to have ended it")?;
+    stored(new.commit(b"new", LIFE, Over::Reservation))?;
+    store.settle(&key("s"), &successor, RETIRE).map_err(text)?;
+    so(old.is_over().map_err(text)?, "its id is replaced")?;
+    is(old.commit(b"back again", LIFE, Over::Anything).map_err(text)?, Committed::Ended)?;
+    is(store.destroy_since(&key("s"), &mark, AT_ONCE).map_err(text)?, Destroyed::Before)?;
+    holds(store, "s", None)?;
+    Ok("and its end is remembered".to_owned())
 }
 
 /// After a fail-over to a server whose clock is behind, the number of an end can be no more than that of the life it ended.
