@@ -1,5 +1,5 @@
 --TEST--
-The grace of a replaced id ends in time, is off with cloakroom.grace = 0, and there is none for a session that was emptied
+The grace of a replaced id ends in time, is off with cloakroom.grace = 0, and nothing is read where the session was emptied
 --FILE--
 <?php
 require __DIR__ . '/session.inc';
@@ -38,14 +38,14 @@ same('and can be written', ['fresh' => true], stored($old));
 ini_set('cloakroom.grace', '0');
 same('none', [], stored(replaced($nothing)));
 ini_set('cloakroom.grace', '10');
-same('none after session_unset()', [], stored(replaced(fn () => session_unset())));
-same('none after $_SESSION = []', [], stored(replaced(function (): void {
+same('nothing after session_unset()', [], stored(replaced(fn () => session_unset())));
+same('nothing after $_SESSION = []', [], stored(replaced(function (): void {
     $_SESSION = [];
 })));
-same('none where only empty arrays are left, as of a framework', [], stored(replaced(function (): void {
+same('nothing where only empty arrays are left, as of a framework', [], stored(replaced(function (): void {
     $_SESSION = ['_sf2_attributes' => [], '_symfony_flashes' => [], '_sf2_meta' => ['u' => 1, 'c' => 1, 'l' => 0]];
 })));
-check('one where anything is left', stored(replaced(function (): void {
+check('what is left where anything is', stored(replaced(function (): void {
     $_SESSION = ['user' => 'ada'];
 })) !== []);
 same('none after session_destroy()', [], (function (): array {

@@ -85,4 +85,4 @@ session_set_save_handler(new class extends Cloakroom\SessionHandler {
 $all('subclass');
 done();
 --EXPECT--
-2670 claims hold
+2700 claims hold
