@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use cloakroom_session::seam::{Committed, Destroyed, End, Look, Named, Over, Restore, Restored, Succession, Successor};
-use cloakroom_session::{Acquire, Effort, Key, Lease, LockMode, StoreError};
+use cloakroom_session::{Acquire, Effort, Key, Lease, LockMode};
 
 use crate::steps::{BOTH, EXCLUSIVE, LONG, UNLOCKED, exists, is_free, key, put, read, stored};
 use crate::{Open, Shared};
@@ -361,7 +361,7 @@ pub(crate) fn a_reservation_is_not_written_without_its_lock(open: Open<'_>) {
     let mut lease = store.acquire(&key, &Acquire { mode: LockMode::Merge, ..EXCLUSIVE }).expect("no lock");
     assert!(lease.is_new());
     let refused = lease.commit(b"mine", LONG, Over::Reservation);
-    assert!(matches!(refused, Err(StoreError::LockLost { .. })));
+    assert!(refused.is_err(), "{refused:?}");
     assert!(!look(store, &key).is_written);
 }
 

@@ -29,6 +29,12 @@ pub enum Error {
     /// This thread holds the session already.
     #[error("this thread holds the session already")]
     HeldHere,
+    /// A session that takes another's place has lost its lock before it was written for the first time.
+    #[error(
+        "the session has lost its lock before it was written under its new id, as the store's file was replaced; under the \
+         old id it is as it was"
+    )]
+    LockLost,
     /// One thread may hold eight sessions at once.
     #[error("this thread holds {0} sessions of this store already, the most it can")]
     TooManyLeases(u32),

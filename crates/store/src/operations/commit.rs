@@ -177,6 +177,9 @@ impl Lease {
         over: Over,
     ) -> Result<Result<Node<'a>, Written>, Fault> {
         let node = match self.locate(guard, over)? {
+            Target::Node(_) if over == Over::Reservation && self.entry.is_none() => {
+                return Err(Fault::Error(Error::LockLost));
+            }
             Target::Node(node) => node,
             Target::Ended => return Ok(Err(Written::Ended)),
             Target::VersionChanged(head) => return Ok(Err(Written::VersionChanged(head))),

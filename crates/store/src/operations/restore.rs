@@ -26,7 +26,7 @@ use crate::file::words::NodeState;
 use crate::operations::lease::{Lease, Point};
 use crate::shard::index::Contended;
 use crate::shard::node::Node;
-use cloakroom_seam::{Acquire, Committed, Key, LockMode, Over, Restore, Restored};
+use cloakroom_seam::{Acquire, Committed, Key, LockMode, Over, Restore, Restored, Succession};
 
 /// How long to wait for a process that is attaching.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -97,7 +97,7 @@ impl Store {
             return Ok(Restore::Ended);
         }
         if !lease.is_new() {
-            if !(over_reserved && lease.is_unwritten()?) {
+            if !(over_reserved && lease.is_unwritten()? && lease.succession() == Succession::None) {
                 return Ok(Restore::Exists);
             }
             // Reserved by a request that came after the end. A request that ends it from here on ends this incarnation.
