@@ -115,8 +115,8 @@ fn header(engine: Engine) -> Checked {
     let before = site.get("a")?;
     so(before.starts_with(b"CLK\x02\x01") && before.len() == HEADER + 6, "a header of format 2")?;
     so(before[SHORT_HEADER..HEADER].iter().all(|byte| *byte == 0), "what has no use yet is zero")?;
-    let lives = site.lives(&name_of("a"))?;
     let (_old, _new, successor) = named(&site.store, "a")?;
+    let lives = site.lives(&name_of("a"))?;
     let found = site.get("a")?;
     so(found[4] == 3, "it lives and names a successor")?;
     so(found[56..72] == successor.key.to_bytes() && found[72..80] == successor.incarnation.to_le_bytes(), "this one")?;
