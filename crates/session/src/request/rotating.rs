@@ -170,7 +170,11 @@ impl Request {
         let mut theirs = Vec::new();
         match (lease.name(&successor, None)?, before) {
             (Named::Over, _) => return Err(RequestError::Overtaken),
-            (Named::Vanished, None) => return Ok(None),
+            (Named::Vanished, None) => {
+                // Where the store can remember that of a session that it has lost, no slower request writes it back.
+                lease.destroy(end)?;
+                return Ok(None);
+            }
             (Named::Unchanged, None) => {}
             // What is left was to take the place of another session, and nobody has written it: the new one takes that place.
             (Named::Unchanged | Named::Vanished, Some(before)) => {
@@ -244,14 +248,14 @@ impl Request {
             None => (payload, None),
         };
         let format = (self.terms.format)(payload);
-        let over = match &self.held {
-            Some(Held { mode: LockMode::None, .. }) => Over::Anything,
-            _ => Over::Reservation,
-        };
+        let merges = !matches!(&self.held, Some(Held { mode: LockMode::None, .. }));
         let committed = self.end_by(|lease, _| {
-            let committed = lease.commit(payload, how.lifetime, over)?;
+            let committed = lease.commit(payload, how.lifetime, Over::Reservation)?;
             if committed != Committed::VersionChanged {
                 return Ok(committed);
+            }
+            if !merges {
+                return Ok(lease.commit(payload, how.lifetime, Over::Anything)?);
             }
             // Another request that had the new id has written it without a lock.
             Ok(commit_merged(lease, format, Some(&[]), payload, how.lifetime)?)
