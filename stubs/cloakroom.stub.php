@@ -26,9 +26,12 @@ namespace Cloakroom;
  * "exclusive" write() waits for a request that holds the session, and then replaces only what this object has itself
  * read or written last; an id that it never read is written in any case. Where another request was faster, nothing is
  * written, false is returned and an E_WARNING says so. In the modes "merge", which keeps the changes of both, and
- * "none", where the last write wins, nobody waits and nothing is refused. What was read, written back unchanged, only
- * extends the session's lifetime. A session that another request destroyed since it was read stays destroyed: the write
- * is dropped.
+ * "none", where the last write wins, nobody waits and nothing is refused; but "merge" refuses as "exclusive" does where the
+ * object has read or written eight other sessions since. What was read, written back unchanged, only extends the
+ * session's lifetime. A session that another request destroyed since it was read stays destroyed: the write is dropped.
+ * It gets no other id either: after destroy() of it, the next write() to an id that the object never read returns false,
+ * without a warning. An object remembers what it read until the PHP request ends, or for
+ * cloakroom.tombstone seconds; of more than 4096 sessions within that time, read() fails.
  *
  * A method that fails returns false and raises an E_WARNING that says what failed, where, and what to do; what is stored
  * stays as it was. Return types are tentative, as those of PHP's \SessionHandler: a method that overrides one may leave

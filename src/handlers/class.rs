@@ -13,8 +13,9 @@ use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use cloakroom_session::request::RequestError;
-use cloakroom_session::seam::{Committed, End};
+use cloakroom_session::request::{RequestError, Terms};
+use cloakroom_session::seam::End;
+use cloakroom_session::standalone::Written;
 use cloakroom_session::{Acquire, Effort, Standalone, StoreError, directives};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
@@ -201,7 +202,9 @@ unsafe extern "C" fn read(number: usize, id: *mut zend_string) -> *mut zend_stri
 unsafe extern "C" fn write(number: usize, id: *mut zend_string, data: *mut zend_string) -> bool {
     // SAFETY: the caller vouches for the strings.
     unsafe {
-        finish(number, id, data, native::write_on, |object, id, data, how| object.write(id, data, how, native::format_of(data)))
+        finish(number, id, data, native::write_on, |object, id, data, how| {
+            object.write(id, data, how, native::format_of(data))
+        })
     }
 }
 
@@ -215,10 +218,11 @@ unsafe extern "C" fn update_timestamp(number: usize, id: *mut zend_string, data:
 }
 
 /// The function that writes or touches a session of an object that is not open.
-type FinishStandalone = fn(&mut Standalone, &[u8], &[u8], &Acquire<'_>) -> Result<Committed, RequestError>;
+type FinishStandalone = fn(&mut Standalone, &[u8], &[u8], &Acquire<'_>) -> Result<Written, RequestError>;
 
 /// Writes or touches a session: `opened` where the object is open, `standalone` otherwise. A destruction of the session
-/// meanwhile is no failure: it is what the request that destroyed it wanted.
+/// meanwhile is no failure: it is what the request that destroyed it wanted. Nor is it one where that keeps another session
+/// from taking its place, of which the answer tells.
 ///
 /// # Safety
 /// As [`make`].
@@ -249,7 +253,7 @@ unsafe fn finish(
             Ok::<_, RequestError>((finished, message.set_notice(object.standalone.take_notice())))
         })
     };
-    or_warning(native::with_notice(finished)).is_some()
+    or_warning(native::with_notice(finished)).is_some_and(|written| written != Written::Refused)
 }
 
 /// Ends a session.
@@ -348,8 +352,9 @@ fn lifetime(number: usize) -> zend_long {
 
 /// Attaches an object that is not open to its store, where it is not yet. Where it cannot be, PHP has been told.
 fn attach(number: usize) -> bool {
-    let attached = guarded(|Worker { objects, message, .. }| {
+    let attached = guarded(|Worker { objects, settings, message, .. }| {
         let object = objects.of(number)?;
+        object.standalone.set_terms(Terms { end: settings.end(), format: native::format_of });
         Ok::<_, NoObject>(object.standalone.store().map(|store| message.set_news(&**store)))
     });
     let attached = match attached {

@@ -70,10 +70,11 @@ impl Objects {
         }
     }
 
-    /// Releases what is held by objects that PHP did not free.
+    /// Releases what is held by objects that PHP did not free, and has them forget what the request read.
     pub(crate) fn close(&mut self) {
         for object in self.0.iter_mut().flatten() {
             object.request.close();
+            object.standalone.forget();
         }
     }
 }

@@ -142,6 +142,10 @@ impl seam::Store for RedisStore {
         self.told(self.0.migrate_in(key, session))
     }
 
+    fn count_refused(&self) {
+        self.0.count(Counter::RefusedWrites, 1);
+    }
+
     fn inventory(&self) -> Option<&dyn Inventory> {
         Some(self)
     }

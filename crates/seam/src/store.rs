@@ -207,6 +207,9 @@ pub trait Store {
     /// As [`Lease::commit`].
     fn migrate_in(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError>;
 
+    /// Counts a write that was refused, as the store does itself where a session was ended meanwhile.
+    fn count_refused(&self);
+
     /// The view that tools have of the store, where it can be gone through.
     fn inventory(&self) -> Option<&dyn Inventory> {
         None

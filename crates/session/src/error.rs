@@ -32,6 +32,16 @@ pub enum RequestError {
          read the session again and repeat the change, or choose the lock mode \"merge\", which keeps both changes"
     )]
     VersionChanged,
+    /// A handler object that nobody opened has read as many sessions as it remembers.
+    #[error(
+        "this object has read {limit} sessions and must remember what it read of each, so it reads no further one; use another \
+         object for those to come, or destroy() sessions with this one that are over; what it has read is forgotten when the PHP \
+         request ends, or cloakroom.tombstone seconds later"
+    )]
+    TooManyRead {
+        /// How many it remembers.
+        limit: usize,
+    },
     /// A session that was to get another id was ended, or got one, meanwhile.
     #[error(
         "the session was ended, or got another id, by another request in this very moment, so it gets no new id here; \

@@ -1,7 +1,11 @@
 //! Handler objects that nobody opened, several of them on one store: whose write counts, whose is refused, whose is
 //! dropped.
 
+#[path = "standalone/memory.rs"]
+mod memory;
 mod memory_store;
+#[path = "standalone/replaced.rs"]
+mod replaced;
 mod shared_store;
 
 use std::sync::Arc;
@@ -9,9 +13,10 @@ use std::time::Duration;
 
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::merge::Format;
-use cloakroom_session::request::{Finished, RequestError};
+use cloakroom_session::request::{Finished, RequestError, Terms};
+use cloakroom_session::seam::End;
 use cloakroom_session::seam::Room;
-use cloakroom_session::seam::{Committed, End};
+use cloakroom_session::standalone::Written;
 use cloakroom_session::version_changed::Origin;
 use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Namespace, Request, Standalone, StoreError};
 use memory_store::MemoryStore;
@@ -56,7 +61,7 @@ fn read(object: &mut Standalone, id: &[u8]) -> Vec<u8> {
 }
 
 fn write(object: &mut Standalone, id: &[u8], payload: &[u8]) {
-    assert_eq!(object.write(id, payload, &EXCLUSIVE, Format::Php).expect("nothing contradicts it"), Committed::Stored);
+    assert_eq!(object.write(id, payload, &EXCLUSIVE, Format::Php).expect("nothing contradicts it"), Written::Stored);
 }
 
 fn destroy(object: &mut Standalone, id: &[u8]) -> bool {
@@ -144,7 +149,7 @@ fn the_bytes_that_were_read_change_nothing() {
     assert_eq!(read(&mut slow, ID), b"before");
     write(&mut fast, ID, b"newer");
     for how in [&EXCLUSIVE, &UNLOCKED] {
-        assert_eq!(slow.write(ID, b"before", how, Format::Php).expect("no change, no conflict"), Committed::Stored);
+        assert_eq!(slow.write(ID, b"before", how, Format::Php).expect("no change, no conflict"), Written::Stored);
         assert_eq!(read(&mut fast, ID), b"newer");
     }
     // The object still stands where it read.
@@ -189,7 +194,7 @@ fn without_a_lock_the_last_write_wins() {
     write(&mut fast, ID, b"before");
     read(&mut slow, ID);
     write(&mut fast, ID, b"newer");
-    assert_eq!(slow.write(ID, b"last", &UNLOCKED, Format::Php).expect("no lock"), Committed::Stored);
+    assert_eq!(slow.write(ID, b"last", &UNLOCKED, Format::Php).expect("no lock"), Written::Stored);
     assert_eq!(read(&mut fast, ID), b"last");
 }
 
@@ -200,13 +205,13 @@ fn what_another_destroyed_since_the_read_stays_destroyed() {
         write(&mut logout, ID, b"logged in");
         read(&mut slow, ID);
         destroy(&mut logout, ID);
-        assert_eq!(slow.write(ID, b"still logged in", how, Format::Php).expect("dropped"), Committed::Ended);
-        assert_eq!(slow.touch(ID, b"logged in", how).expect("dropped"), Committed::Ended);
-        assert_eq!(slow.write(ID, b"logged in", how, Format::Php).expect("dropped"), Committed::Ended);
+        assert_eq!(slow.write(ID, b"still logged in", how, Format::Php).expect("dropped"), Written::Ended);
+        assert_eq!(slow.touch(ID, b"logged in", how).expect("dropped"), Written::Ended);
+        assert_eq!(slow.write(ID, b"logged in", how, Format::Php).expect("dropped"), Written::Ended);
         assert!(!logout.may_exist(ID));
         // Also where another one has begun under the same id.
         write(&mut logout, ID, b"another visit");
-        assert_eq!(slow.write(ID, b"still logged in", how, Format::Php).expect("dropped"), Committed::Ended);
+        assert_eq!(slow.write(ID, b"still logged in", how, Format::Php).expect("dropped"), Written::Ended);
         assert_eq!(read(&mut logout, ID), b"another visit");
         assert_eq!(read(&mut slow, ID), b"another visit");
         write(&mut slow, ID, b"changed");
@@ -241,9 +246,9 @@ fn an_expired_session_contradicts_no_write() {
 #[test]
 fn a_touch_writes_only_what_is_missing() {
     let (_, mut one, mut other) = two();
-    assert_eq!(one.touch(ID, b"missing", &EXCLUSIVE).expect("free"), Committed::Stored);
+    assert_eq!(one.touch(ID, b"missing", &EXCLUSIVE).expect("free"), Written::Stored);
     assert_eq!(read(&mut other, ID), b"missing");
-    assert_eq!(one.touch(ID, b"other bytes", &EXCLUSIVE).expect("free"), Committed::Stored);
+    assert_eq!(one.touch(ID, b"other bytes", &EXCLUSIVE).expect("free"), Written::Stored);
     assert_eq!(read(&mut other, ID), b"missing");
 }
 
@@ -262,24 +267,6 @@ fn no_lock_outlives_a_call_and_a_lock_of_others_counts() {
     holder.write(ID, b"under the lock", &EXCLUSIVE, || Origin { format: Format::Php, read: None }).expect("held");
     assert!(matches!(object.write(ID, b"meanwhile", &EXCLUSIVE, Format::Php), Err(RequestError::VersionChanged)));
     assert!(matches!(holder.begin_read(ID, &EXCLUSIVE), Ok(14)), "a refused write left no lock");
-}
-
-#[test]
-fn an_object_remembers_the_ids_it_used_last() {
-    let (_, mut object, mut other) = two();
-    let ids: Vec<Vec<u8>> = (0..9).map(|number| format!("id{number}").into_bytes()).collect();
-    for id in &ids {
-        write(&mut object, id, b"object");
-        write(&mut other, id, b"other");
-    }
-    let (forgotten, remembered) = ids.split_first().expect("nine");
-    for id in remembered {
-        assert!(matches!(
-            object.write(id, b"object again", &EXCLUSIVE, Format::Php),
-            Err(RequestError::VersionChanged)
-        ));
-    }
-    write(&mut object, forgotten, b"object again");
 }
 
 #[test]

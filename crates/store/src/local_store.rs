@@ -282,6 +282,11 @@ impl seam::Store for LocalStore {
         self.with(|store| store.migrate_in(key, session))
     }
 
+    fn count_refused(&self) {
+        // A figure is no reason for a call to fail.
+        let _uncounted = self.with(Store::count_refused);
+    }
+
     fn inventory(&self) -> Option<&dyn Inventory> {
         Some(self)
     }

@@ -48,6 +48,7 @@ struct State {
     incarnations: u64,
     merges: u64,
     migrated: u64,
+    refused: u64,
     tickets: u64,
     reads: u64,
     writes: u64,
@@ -410,6 +411,7 @@ impl Store for MemoryStore {
         let sessions = u64::try_from(state.sessions.len()).expect("fits");
         let (reads, writes, merges, migrated) = (state.reads, state.writes, state.merges, state.migrated);
         let counters = [("reads", reads), ("writes", writes), ("merges", merges), ("migrated", migrated)];
+        let counters = counters.into_iter().chain([("refused_writes", state.refused)]);
         Ok([("sessions", sessions)].into_iter().chain(counters).collect())
     }
 
@@ -430,6 +432,10 @@ impl Store for MemoryStore {
         let taken = state.bring_in(key, session);
         state.migrated += u64::from(taken == Restore::Stored);
         Ok(taken)
+    }
+
+    fn count_refused(&self) {
+        self.shared.state().refused += 1;
     }
 
     fn inventory(&self) -> Option<&dyn Inventory> {

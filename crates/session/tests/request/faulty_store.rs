@@ -89,6 +89,10 @@ impl Store for Faulty {
         self.inner.is_vacant(key)
     }
 
+    fn count_refused(&self) {
+        self.inner.count_refused();
+    }
+
     fn migrate_in(&self, key: &Key, session: &Restored<'_>) -> Result<Restore, StoreError> {
         self.inner.migrate_in(key, session)
     }

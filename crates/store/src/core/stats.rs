@@ -23,7 +23,7 @@ pub(crate) enum Counter {
     /// Leases and shards put right after their owner died.
     Recoveries,
     Timeouts,
-    /// Writes refused because the session had been ended meanwhile.
+    /// Writes refused because the session had been ended meanwhile, or one whose place it was to take.
     Ended,
     /// Payloads whose checksum did not match.
     Corrupt,
@@ -181,6 +181,15 @@ impl Stats {
 }
 
 impl Store {
+    /// Counts a write that was refused.
+    ///
+    /// # Errors
+    /// [`Error::Forked`], or where the file cannot be mapped.
+    pub(crate) fn count_refused(self: &Arc<Store>) -> Result<(), Error> {
+        count(self.map()?, self.slot()?, Counter::Ended, 1);
+        Ok(())
+    }
+
     /// The figures, without any lock: each is right by itself, their sums may be a moment apart.
     ///
     /// # Errors
