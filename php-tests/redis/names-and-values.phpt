@@ -21,7 +21,7 @@ foreach ($names as $name) {
 matches('22 characters in braces', '/:\{[\w-]{22}\}$/', $session);
 same('the lock beside it', "$session:l", $lock);
 $value = ask_server('GET', $session);
-same('header and payload', 56 + strlen(session_encode()), strlen($value));
+same('header and payload', 112 + strlen(session_encode()), strlen($value));
 check('the payload is there as it is', str_contains($value, 'payload that can be found'));
 check('without the id', !str_contains($value, 'an-id'));
 check('the lock tells who holds it', str_contains(ask_server('GET', $lock), basename(__FILE__)));
