@@ -14,6 +14,7 @@ import case_modes  # noqa: F401
 import case_numbers  # noqa: F401
 import case_redis  # noqa: F401
 import case_restart  # noqa: F401
+import case_rotation  # noqa: F401
 import case_trouble  # noqa: F401
 from checks import run_cases
 from servers import Site
