@@ -21,11 +21,9 @@ use crate::operations::lease::{Begun, Lease, Point};
 use crate::operations::wait::Waited;
 use crate::shard::guard::{Fault, ShardGuard};
 use crate::shard::node::Node;
+use crate::shard::nodes::MOST_NUMBERS;
 use crate::shard::reclaim::seconds;
 use cloakroom_seam::{Acquire, Key, LockMode};
-
-/// No store draws more numbers: a million a second for ten thousand years.
-const MOST_NUMBERS: u64 = 1 << 58;
 
 /// What the first look under the shard lock came to.
 enum First {

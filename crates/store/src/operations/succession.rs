@@ -5,6 +5,9 @@
 //! shard lock of the node that names; readers take no lock. A writer clears the incarnation, writes the place, and writes the
 //! incarnation: a reader who finds the same incarnation before and after the place has a pair that belongs together.
 //!
+//! The successor counts as used as often as the session whose place it takes: were it evicted before it was written, nobody could
+//! tell that it never was.
+//!
 //! A live node that names a successor is written by nobody (`Lease::locate`). All of this concerns one shard at a
 //! time: the successor's node is only looked at, without a lock.
 
@@ -70,9 +73,7 @@ impl Lease {
         }
         let map = self.store.map()?;
         let found = self.store.find(map, self.store.shard_of(&successor.key), &successor.key);
-        let Some(place) = found
-            .filter(|node| node.incarnation().load(Ordering::Relaxed) == successor.incarnation)
-            .map(|node| node.place)
+        let Some(next) = found.filter(|node| node.incarnation().load(Ordering::Relaxed) == successor.incarnation)
         else {
             return Ok(Named::Over);
         };
@@ -83,7 +84,8 @@ impl Lease {
                 let named = node.successor_incarnation().load(Ordering::Relaxed);
                 let may = named == before.map_or(0, |before| before.incarnation) || named == successor.incarnation;
                 if may {
-                    write(node, place, successor.incarnation);
+                    next.mark_returned_as(node);
+                    write(node, next.place, successor.incarnation);
                 }
                 return Ok(may.then(|| node.head()).ok_or(Named::Over));
             }

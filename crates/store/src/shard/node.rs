@@ -183,6 +183,13 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Remembers that the session is asked for as often as `other`, whose place it takes: it is not to be evicted before that
+    /// would be. As by a reader, without a lock.
+    pub(crate) fn mark_returned_as(self, other: Node<'_>) {
+        let returned = other.flags().load(Ordering::Acquire) & (flag::RETURNED | flag::RETURNED_AGAIN);
+        self.flags().fetch_or(returned, Ordering::AcqRel);
+    }
+
     /// [`Node::mark_returned`] of a session that has not come back twice, which happens to each twice.
     #[cold]
     fn mark_more(self, flags: u32) {

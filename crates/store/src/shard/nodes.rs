@@ -12,6 +12,8 @@ use cloakroom_seam::Key;
 
 /// Nodes in a chunk: the place of the first one holds the link to the next node chunk.
 pub(crate) const NODES_PER_CHUNK: u32 = CHUNK_UNITS / node::UNITS - 1;
+/// No store draws more numbers: a million a second for ten thousand years.
+pub(crate) const MOST_NUMBERS: u64 = 1 << 58;
 /// Offset of the link to the next node chunk.
 pub(crate) const CHUNK_LINK: u64 = 0;
 

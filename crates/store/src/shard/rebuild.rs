@@ -16,7 +16,7 @@ use crate::shard::evict::retired_bytes;
 use crate::shard::guard::{Fault, Reach, ShardGuard};
 use crate::shard::lists::list_for;
 use crate::shard::node::Node;
-use crate::shard::nodes::{NODES_PER_CHUNK, nth_node};
+use crate::shard::nodes::{MOST_NUMBERS, NODES_PER_CHUNK, nth_node};
 use crate::shard::payload::{Binding, walk_chain};
 
 /// How much of what is stored a rebuild believes.
@@ -206,6 +206,11 @@ impl<'a> ShardGuard<'a> {
                 keys.insert(node.key());
                 newest.fetch_max(node.incarnation().load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
                 newest.fetch_max(node.ended().load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
+                // A successor's node may be lost; nobody else is to get its number, and to be taken for it.
+                let successor = node.successor_incarnation().load(Ordering::Relaxed);
+                if successor <= MOST_NUMBERS {
+                    newest.fetch_max(successor + 1, Ordering::Relaxed);
+                }
                 self.shard.add64(shard::PAYLOAD_BYTES, i64::from(bytes));
                 if node.head().state() == NodeState::Retired && node.head().block() != 0 {
                     self.shard.add64(shard::RETIRED_BYTES, retired_bytes(bytes));
