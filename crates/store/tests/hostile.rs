@@ -27,7 +27,7 @@ mod words;
 
 use cloakroom_seam::{Acquire, Committed, Over};
 use harness::image::Image;
-use layout::{Ref, SLOT_SIZE, SLOTS_AT, TABLE_AT, flag, header, node, offset, shard, shard_at, slot};
+use layout::{Ref, SLOT_SIZE, SLOTS_AT, TABLE_AT, header, node, offset, shard, shard_at, slot};
 use stage::{Base, play};
 use words::{ChunkState, Owner};
 

@@ -2,52 +2,72 @@
 //!
 //! Every payload names its session and carries a counter that rises with each write, and its bytes follow from both.
 //! A worker notes in shared memory what it is about to write, then writes, then notes that it is acknowledged; so
-//! after any kill each session must hold what was acknowledged last or what was in flight, whole. Before that, six
-//! workers that only count are killed ([`counters`]).
+//! after any kill each session must hold what was acknowledged last or what was in flight, whole. Some of the operations give
+//! a session another id ([`rotations`]). Before that, six workers that only count are killed ([`counters`]).
 //!
 //! Both take a minute together, or `CLOAKROOM_KILL_SECONDS`.
 
 #[path = "random_kills/counters.rs"]
 mod counters;
 mod harness;
+#[path = "random_kills/rotations.rs"]
+mod rotations;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cloakroom_seam::{Committed, Effort, End, Over};
-use cloakroom_store::{Error, Store};
+use cloakroom_seam::{Committed, Effort, End, Over, Succession};
+use cloakroom_store::Store;
 use harness::process::{Child, shared_words};
-use harness::{Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, read, soak, sound, value};
+use harness::{Checked, Finding, LIFE, Random, Suite, attach, attach_existing, exclusive, soak, sound, value};
+use rotations::Ids;
 
 const SESSIONS: u64 = 60;
 const WORKERS: u64 = 3;
+/// Words of the log for each session.
+const WORDS: u64 = 6;
 /// Set in a log entry when the session was destroyed by that write.
 const GONE: u64 = 1 << 63;
 
 /// What is known of the sessions from outside the store: for each the number of the last acknowledged write and the
-/// number of the write that was begun last. The session's lock, which every worker takes, orders them.
+/// number of the write that was begun last, and under which ids it may be. The session's lock, which every worker takes, orders them.
 struct Log {
     words: &'static [AtomicU64],
 }
 
 impl Log {
     fn acknowledged(&self, session: u64) -> &AtomicU64 {
-        &self.words[session as usize * 3]
+        &self.words[(session * WORDS) as usize]
     }
 
     fn begun(&self, session: u64) -> &AtomicU64 {
-        &self.words[session as usize * 3 + 1]
+        &self.words[(session * WORDS) as usize + 1]
     }
 
     /// The number of the next write; drawn under the session's lock, so a session's numbers rise.
     fn draw(&self, session: u64) -> u64 {
-        self.words[session as usize * 3 + 2].fetch_add(1, Ordering::SeqCst) + 1
+        self.words[(session * WORDS) as usize + 2].fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// The attempt to replace the session's id that is known to have succeeded last.
+    fn current(&self, session: u64) -> &AtomicU64 {
+        &self.words[(session * WORDS) as usize + 3]
+    }
+
+    /// The attempt that was begun last, and the one that was begun in the midst of that.
+    fn attempt(&self, session: u64, which: usize) -> &AtomicU64 {
+        &self.words[(session * WORDS) as usize + 4 + which]
+    }
+
+    /// Rotations of all workers that came to their end.
+    fn rotations(&self) -> &AtomicU64 {
+        &self.words[(SESSIONS * WORDS) as usize + 1]
     }
 
     /// Operations of all workers.
     fn operations(&self) -> &AtomicU64 {
-        &self.words[SESSIONS as usize * 3]
+        &self.words[(SESSIONS * WORDS) as usize]
     }
 
     /// Whether a session may hold `found`.
@@ -64,10 +84,6 @@ impl Log {
         let show = |entry: u64| format!("{}{}", entry & !GONE, if entry & GONE != 0 { " (end)" } else { "" });
         Err(format!("session {session} holds write {found:?}; acknowledged was {}, begun {}", show(sure), show(begun)))
     }
-}
-
-fn name(session: u64) -> String {
-    format!("session{session}")
 }
 
 /// The payload of write `number` to `session`: both numbers, then bytes that follow from them; 100 B to 60 KB.
@@ -99,7 +115,7 @@ pub(crate) fn number_of(session: u64, bytes: &[u8]) -> Result<Option<u64>, Strin
 /// of each session.
 fn operate(store: &Arc<Store>, log: &Log, random: &mut Random, seen: &mut [u64]) -> Result<(), String> {
     let session = random.below(SESSIONS);
-    let key = store.key(b"", name(session).as_bytes());
+    let ids = Ids { store, log, session };
     let newest = &mut seen[session as usize];
     let mut not_older = |found: Option<u64>| match found {
         Some(number) if number < *newest => Err(format!("session {session} went back from {newest} to {number}")),
@@ -109,19 +125,16 @@ fn operate(store: &Arc<Store>, log: &Log, random: &mut Random, seen: &mut [u64])
         }
     };
     if random.below(10) == 0 {
-        let bytes = store.snapshot(&key).map(|found| found.0).map_err(|e| format!("snapshot: {e}"))?;
-        return not_older(number_of(session, &bytes.unwrap_or_default())?);
+        let look = store.look(&ids.key(ids.current())).map_err(|e| format!("look: {e}"))?;
+        let found = number_of(session, &look.payload.unwrap_or_default())?;
+        // One whose id was replaced is behind, but whole.
+        return if look.succession == Succession::None { not_older(found) } else { Ok(()) };
     }
     if random.below(100) == 0 {
         let effort = if random.below(2) == 0 { Effort::All } else { Effort::Step };
         store.collect(effort).map_err(|e| format!("collect: {e}"))?;
     }
-    let mut lease = match store.acquire(&key, &exclusive()) {
-        Ok(lease) => lease,
-        Err(Error::LockTimeout { waited, .. }) => return Err(format!("no lock within {waited:?}")),
-        Err(e) => return Err(format!("acquire: {e}")),
-    };
-    let found = number_of(session, &read(&mut lease)?)?;
+    let (mut lease, key, found) = ids.take()?;
     not_older(found)?;
     let stored = number_of(
         session,
@@ -146,7 +159,13 @@ fn operate(store: &Arc<Store>, log: &Log, random: &mut Random, seen: &mut [u64])
     let now = found.unwrap_or_else(|| log.draw(session) | GONE);
     log.acknowledged(session).store(now, Ordering::SeqCst);
     log.begun(session).store(now, Ordering::SeqCst);
-    let (done, written) = match random.below(10) {
+    let (done, written) = match random.below(12) {
+        10 | 11 if found.is_some() => {
+            let written = ids.rotate(lease, &key, random)?;
+            log.rotations().fetch_add(u64::from(written.is_some()), Ordering::Relaxed);
+            // Where it was given up the session is as it was.
+            (true, written.unwrap_or(now))
+        }
         0 => {
             lease.release();
             (true, now)
@@ -199,17 +218,14 @@ fn work(dir: &std::path::Path, log: &Log, stream: u64) -> i32 {
 fn inspect(store: &Arc<Store>, log: &Log) -> Result<(), String> {
     sound(store)?;
     for session in 0..SESSIONS {
-        let key = store.key(b"", name(session).as_bytes());
-        let bytes =
-            store.snapshot(&key).map(|found| found.0).map_err(|e| format!("snapshot: {e}"))?.unwrap_or_default();
-        log.allows(session, number_of(session, &bytes)?)?;
+        log.allows(session, Ids { store, log, session }.holds()?)?;
     }
     Ok(())
 }
 
 fn kills(limit: Duration) -> Checked {
     let dir = harness::temporary();
-    let log = Log { words: shared_words(SESSIONS as usize * 3 + 1) };
+    let log = Log { words: shared_words((SESSIONS * WORDS) as usize + 2) };
     let mut random = Random::new(1);
     let mut stream = 100;
     let mut start_worker = || {
@@ -247,9 +263,10 @@ fn kills(limit: Duration) -> Checked {
         inspect(&store, &log)?;
         // Every lock must be had, and nothing may stay in use once all sessions have ended.
         for session in 0..SESSIONS {
-            let key = store.key(b"", name(session).as_bytes());
-            let mut lease = store.acquire(&key, &exclusive()).map_err(|e| format!("at the end: {e}"))?;
-            lease.destroy(End::at_once(Duration::ZERO)).map_err(|e| e.to_string())?;
+            for key in (Ids { store: &store, log: &log, session }).all() {
+                let mut lease = store.acquire(&key, &exclusive()).map_err(|e| format!("at the end: {e}"))?;
+                lease.destroy(End::at_once(Duration::ZERO)).map_err(|e| e.to_string())?;
+            }
         }
         store.clock().skew(1_000_000, 1_000_000);
         store.collect(Effort::All).map_err(|e| e.to_string())?;
@@ -259,16 +276,18 @@ fn kills(limit: Duration) -> Checked {
             return Err(format!("sessions, space or locks are left at the end: {report:?}"));
         }
         let stats = store.stats().map_err(|e| e.to_string())?;
-        // Four shards, each with a chunk of nodes, one of index and the bitmaps of one of payloads.
-        let most = 4 * (2 * (128 << 10) + 8192) + (1 << 20);
+        // Four shards, each with a chunk of nodes, one of index and the bitmaps of one of payloads; and the nodes of the ends that
+        // were remembered at once, a tenth of the store.
+        let most = 4 * (2 * (128 << 10) + 8192) + (1 << 20) + (16 << 20) / 10;
         if stats.file_bytes - stats.free_bytes > most {
             return Err(format!("{} bytes are in use without a session", stats.file_bytes - stats.free_bytes));
         }
         Ok(stats.recoveries)
     })??;
     let operations = log.operations().load(Ordering::Relaxed);
-    let what = format!("{done} kills, {operations} operations, {recoveries} recoveries");
-    if done < 5 * limit.as_secs() || operations < done {
+    let rotations = log.rotations().load(Ordering::Relaxed);
+    let what = format!("{done} kills, {operations} operations, {rotations} of them rotations, {recoveries} recoveries");
+    if done < 5 * limit.as_secs() || operations < done || rotations < done / 10 {
         return Err(format!("too little was done in {:.0} s: {what}", limit.as_secs_f64()));
     }
     Ok(Finding::Passed(what))

@@ -5,7 +5,7 @@ mod harness;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use cloakroom_seam::{Acquire, Committed, End, Over};
+use cloakroom_seam::{Acquire, Committed, End, Named, Over, Succession, Successor};
 use cloakroom_store::{Error, Inheritance, Store};
 use harness::{LIFE, attach, exclusive, unlocked};
 
@@ -50,6 +50,52 @@ fn sessions_and_leases_move_to_the_new_file() {
     assert!(Arc::ptr_eq(&again, &new), "who notices later joins the first");
     let names: Vec<_> = dir.path().read_dir().expect("directory").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(names.len(), 1, "nothing is left behind: {names:?}");
+}
+
+#[test]
+fn a_rotation_that_was_under_way_is_given_up_in_the_new_file() {
+    for committed in [false, true] {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let old = attach(dir.path(), 64);
+        let (replaced, replacing) = (old.key(b"", b"replaced"), old.key(b"", b"replacing"));
+        let mut leaving = old.acquire(&replaced, &exclusive()).expect("acquire");
+        leaving.commit(b"stored", LIFE, Over::Anything).expect("commit");
+        let mut leaving = old.acquire(&replaced, &exclusive()).expect("acquire");
+        let mut held = old.acquire(&replacing, &Acquire { drawn: true, ..exclusive() }).expect("acquire");
+        let successor = Successor { key: replacing, incarnation: held.incarnation() };
+        assert_eq!(leaving.name(&successor, None).expect("name"), Named::Unchanged);
+        leaving.release();
+        if committed {
+            held.commit(b"new", LIFE, Over::Reservation).expect("commit");
+        }
+        std::fs::remove_file(old.path()).expect("delete");
+        let (new, inheritance) = old.attach_relocated().expect("the relocated store");
+        assert_eq!(inheritance, Inheritance::Kept);
+
+        let found = new.look(&replaced).expect("look");
+        assert!(found.succession == Succession::Named(successor));
+        assert_eq!(found.payload.as_deref(), Some(&b"stored"[..]));
+        let next = new.look(&replacing).expect("look");
+        assert!(next.incarnation == successor.incarnation && next.is_written == committed);
+        if committed {
+            let end = End { tombstone: LIFE, grace: LIFE };
+            assert!(matches!(old.settle(&replaced, &successor, end), Err(Error::Relocated)));
+            new.settle(&replaced, &successor, end).expect("settle");
+            assert!(new.look(&replaced).expect("look").succession == Succession::Retired(successor));
+            assert_eq!(new.look(&replacing).expect("look").payload.as_deref(), Some(&b"new"[..]));
+        } else {
+            // Its lock did not move, so another may have found it given up.
+            let free = new.acquire(&replacing, &exclusive()).expect("nobody holds it");
+            let refused = held.commit(b"new", LIFE, Over::Reservation);
+            assert!(matches!(refused, Err(Error::LockLost)), "{refused:?}");
+            assert!(!new.look(&replacing).expect("look").is_written);
+            assert!(new.reinstate(&replaced, &successor).expect("reinstate"));
+            drop(free);
+            let mut back = new.acquire(&replaced, &exclusive()).expect("acquire");
+            assert_eq!(back.commit(b"goes on", LIFE, Over::WhatWasRead).expect("commit"), Committed::Stored);
+        }
+        assert_eq!(new.check().expect("check").problems, Vec::<String>::new());
+    }
 }
 
 #[test]

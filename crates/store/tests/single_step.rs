@@ -11,12 +11,13 @@ mod stepping;
 
 #[cfg(target_arch = "x86_64")]
 fn main() -> std::process::ExitCode {
-    use stepping::{large, operations, recovery, whole_file};
+    use stepping::{large, operations, recovery, rotations, whole_file};
 
     let mut suite = harness::Suite::new("single_step");
     let (recoveries, kinds) = (recovery::all(), recovery::of_each_kind());
     let names: Vec<String> = kinds.iter().map(|kind| format!("recovery: after a death in {}", kind.name)).collect();
-    let operations: Vec<_> = [whole_file::all(), large::all(), operations::all()].into_iter().flatten().collect();
+    let operations = [whole_file::all(), large::all(), rotations::all(), operations::all()];
+    let operations: Vec<_> = operations.into_iter().flatten().collect();
     // What takes longest comes first, so that no processor is idle in the end.
     let mut cases: Vec<harness::Named> =
         vec![("relocate: a deleted store moves to a new file", Box::new(whole_file::explore_relocation))];

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use crate::harness::image::Image;
 use crate::harness::{Checked, Finding, Random, soak, temporary};
 use crate::stepping::operations::Case;
-use crate::stepping::{FRINGE, Trial, large, operations, recovery, template, whole_file};
+use crate::stepping::{FRINGE, Trial, large, operations, recovery, rotations, template, whole_file};
 use crate::{SECTOR, SECTORS};
 use tempfile::TempDir;
 
@@ -29,7 +29,7 @@ const MANY_SUBSETS: u64 = 20_000;
 const FEW: usize = 100;
 
 /// The kinds of operations, by the names of their cases; those with megabytes in the file first, as they take longest.
-pub(crate) const KINDS: [&str; 15] = [
+pub(crate) const KINDS: [&str; 16] = [
     "create: in a full store, by eviction",
     "update: of several megabytes to fewer",
     "update: into a chunk that another shard empties",
@@ -43,6 +43,7 @@ pub(crate) const KINDS: [&str; 15] = [
     "update: smaller",
     "touch: with a step of the sweep",
     "destroy",
+    "rotate: a second time, before the first was written",
     "collect: an expired session",
     "grow",
 ];
@@ -53,7 +54,8 @@ pub(crate) fn explore(kind: &str) -> Checked {
     let mut random = Random::new(700 + kind.len() as u64);
     let recovery = recovery::of_each_kind().swap_remove(0);
     let whole_file = whole_file::all().into_iter().chain([whole_file::relocation()]);
-    let cases: Vec<Case> = operations::all().into_iter().chain(large::all()).chain(whole_file).collect();
+    let operations = operations::all().into_iter().chain(rotations::all());
+    let cases: Vec<Case> = operations.chain(large::all()).chain(whole_file).collect();
     let trial = if kind == RECOVERY {
         recovery::trial(&recovery, &mut random)?
     } else {

@@ -10,6 +10,8 @@ mod arena;
 pub(crate) mod large;
 pub(crate) mod operations;
 pub(crate) mod recovery;
+pub(crate) mod rotations;
+mod succession;
 pub(crate) mod whole_file;
 mod witness;
 
@@ -296,6 +298,7 @@ impl<'a> Trial<'a> {
         let limit = self.used + SLACK;
         let mut scene = self.scene.clone();
         scene.allowed.push(None);
+        scene.replaced.iter_mut().for_each(|replaced| replaced.crashed = true);
         let (copies_all, rebalances) = (self.makes_file(), self.case.rebalances);
         in_thread(|| {
             // Who makes a store removes it with its last session.

@@ -135,7 +135,7 @@ pub(crate) fn populate(store: &Arc<Store>, len: Option<usize>, next: usize) -> R
         // Absent, or reserved by the acquire.
         None => allowed.extend([None, Some(Vec::new())]),
     }
-    Ok(Scene { victim, allowed, next, others, losable: Vec::new(), retires: false, makes: None })
+    Ok(Scene { victim, allowed, next, others, losable: Vec::new(), retires: false, replaced: None, makes: None })
 }
 
 fn first_of_shard(dir: &Path) -> Result<Scene, String> {
@@ -150,6 +150,7 @@ fn first_of_shard(dir: &Path) -> Result<Scene, String> {
         others: vec![(other, value(3, 700))],
         losable: Vec::new(),
         retires: false,
+        replaced: None,
         makes: None,
     })
 }

@@ -58,7 +58,7 @@ fn small_scene(dir: &Path) -> Result<Scene, String> {
     put(&store, &victim, &value(1, 1000))?;
     let allowed = vec![Some(value(1, 1000))];
     let makes = Some(CAPACITY);
-    Ok(Scene { victim, allowed, next: Vec::new(), others, losable: Vec::new(), retires: false, makes })
+    Ok(Scene { victim, allowed, next: Vec::new(), others, losable: Vec::new(), retires: false, replaced: None, makes })
 }
 
 /// A store whose header says another layout, and means it. Its sessions are kept in the file that is set aside.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use cloakroom_seam::{Acquire, Committed, Effort, End, Over};
 use cloakroom_store::{Error, Inheritance, Lease, Options, Store};
 
+use super::succession::{self, Comer, Replaced};
 use crate::harness::{LIFE, exclusive, get, put, read, sound, value, waiting};
 
 /// Longest time in which a dead owner's lock must be had: a look at its liveness every 20 ms, and a busy machine.
@@ -29,6 +30,8 @@ pub(crate) struct Scene {
     pub(crate) losable: Vec<(String, Vec<u8>)>,
     /// Whether the victim may be retired: read, and written only after its grace was ended.
     pub(crate) retires: bool,
+    /// The sessions that are to take the victim's place.
+    pub(crate) replaced: Option<Replaced>,
     /// The capacity with which those who come later attach: who gives none makes no store and sets no file aside.
     pub(crate) makes: Option<u64>,
 }
@@ -58,7 +61,7 @@ impl Marker {
         }
     }
 
-    fn written(self) -> Vec<u8> {
+    pub(crate) fn written(self) -> Vec<u8> {
         value(900 + self as u64, 700)
     }
 }
@@ -68,7 +71,7 @@ impl Scene {
         Store::attach(dir, Options { capacity: self.makes, user: None }).map_err(|e| format!("cannot attach: {e}"))
     }
 
-    fn allows(&self, after: Marker, found: Option<&Vec<u8>>) -> Result<(), String> {
+    pub(crate) fn allows(&self, after: Marker, found: Option<&Vec<u8>>) -> Result<(), String> {
         let as_expected = match after {
             Marker::None => self.allowed.iter().any(|value| value.as_ref() == found),
             marker => found == Some(&marker.written()),
@@ -78,6 +81,14 @@ impl Scene {
         }
         let what = found.map_or("absent".to_owned(), |bytes| format!("{} bytes", bytes.len()));
         Err(format!("the session is {what}, which was never committed after {}", after.name()))
+    }
+
+    /// The session for whose lock somebody waits in the operation.
+    fn waited_for(&self) -> &str {
+        match &self.replaced {
+            Some(replaced) if replaced.waits_for_successor => &replaced.successors[0],
+            _ => &self.victim,
+        }
     }
 
     fn others_unchanged(&self, store: &Arc<Store>) -> Result<(), String> {
@@ -97,17 +108,29 @@ impl Scene {
 
 fn snapshots(store: &Arc<Store>, scene: &Scene, after: Marker) -> Result<(), String> {
     scene.allows(after, get(store, &scene.victim)?.as_ref()).map_err(|e| format!("by snapshot: {e}"))?;
+    if let Some(replaced) = &scene.replaced {
+        succession::judge(store, scene, replaced, after).map_err(|e| format!("by a look: {e}"))?;
+    }
     scene.others_unchanged(store)
+}
+
+/// Takes a lock, within the bound.
+pub(crate) fn in_time(acquire: impl FnOnce() -> Result<Lease, Error>) -> Result<Lease, String> {
+    let start = Instant::now();
+    let lease = acquire().map_err(|e| format!("acquire: {e}"))?;
+    if start.elapsed() > FREE_AGAIN {
+        return Err(format!("the lock was {LATE}: {:.1} s", start.elapsed().as_secs_f64()));
+    }
+    Ok(lease)
 }
 
 /// Takes the victim's lock within the bound, reads and writes it.
 fn take(store: &Arc<Store>, scene: &Scene, after: Marker, me: Marker) -> Result<(), String> {
-    let start = Instant::now();
-    let key = store.key(b"", scene.victim.as_bytes());
-    let mut lease = store.acquire(&key, &exclusive()).map_err(|e| format!("acquire: {e}"))?;
-    if start.elapsed() > FREE_AGAIN {
-        return Err(format!("the lock was {LATE}: {:.1} s", start.elapsed().as_secs_f64()));
+    if let Some(replaced) = &scene.replaced {
+        return succession::write(store, scene, replaced, (after, me), Comer::Late).map(|_| ());
     }
+    let key = store.key(b"", scene.victim.as_bytes());
+    let mut lease = in_time(|| store.acquire(&key, &exclusive()))?;
     let found = read(&mut lease)?;
     scene.allows(after, Some(found).filter(|_| !lease.is_new()).as_ref()).map_err(|e| format!("by lease: {e}"))?;
     let outcome = lease.commit(&me.written(), LIFE, Over::Anything).map_err(|e| format!("commit: {e}"))?;
@@ -148,6 +171,7 @@ pub(crate) fn finish(dir: &Path, scene: &Scene, after: Marker, order: u64, limit
         snapshots(&store, scene, after).map_err(|e| format!("newcomer: {e}"))?;
     }
     let ids = scene.others.iter().chain(&scene.losable).map(|(id, _)| id).chain([&scene.victim]);
+    let ids = ids.chain(scene.replaced.iter().flat_map(|replaced| &replaced.successors));
     for id in ids {
         store
             .destroy(&store.key(b"", id.as_bytes()), End::at_once(Duration::ZERO))
@@ -207,7 +231,7 @@ pub(crate) fn serve<'a>(dir: &'a Path, scene: &'a Scene) -> impl FnMut(&str) -> 
             }
             "queued" => {
                 let how = Acquire { max_waiters: 1, ..waiting(Duration::ZERO) };
-                match store.acquire(&key, &how) {
+                match store.acquire(&store.key(b"", scene.waited_for().as_bytes()), &how) {
                     Err(Error::TooManyWaiters { .. }) => Ok("yes".to_owned()),
                     Err(Error::LockTimeout { .. }) => Ok("no".to_owned()),
                     Err(e) => Err(e.to_string()),
@@ -228,6 +252,10 @@ pub(crate) fn serve<'a>(dir: &'a Path, scene: &'a Scene) -> impl FnMut(&str) -> 
 /// Waits for the lock that another has, then writes; says whether that was stored. The wait itself has no bound here:
 /// it begins before the kill.
 fn take_queued(store: &Arc<Store>, scene: &Scene) -> Result<String, String> {
+    if let Some(replaced) = &scene.replaced {
+        let written = succession::write(store, scene, replaced, (Marker::None, Marker::Waiter), Comer::Waiter)?;
+        return Ok(if written { "stored" } else { "ended" }.to_owned());
+    }
     let key = store.key(b"", scene.victim.as_bytes());
     let mut lease = store.acquire(&key, &waiting(Duration::from_secs(60))).map_err(|e| format!("acquire: {e}"))?;
     let found = read(&mut lease)?;
