@@ -25,6 +25,7 @@ foreach ($right as $name => $values) {
 }
 same('cloakroom.size is for php.ini only', false, ini_set('cloakroom.size', '64M'));
 same('cloakroom.namespace as well', false, ini_set('cloakroom.namespace', 'mine'));
+same('and cloakroom.user', false, ini_set('cloakroom.user', 'mine'));
 done();
 --EXPECT--
-15 claims hold
+16 claims hold

@@ -12,6 +12,7 @@ $wrong = [
     'cloakroom.tombstone' => ['for ever'],
     'cloakroom.size' => ['7M', '65G', 'big', '-1'],
     'cloakroom.namespace' => [str_repeat('n', 65)],
+    'cloakroom.user' => ['auth..id', 'auth.id,', '.id', str_repeat('u', 1025), implode('.', range(1, 17)), implode(',', range(1, 17))],
 ];
 foreach ($wrong as $name => $values) {
     foreach ($values as $value) {
@@ -31,6 +32,7 @@ $right = [
     'cloakroom.tombstone' => '60',
     'cloakroom.size' => '64M',
     'cloakroom.namespace' => 'shop',
+    'cloakroom.user' => '_auth.User.id, user_id, login_web_*',
 ];
 $process = Process::run('say(array_map(ini_get(...), explode(" ", hear()))); say(start("works"));', $right);
 $process->tell(implode(' ', array_keys($right)));
@@ -40,4 +42,4 @@ $process->wait();
 same('without a complaint', '', $process->complaints());
 done();
 --EXPECT--
-43 claims hold
+67 claims hold

@@ -16,6 +16,7 @@ $expected = [
     'cloakroom.namespace' => ['', INI_PERDIR | INI_SYSTEM],
     'cloakroom.size' => ['1G', INI_SYSTEM],
     'cloakroom.tombstone' => ['3600', INI_ALL],
+    'cloakroom.user' => ['', INI_PERDIR | INI_SYSTEM],
 ];
 $found = array_intersect_key(ini_get_all('cloakroom'), $expected);
 ksort($found);
@@ -25,4 +26,4 @@ foreach ($expected as $name => [$default, $access]) {
 }
 done();
 --EXPECT--
-11 claims hold
+12 claims hold

@@ -12,7 +12,7 @@ pub(crate) mod save_path;
 use std::ffi::{CStr, c_int, c_void};
 use std::fmt::Display;
 
-use cloakroom_session::{LockMode, Namespace, directives};
+use cloakroom_session::{LockMode, Namespace, UserPath, directives};
 use ext_php_rs::ffi::{_zend_ini_entry as IniEntry, zend_string};
 use ext_php_rs::flags::IniEntryPermission;
 use ext_php_rs::zend::{IniEntryDef, IniEntryDefs};
@@ -54,13 +54,14 @@ const fn address(name: &'static CStr, on_modify: OnModify) -> IniEntryDef {
 /// In php.ini, in a pool of php-fpm, per directory or host; not by the script.
 const PER_DIRECTORY: IniEntryPermission = IniEntryPermission::PerDir.union(IniEntryPermission::System);
 
-static DIRECTIVES: IniEntryDefs<12> = IniEntryDefs::new([
+static DIRECTIVES: IniEntryDefs<13> = IniEntryDefs::new([
     directive(c"cloakroom.size", c"1G", IniEntryPermission::System, on_size),
     directive(c"cloakroom.lock", c"exclusive", IniEntryPermission::All, on_lock),
     directive(c"cloakroom.lock_wait", c"30", IniEntryPermission::All, on_lock_wait),
     directive(c"cloakroom.lock_ttl", c"10", IniEntryPermission::All, on_lock_ttl),
     directive(c"cloakroom.max_waiters", c"0", IniEntryPermission::All, on_max_waiters),
     directive(c"cloakroom.namespace", c"", PER_DIRECTORY, on_namespace),
+    directive(c"cloakroom.user", c"", PER_DIRECTORY, on_user),
     address(c"cloakroom.migrate_from", on_migrate_from),
     address(c"cloakroom.migrate_to", on_migrate_to),
     directive(c"cloakroom.tombstone", c"3600", IniEntryPermission::All, on_tombstone),
@@ -108,6 +109,7 @@ on_modify! {
     on_lock_ttl: |settings, value, _| settings.lock_ttl = directives::lock_ttl(value)?;
     on_max_waiters: |settings, value, _| settings.max_waiters = directives::max_waiters(value)?;
     on_namespace: |settings, value, _| settings.namespace = Namespace::parse(value)?;
+    on_user: |settings, value, _| settings.user = UserPath::parse(value)?;
     on_migrate_from: |settings, value, _| settings.migration.from = directives::migrate_from(value)?;
     on_migrate_to: |settings, value, _| settings.migration.to = directives::migrate_to(value)?;
     on_tombstone: |settings, value, _| settings.tombstone = directives::tombstone(value)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloakroom_session::merge::Format;
 use cloakroom_session::migration::{Files, Migration, Source};
 use cloakroom_session::seam::End;
-use cloakroom_session::{Acquire, LockMode, Namespace, directives};
+use cloakroom_session::{Acquire, LockMode, Namespace, UserPath, directives};
 use ext_php_rs::ffi::zend_long;
 
 use crate::zend::php;
@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) grace: Duration,
     /// `cloakroom.namespace`.
     pub(crate) namespace: Namespace,
+    /// `cloakroom.user`.
+    pub(crate) user: UserPath,
     /// `cloakroom.migrate_from` and `cloakroom.migrate_to`.
     pub(crate) migration: MigrationSettings,
 }
@@ -48,6 +50,7 @@ impl Default for Settings {
             tombstone: Duration::from_secs(3600),
             grace: Duration::from_secs(10),
             namespace: Namespace::EMPTY,
+            user: UserPath::NONE,
             migration: MigrationSettings::default(),
         }
     }

@@ -6,7 +6,7 @@
  * frameworks, and for code that handles sessions itself.
  *
  * The directives are cloakroom.size, cloakroom.lock, cloakroom.lock_wait, cloakroom.max_waiters,
- * cloakroom.namespace, cloakroom.lock_ttl, cloakroom.tombstone and cloakroom.grace, and for moving from another handler
+ * cloakroom.namespace, cloakroom.user, cloakroom.lock_ttl, cloakroom.tombstone and cloakroom.grace, and for moving from another handler
  * cloakroom.migrate_from and cloakroom.migrate_to. A script chooses the lock mode of a session with
  * session_start(['cloakroom_lock' => 'exclusive']), 'merge' or 'none', for the rest of its request.
  */

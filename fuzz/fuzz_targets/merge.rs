@@ -4,7 +4,8 @@
 //! Input: a byte that chooses the format, then base, mine and theirs with a byte 0xff between them.
 #![no_main]
 
-use cloakroom_session::merge::{Format, Merged, Reason, is_of, merge, still_same};
+use cloakroom_session::UserPath;
+use cloakroom_session::merge::{Format, Merged, Reason, is_of, merge, merge_with_user, still_same};
 use cloakroom_session::serialized::{Reader, Token};
 use libfuzzer_sys::fuzz_target;
 
@@ -21,6 +22,7 @@ fuzz_target!(|input: &[u8]| {
         thread
             .spawn_scoped(scope, || {
                 check(format, base, mine, theirs);
+                check_users(format, base, mine, theirs);
                 check_same(format, base, mine);
                 check_same(format, mine, base);
             })
@@ -47,6 +49,14 @@ fn check(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) {
             assert!(grows || conflicts == 0, "merged again, the same is a conflict");
         }
     }
+}
+
+/// Where it is known whose a session is, the result is that of the merge or mine as a whole.
+fn check_users(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) {
+    let user = UserPath::parse(b"a, b.c, user*, *.*").expect("is valid");
+    let found = merge_with_user(format, &user, base, mine, theirs);
+    let is_mine = matches!(&found, Merged::Merged { payload, conflicts: 0 | 1 } if payload == mine);
+    assert!(is_mine || found == merge(format, base, mine, theirs), "neither merged nor mine");
 }
 
 /// What is still the same in `old` and `new` is a payload, has nothing that one of them has not, and loses nothing when it is

@@ -354,7 +354,11 @@ fn lifetime(number: usize) -> zend_long {
 fn attach(number: usize) -> bool {
     let attached = guarded(|Worker { objects, settings, message, .. }| {
         let object = objects.of(number)?;
-        object.standalone.set_terms(Terms { end: settings.end(), format: native::format_of });
+        object.standalone.set_terms(Terms {
+            end: settings.end(),
+            format: native::format_of,
+            user: settings.user.clone(),
+        });
         Ok::<_, NoObject>(object.standalone.store().map(|store| message.set_news(&**store)))
     });
     let attached = match attached {

@@ -81,7 +81,7 @@ pub(crate) fn open_on(which: Which, place: &[u8], lifetime: zend_long) -> Option
         let store = stores.attach(place, settings.size)?;
         request.open(store, &settings.namespace);
         let format = if matches!(which, Which::Native) { |_: &[u8]| php::format() } else { format_of };
-        request.set_terms(Terms { end: settings.end(), format });
+        request.set_terms(Terms { end: settings.end(), format, user: settings.user.clone() });
         request.set_migration(settings.migration.of_session(lifetime));
         Ok::<_, StoreError>(message.set_news(&**store))
     })

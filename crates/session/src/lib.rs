@@ -1,6 +1,6 @@
 //! The PHP session handler, without PHP.
 //!
-//! Floors: serialized, id, name, save_path, directives, any_store, figures, survey < doctor, merge, error, metrics
+//! Floors: serialized, id, name, save_path, directives, user_path, any_store, figures, survey < doctor, merge, error, metrics
 //! < version_changed, succession, drawing, migration < request < standalone
 //!
 //! | module | what it holds |
@@ -10,6 +10,7 @@
 //! | [`id`] | [`IdShape`]: how new ids look; drawing them |
 //! | [`save_path`] | [`SavePath`]: which store a `session.save_path` means |
 //! | [`directives`] | the values of the `cloakroom.*` directives |
+//! | [`user_path`] | [`UserPath`]: where in a session the user's id stands |
 //! | [`merge`](mod@merge) | the three-way merge of encoded payloads |
 //! | [`serialized`] | the tokens of PHP's serialization |
 //! | [`name`] | [`Name`](name::Name): the name by which people and tools call a session |
@@ -46,6 +47,7 @@ pub mod serialized;
 pub mod standalone;
 mod succession;
 pub mod survey;
+pub mod user_path;
 pub mod version_changed;
 
 pub use any_store::AnyStore;
@@ -57,3 +59,4 @@ pub use request::Request;
 pub use save_path::SavePath;
 pub use seam::{Acquire, Effort, Inventory, Key, Lease, LockMode, Namespace, SessionId, Store, StoreError};
 pub use standalone::Standalone;
+pub use user_path::UserPath;

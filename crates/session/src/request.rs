@@ -36,6 +36,7 @@ pub use crate::error::RequestError;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::migration::Migration;
 use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over};
+use crate::user_path::UserPath;
 use crate::version_changed::{Origin, commit_merged, touch_or_write};
 
 mod migrating;
@@ -231,7 +232,7 @@ impl Request {
         }
         let begins = self.begins_with(payload);
         let mut origin = Some(origin);
-        let committed = self.end_by(|lease, kept| {
+        let committed = self.end_by(|lease, kept, user| {
             let committed = lease.commit(payload, how.lifetime, over)?;
             if committed != Committed::VersionChanged {
                 return Ok(committed);
@@ -241,7 +242,7 @@ impl Request {
             };
             // A new session is known to have held nothing when it was read.
             let read = read.or(kept).or(lease.is_new().then_some(&[]));
-            Ok(commit_merged(lease, format, read, payload, how.lifetime)?)
+            Ok(commit_merged(lease, format, user, read, payload, how.lifetime)?)
         })?;
         let committed = match committed {
             Committed::Ended => {
@@ -267,16 +268,16 @@ impl Request {
         if self.rotation.is_some() && self.is_entered() {
             return self.write_first(payload, how);
         }
-        self.end_by(|lease, _| Ok(touch_or_write(lease, payload, how.lifetime)?))
+        self.end_by(|lease, _, _| Ok(touch_or_write(lease, payload, how.lifetime)?))
     }
 
-    /// Ends what is held by `end`, which is also given what was kept of the payload as it was read.
+    /// Ends what is held by `end`, which is also given what was kept of the payload as it was read, and where the user's id stands.
     fn end_by<T>(
         &mut self,
-        end: impl FnOnce(&mut dyn Lease, Option<&[u8]>) -> Result<T, RequestError>,
+        end: impl FnOnce(&mut dyn Lease, Option<&[u8]>, &UserPath) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
         let lease = self.lease.as_mut().ok_or(RequestError::OutOfOrder)?;
-        let ended = end(&mut **lease, self.origin.as_deref());
+        let ended = end(&mut **lease, self.origin.as_deref(), &self.terms.user);
         self.held = None;
         if ended.is_err() {
             // Whatever became of it, it holds nothing any more.
@@ -299,7 +300,7 @@ impl Request {
         }
         self.give_rotation_up();
         let ended = if self.holds() {
-            self.end_by(|lease, _| Ok(lease.destroy(end)?))?
+            self.end_by(|lease, _, _| Ok(lease.destroy(end)?))?
         } else {
             self.store()?.destroy(&self.keyed.key, end)?
         };

@@ -110,7 +110,7 @@ impl Standalone {
 
     /// Works on `store` from now on.
     pub fn attach(&mut self, store: &AnyStore, namespace: &Namespace) {
-        *self = Self { store: Some(store.clone()), namespace: *namespace, terms: self.terms, ..Self::new() };
+        *self = Self { store: Some(store.clone()), namespace: *namespace, terms: self.terms.clone(), ..Self::new() };
     }
 
     /// From now on ids that were replaced end, and what is read is remembered, on these terms.
@@ -235,7 +235,7 @@ impl Standalone {
                 if how.mode == LockMode::Merge && known != Some(&Payload::Dropped) =>
             {
                 let read = known.and_then(Payload::bytes);
-                let committed = commit_merged(&mut *lease, format, read, payload, how.lifetime)?;
+                let committed = commit_merged(&mut *lease, format, &self.terms.user, read, payload, how.lifetime)?;
                 if committed != Committed::Stored {
                     return Ok(Written::Ended);
                 }

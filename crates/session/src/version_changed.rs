@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::StoreError;
 use crate::merge::{self, Format, Merged};
 use crate::seam::{Committed, Lease, Over};
+use crate::user_path::UserPath;
 use cloakroom_seam::Room;
 
 /// How often a payload that was replaced while it was read is read again.
@@ -25,10 +26,11 @@ pub struct Origin<'a> {
 }
 
 /// Commits through `lease`, whose session has another version now than was `read`, the merge of `mine` with that version.
-/// Where they cannot be merged, or `read` is not known, the last write wins.
+/// Where they cannot be merged, or `read` is not known, the last write wins. `user` is where the user's id stands.
 pub(crate) fn commit_merged(
     lease: &mut dyn Lease,
     format: Format,
+    user: &UserPath,
     read: Option<&[u8]>,
     mine: &[u8],
     lifetime: Duration,
@@ -38,7 +40,7 @@ pub(crate) fn commit_merged(
             Err(StoreError::Changed) => continue,
             theirs => theirs?,
         };
-        let merged = match read.map(|read| merge::merge(format, read, mine, &theirs)) {
+        let merged = match read.map(|read| merge::merge_with_user(format, user, read, mine, &theirs)) {
             Some(Merged::Merged { payload, conflicts }) => Some((payload, conflicts)),
             Some(Merged::Fallback(_)) | None => None,
         };

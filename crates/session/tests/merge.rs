@@ -3,7 +3,8 @@
 
 mod php_process;
 
-use cloakroom_session::merge::{Format, Merged, merge};
+use cloakroom_session::UserPath;
+use cloakroom_session::merge::{Format, Merged, merge_with_user};
 use php_process::Reference;
 
 /// Random cases for each format, without shared values and with them.
@@ -20,8 +21,9 @@ fn check(handler: &str) {
         if name.is_empty() {
             break;
         }
+        let user = UserPath::parse(&reference.receive()).expect("is valid");
         let (base, mine, theirs) = (reference.receive(), reference.receive(), reference.receive());
-        let answer = match merge(format, &base, &mine, &theirs) {
+        let answer = match merge_with_user(format, &user, &base, &mine, &theirs) {
             Merged::Merged { payload, conflicts } => {
                 merged += 1;
                 [b"M", &conflicts.to_le_bytes()[..], &payload].concat()

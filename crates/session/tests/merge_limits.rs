@@ -1,6 +1,7 @@
 //! How much memory a merge takes, and what is still the same, measured in a process that does nothing else.
 
-use cloakroom_session::merge::{Format, Merged, merge, still_same};
+use cloakroom_session::UserPath;
+use cloakroom_session::merge::{Format, Merged, merge, merge_with_user, still_same};
 
 /// The most memory that this process had at once, in bytes.
 fn peak() -> usize {
@@ -23,16 +24,21 @@ fn memory_is_a_small_multiple_of_the_payloads() {
     };
     let nested = |last: &str| format!("d|{}{last}{}", "a:1:{i:0;".repeat(100_000), "}".repeat(100_000));
     let triples = [
-        ["i:-1;N;", "s:1:\"m\";N;", "s:1:\"t\";N;"].map(list),
+        ["i:-1;N;", "s:1:\"m\";i:1;", "s:1:\"t\";N;"].map(list),
         ["i:-1;N;", "s:1:\"m\";N;", "s:1:\"t\";N;"].map(references),
         ["N;", "i:1;", "i:2;"].map(nested),
     ];
     let total = triples.iter().map(|triple| triple.iter().map(String::len).sum()).max().unwrap_or(0_usize);
 
+    let user = UserPath::parse(b"nobody, l.*, d.*.*.*.*, *.*").expect("is valid");
     let before = peak();
     for [base, mine, theirs] in &triples {
         let merged = merge(Format::Php, base.as_bytes(), mine.as_bytes(), theirs.as_bytes());
         assert!(matches!(merged, Merged::Merged { .. }));
+        drop(merged);
+        let merged = merge_with_user(Format::Php, &user, base.as_bytes(), mine.as_bytes(), theirs.as_bytes());
+        assert!(matches!(merged, Merged::Merged { .. }));
+        drop(merged);
         // In one that is larger by a variable, all is the same.
         let larger = format!("{base}v|N;");
         assert_eq!(still_same(Format::Php, larger.as_bytes(), base.as_bytes()), base.as_bytes());

@@ -1,13 +1,16 @@
 //! The merge of payloads against a model that merges trees, for any tree without back-references.
 
 mod trees;
+mod users;
 
 use std::collections::HashMap;
 
-use cloakroom_session::merge::{Format, Merged, merge};
+use cloakroom_session::UserPath;
+use cloakroom_session::merge::{Format, Merged, merge, merge_with_user};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use trees::{Array, BAG, Edit, Key, Value, arrays, edited, edits, encode, find, is_list, leaves, values};
+use users::{PATHS, mixes_users};
 
 /// The rules in the documentation of the merge, on trees.
 fn model(base: &Array, mine: &Array, theirs: &Array, conflicts: &mut u32) -> Array {
@@ -228,6 +231,24 @@ proptest! {
             merge(format, &encoded[0], &encoded[1], &encoded[2]),
             Merged::Merged { payload, conflicts }
         );
+    }
+
+    #[test]
+    fn what_two_users_have_is_not_mixed(
+        format in formats(), path in 0..PATHS.len(), base in sessions(), my_edits in changes(), their_edits in changes()
+    ) {
+        let (mine, theirs) = (edited(&base, &my_edits), edited(&base, &their_edits));
+        prop_assume!(base != mine && base != theirs && mine != theirs);
+        let encoded = [&base, &mine, &theirs].map(|session| encode(format, session));
+        let mut conflicts = 0;
+        let merged = model(&base, &mine, &theirs, &mut conflicts);
+        let expected = if mixes_users(PATHS[path], [&base, &mine, &theirs, &merged]) {
+            Merged::Merged { payload: encoded[1].clone(), conflicts: 1 }
+        } else {
+            Merged::Merged { payload: encode(format, &merged), conflicts }
+        };
+        let user = UserPath::parse(PATHS[path].as_bytes()).expect("is valid");
+        prop_assert_eq!(merge_with_user(format, &user, &encoded[0], &encoded[1], &encoded[2]), expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@
  *
  * php merge_reference.php FORMAT SEED COUNT
  *
- * For each case, in frames: out name, base, mine, theirs; in "M", the conflicts and the payload, or "F" and a reason; out
+ * For each case, in frames: out name, the paths to the user's id, base, mine, theirs; in "M", the conflicts and the payload, or "F" and a reason; out
  * the verdict, "ok" or what is wrong. An empty name ends the cases.
  */
 declare(strict_types=1);
@@ -14,13 +14,14 @@ require __DIR__ . '/merge_reference/exchange.php';
 require __DIR__ . '/merge_reference/classes.php';
 require __DIR__ . '/merge_reference/view.php';
 require __DIR__ . '/merge_reference/oracle.php';
+require __DIR__ . '/merge_reference/users.php';
 require __DIR__ . '/merge_reference/sessions.php';
 require __DIR__ . '/merge_reference/scenarios.php';
 
 /** Has one case merged and says what is wrong with the result. */
-function check(string $name, string $base, string $mine, string $theirs, callable $judge): void
+function check(string $name, string $base, string $mine, string $theirs, callable $judge, string $users = ''): void
 {
-    array_map(send(...), [$name, $base, $mine, $theirs]);
+    array_map(send(...), [$name, $users, $base, $mine, $theirs]);
     $answer = receive();
     try {
         if ($answer[0] === 'F') {
@@ -35,10 +36,15 @@ function check(string $name, string $base, string $mine, string $theirs, callabl
 }
 
 /** Judges by the merge of the values. */
-function check_by_oracle(string $name, array $payloads): void
+function check_by_oracle(string $name, array $payloads, string $users = ''): void
 {
     [$base, $mine, $theirs] = $payloads;
-    check($name, $base, $mine, $theirs, function (?string $payload, int $conflicts, string $reason) use ($payloads) {
+    $views = array_map(fn (string $payload) => new View(decode($payload)), $payloads);
+    if (array_filter($views, fn (View $view) => $view->has_references)) {
+        // PHP does not tell which of two places is written and which names it again, and enum cases are shared without being told to.
+        $users = '';
+    }
+    check($name, $base, $mine, $theirs, function (?string $payload, int $conflicts, string $reason) use ($payloads, $users) {
         [$base, $mine, $theirs] = $payloads;
         if ($base === $mine || $base === $theirs) {
             // Only one side has changed anything: its payload is the result.
@@ -52,8 +58,13 @@ function check_by_oracle(string $name, array $payloads): void
             }
             $oracle->expect_no_conflicts();
         }
+        $sessions = array_map(fn (string $payload) => decode($payload), $payloads);
+        $may_merge = $mine !== $theirs && $oracle->reason() === '';
+        if ($may_merge && (new Users($users))->instead(...[...$sessions, $oracle->session()]) !== null) {
+            return $payload === $mine && $conflicts === 1 ? null : 'mixes what two users have';
+        }
         return $oracle->judge($payload === null ? null : new View(decode($payload)), $conflicts, $reason);
-    });
+    }, $users);
 }
 
 [, $format, $seed, $count] = $argv;
@@ -89,7 +100,9 @@ foreach ([new Maker($format, false), new Maker($format, true)] as $which => $mak
             $maker->change($state);
             $payloads[] = encode($state);
         }
-        check_by_oracle("seed $seed, " . ($which ? 'with' : 'without') . " references, case $case", $payloads);
+        $users = ['', 'user', 'user.k, a', '_sf2_attributes.*, b.*.*', '*'][$case % 5];
+        $name = "seed $seed, " . ($which ? 'with' : 'without') . " references, case $case, users at '$users'";
+        check_by_oracle($name, $payloads, $users);
     }
 }
 send('');

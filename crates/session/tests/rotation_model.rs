@@ -10,6 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use cloakroom_session::UserPath;
 use cloakroom_session::any_store::Options;
 use cloakroom_session::merge::Format;
 use cloakroom_session::request::{Finished, RequestError, Terms};
@@ -21,7 +22,7 @@ use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const REQUESTS: usize = 3;
-const TERMS: Terms = Terms { end: End { tombstone: HOUR, grace: HOUR }, format: |_| Format::Php };
+const TERMS: Terms = Terms { end: End { tombstone: HOUR, grace: HOUR }, format: |_| Format::Php, user: UserPath::NONE };
 
 type Data = BTreeMap<u8, u32>;
 type Id = u32;

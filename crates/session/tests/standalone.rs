@@ -18,7 +18,7 @@ use cloakroom_session::seam::End;
 use cloakroom_session::seam::Room;
 use cloakroom_session::standalone::Written;
 use cloakroom_session::version_changed::Origin;
-use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Namespace, Request, Standalone, StoreError};
+use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Namespace, Request, Standalone, StoreError, UserPath};
 use memory_store::MemoryStore;
 use shared_store::{Shared, any};
 

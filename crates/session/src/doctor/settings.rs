@@ -172,11 +172,19 @@ fn locks(settings: &Settings<'_>, findings: &mut Vec<Finding>) {
         ));
     }
     let serializer = settings.text("session.serialize_handler");
-    if mode == "merge" && !matches!(serializer.as_str(), "php" | "php_serialize" | "php_binary") {
+    let is_readable = matches!(serializer.as_str(), "php" | "php_serialize" | "php_binary");
+    if mode == "merge" && !is_readable {
         findings.push(Finding::warn(
             "cloakroom.lock",
             format!("\"{serializer}\" data cannot be merged, so that of requests that overlap the last one wins"),
             "set session.serialize_handler = php_serialize, or cloakroom.lock = exclusive",
+        ));
+    }
+    if !settings.text("cloakroom.user").trim().is_empty() && !is_readable {
+        findings.push(Finding::warn(
+            "cloakroom.user",
+            format!("whose a session is cannot be found in \"{serializer}\" data"),
+            "set session.serialize_handler = php_serialize, or leave cloakroom.user empty",
         ));
     }
     if settings.number("cloakroom.grace") == 0 {
@@ -274,6 +282,9 @@ mod tests {
         assert_eq!((refused[0].level, refused.len()), (Level::Bad, 1));
         let opaque = with(&[("cloakroom.lock", "merge"), ("session.serialize_handler", "igbinary")]);
         assert!(opaque[0].found.contains("igbinary"));
+        assert_eq!(with(&[("cloakroom.user", "auth.id")])[0].level, Level::Ok);
+        let unread = with(&[("cloakroom.user", "auth.id"), ("session.serialize_handler", "igbinary")]);
+        assert_eq!((unread[0].subject, unread[0].level, unread.len()), ("cloakroom.user", Level::Warn, 1));
         let chosen = with(&[("session.cloakroom_lock", "none")]);
         assert_eq!(chosen[0].subject, "cloakroom.lock");
         assert_eq!(with(&[("session.save_path", "redis://user@localhost/0?password_env=X")])[0].level, Level::Ok);

@@ -2,6 +2,7 @@
 //! as the session's own variables have.
 
 use super::Format;
+use super::names::variable_name;
 
 /// Their names.
 const BAGS: [&[u8]; 6] = [
@@ -18,12 +19,5 @@ const BAGS: [&[u8]; 6] = [
 
 /// Whether a variable, by its key as the format writes it, is such an array.
 pub(super) fn is_bag(format: Format, key: &[u8]) -> bool {
-    let name = match format {
-        Format::Php => key.strip_suffix(b"|"),
-        Format::PhpBinary => key.get(1..),
-        // Behind the first quotation mark; the name itself may have others.
-        Format::PhpSerialize => key.splitn(2, |&byte| byte == b'"').nth(1).and_then(|name| name.strip_suffix(b"\";")),
-        Format::Opaque => None,
-    };
-    name.is_some_and(|name| BAGS.contains(&name))
+    variable_name(format, key).is_some_and(|name| BAGS.contains(&name))
 }

@@ -9,7 +9,9 @@
 //! | `plan` | whose element is kept at each path |
 //! | `lists` | which elements of lists are kept, and where |
 //! | `align` | the merge of sequences that `lists` is |
+//! | `names` | the names in keys |
 //! | `bags` | the variables in which frameworks keep a whole session |
+//! | `user` | whose session it is, and whether two requests contradict each other about that |
 //! | `still_same` | which variables of one payload another has, too, with equal values |
 //! | `write` | the kept elements as one payload, back-references and lists renumbered |
 //!
@@ -42,6 +44,18 @@
 //!   elsewhere, and those that the base had by a back-reference are mine, and counted.
 //! - Where one side alone has touched an array it is kept as that side wrote it, order included. Where both have touched a
 //!   map, the order is theirs, followed by the keys that only mine has. Keys that only changed their order are no change.
+//!
+//! # Users
+//!
+//! Where it is known at which paths the user's id stands ([`UserPath`]), what belongs to one user is not mixed with what belongs
+//! to another. Both may have changed the user, to different ones, where logging out counts as a change to nobody; or the user
+//! that only one side has changed would not be the result's, because the other has touched that value as well. Then nothing is
+//! merged: the result is mine as a whole, and one conflict.
+//!
+//! The first path that leads to somebody counts, and of keys that a `*` matches the first in the payload's order. Somebody is an
+//! integer or a string; the integer 5 and the string "5" are the same, and 0 is somebody. Nobody is what is not there, null,
+//! false and the empty string. Anything else there or on the way *cannot be told*: then both have changed the user
+//! differently where both have changed the variables differently in which paths begin, or in which there are back-references.
 //!
 //! # Back-references
 //!
@@ -77,13 +91,17 @@ mod bags;
 mod compare;
 mod document;
 mod lists;
+mod names;
 mod plan;
 mod scan;
 mod still_same;
+mod user;
 mod write;
 
+use crate::user_path::UserPath;
 use document::Document;
 pub use still_same::still_same;
+use user::Users;
 
 /// How a payload is encoded: PHP's `session.serialize_handler`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,13 +167,20 @@ const LARGEST: usize = 1 << 31;
 /// byte and in any format. Where both are the same there is no conflict, and lists have what both have inserted.
 #[must_use]
 pub fn merge(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) -> Merged {
+    merge_with_user(format, &UserPath::NONE, base, mine, theirs)
+}
+
+/// [`merge`] of sessions whose user's id stands at `user`: what two users have is not mixed. Costs little more, and where somebody
+/// has logged in or out another scan of the result.
+#[must_use]
+pub fn merge_with_user(format: Format, user: &UserPath, base: &[u8], mine: &[u8], theirs: &[u8]) -> Merged {
     if base == theirs {
         return Merged::Merged { payload: mine.to_vec(), conflicts: 0 };
     }
     if mine == base {
         return Merged::Merged { payload: theirs.to_vec(), conflicts: 0 };
     }
-    match merge_changed(format, base, mine, theirs) {
+    match merge_changed(format, user, base, mine, theirs) {
         // Where both have made the same, lists may still grow by what both have inserted, and nothing contradicts.
         Ok((payload, conflicts)) => Merged::Merged { payload, conflicts: if mine == theirs { 0 } else { conflicts } },
         // Whichever of them is written last, it is this one.
@@ -170,16 +195,33 @@ pub fn is_of(format: Format, payload: &[u8]) -> bool {
     payload.len() > LARGEST || !matches!(scan::scan(format, payload), Err(Reason::Malformed))
 }
 
-fn merge_changed(format: Format, base: &[u8], mine: &[u8], theirs: &[u8]) -> Result<(Vec<u8>, u32), Reason> {
+fn merge_changed(
+    format: Format,
+    user: &UserPath,
+    base: &[u8],
+    mine: &[u8],
+    theirs: &[u8],
+) -> Result<(Vec<u8>, u32), Reason> {
     is_readable(format, &[base, mine, theirs])?;
     let base = scan::scan(format, base)?;
     let mine = scan::scan(format, mine)?;
     let theirs = scan::scan(format, theirs)?;
     has_plain_slots(&[&base, &mine, &theirs])?;
+    let users = (!user.is_none()).then(|| Users::of(format, user, [&base, &mine, &theirs]));
+    if users.as_ref().is_some_and(Users::contradict) {
+        return Ok((mine.bytes.to_vec(), 1));
+    }
 
-    let plan = plan::plan(format, &base, &mine, &theirs)?;
-    let payload = write::write(format, &plan, &mine, &theirs)?;
-    Ok((payload, plan.conflicts))
+    let (payload, conflicts) = {
+        let plan = plan::plan(format, &base, &mine, &theirs)?;
+        (write::write(format, &plan, &mine, &theirs)?, plan.conflicts)
+    };
+    if let Some(users) = users.filter(Users::have_changed)
+        && !users.agree_with(&scan::scan(format, &payload)?)
+    {
+        return Ok((mine.bytes.to_vec(), 1));
+    }
+    Ok((payload, conflicts))
 }
 
 /// Fails where payloads are not to be scanned.

@@ -243,7 +243,7 @@ fn position(at: usize) -> Option<u32> {
 }
 
 /// The integer that PHP's arrays take such a key for: decimal, in its shortest form, within 64 bits.
-fn canonical_integer(text: &[u8]) -> Option<i64> {
+pub(super) fn canonical_integer(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     match digits {
         [b'0'] if digits.len() == text.len() => {}

@@ -14,20 +14,24 @@ use crate::error::RequestError;
 use crate::merge::Format;
 use crate::seam::{Acquire, Committed, End, LockMode, Look, Over, Store, Succession, Successor};
 use crate::succession::{Seen, see};
+use crate::user_path::UserPath;
 use crate::version_changed::{commit_merged, read_whole};
 
-/// How sessions end whose ids were replaced, and how payloads are encoded.
-#[derive(Clone, Copy)]
+/// How sessions end whose ids were replaced, how payloads are encoded, and where in them the user's id stands.
+#[derive(Clone)]
 pub struct Terms {
     /// How a session ends whose successor was written: `cloakroom.tombstone` and `cloakroom.grace`.
     pub end: End,
     /// How this payload is encoded.
     pub format: fn(&[u8]) -> Format,
+    /// `cloakroom.user`.
+    pub user: UserPath,
 }
 
 impl Terms {
     /// Those of a handler that was told none: no grace, and payloads of which nothing is known.
-    pub const DEFAULT: Self = Self { end: End::at_once(Duration::from_secs(3600)), format: |_| Format::Opaque };
+    pub const DEFAULT: Self =
+        Self { end: End::at_once(Duration::from_secs(3600)), format: |_| Format::Opaque, user: UserPath::NONE };
 }
 
 /// Terms on which nothing is reserved or waited for.
@@ -160,7 +164,7 @@ impl Request {
         if committed != Committed::VersionChanged {
             return Ok(committed);
         }
-        Ok(commit_merged(&mut *lease, (self.terms.format)(payload), read, payload, how.lifetime)?)
+        Ok(commit_merged(&mut *lease, (self.terms.format)(payload), &self.terms.user, read, payload, how.lifetime)?)
     }
 
     /// What a reader without a lock sees of the session of the current key; `None` where there is none.

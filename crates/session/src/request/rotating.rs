@@ -229,7 +229,8 @@ impl Request {
         let mut first: Option<(Vec<u8>, Option<u32>)> = None;
         for Theirs { stored, read } in theirs {
             let (mine, conflicts) = first.take().unwrap_or_else(|| (mine.to_vec(), Some(0)));
-            let merged = read.as_ref().map(|read| merge::merge(format, read, &mine, stored));
+            let merged =
+                read.as_ref().map(|read| merge::merge_with_user(format, &self.terms.user, read, &mine, stored));
             first = Some(match merged {
                 Some(Merged::Merged { payload, conflicts: more }) => (payload, conflicts.map(|before| before + more)),
                 Some(Merged::Fallback(_)) | None => (mine, None),
@@ -249,7 +250,7 @@ impl Request {
         };
         let format = (self.terms.format)(payload);
         let merges = !matches!(&self.held, Some(Held { mode: LockMode::None, .. }));
-        let committed = self.end_by(|lease, _| {
+        let committed = self.end_by(|lease, _, user| {
             let committed = lease.commit(payload, how.lifetime, Over::Reservation)?;
             if committed != Committed::VersionChanged {
                 return Ok(committed);
@@ -258,7 +259,7 @@ impl Request {
                 return Ok(lease.commit(payload, how.lifetime, Over::Anything)?);
             }
             // Another request that had the new id has written it without a lock.
-            Ok(commit_merged(lease, format, Some(&[]), payload, how.lifetime)?)
+            Ok(commit_merged(lease, format, user, Some(&[]), payload, how.lifetime)?)
         });
         let committed = match committed.inspect_err(|_| self.rotation = None)? {
             Committed::Ended => self.write_reinstated(payload, how, Over::WhatWasRead, Some(&[]))?,

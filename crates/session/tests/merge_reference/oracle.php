@@ -19,6 +19,12 @@ class Oracle
         $this->session = $this->merge('', true, true);
     }
 
+    /** The merged session. */
+    public function session(): array
+    {
+        return $this->session;
+    }
+
     /** Both sides are the same, so that nothing contradicts. */
     public function expect_no_conflicts(): void
     {

@@ -130,7 +130,11 @@ fn what_was_read_is_forgotten_with_the_php_request() {
 #[test]
 fn what_was_read_is_forgotten_when_an_end_would_be_too() {
     let (_, mut object, mut other) = two();
-    object.set_terms(Terms { end: End::at_once(Duration::from_secs(1)), format: |_| Format::Php });
+    object.set_terms(Terms {
+        end: End::at_once(Duration::from_secs(1)),
+        format: |_| Format::Php,
+        user: UserPath::NONE,
+    });
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     read(&mut object, ID);
     write(&mut other, ID, b"newer");
