@@ -72,7 +72,7 @@
 //!
 //! # What is still the same
 //!
-//! [`still_same`] is not a merge: it keeps what two payloads, an older and a newer one, have in common, and nothing else.
+//! [`still_same()`] is not a merge: it keeps what two payloads, an older and a newer one, have in common, and nothing else.
 //! It compares as the merge does, variables and the keys of bags, each of them whole: an array in which anything differs is
 //! left out. A bag of which no key is the same is left out, too, unless it has none in both. What has a back-reference is
 //! kept where the back-reference names the same path in both and the variable (or key) that stands there is kept. Of values that a

@@ -14,7 +14,7 @@ impl Request {
     /// Locks and reads the session `id`; answers how many bytes [`Request::finish_read`] will give.
     ///
     /// # Errors
-    /// As [`Store::acquire`]; the lease that was held before is then released.
+    /// As [`crate::Store::acquire`]; the lease that was held before is then released.
     pub fn begin_read(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
         self.begin();
         self.give_rotation_up();

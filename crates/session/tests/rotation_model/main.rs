@@ -4,8 +4,9 @@
 //! Each request has a thread of its own, as a lock belongs to a thread, and no call waits: one that would have to wait
 //! fails at once, and so it does in the model. The sessions are maps of numbers, so that a merge is the plain one by key.
 
+mod model;
+
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,12 +21,11 @@ use cloakroom_session::{Acquire, AnyStore, LockMode, Namespace, Request, StoreEr
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use model::{Call, Data, Id, Model, Outcome};
+
 const HOUR: Duration = Duration::from_secs(3600);
 const REQUESTS: usize = 3;
 const TERMS: Terms = Terms { end: End { tombstone: HOUR, grace: HOUR }, format: |_| Format::Php, user: UserPath::NONE };
-
-type Data = BTreeMap<u8, u32>;
-type Id = u32;
 
 fn encoded(data: &Data) -> Vec<u8> {
     data.iter().map(|(key, value)| format!("k{key}|i:{value};")).collect::<String>().into_bytes()
@@ -37,311 +37,12 @@ fn decoded(payload: &[u8]) -> Data {
     pairs.map(|(key, value)| (key[1..].parse().expect("a key"), value.parse().expect("a value"))).collect()
 }
 
-/// What of `mine` and `theirs` is kept, which both came from `base`.
-fn merged(base: &Data, mine: &Data, theirs: &Data) -> Data {
-    let keys = base.keys().chain(mine.keys()).chain(theirs.keys());
-    let pick = |key: &u8| if mine.get(key) == base.get(key) { theirs.get(key) } else { mine.get(key) };
-    keys.filter_map(|key| pick(key).map(|value| (*key, *value))).collect()
-}
-
-fn the_same(old: &Data, new: &Data) -> Data {
-    old.iter().filter(|(key, value)| new.get(key) == Some(value)).map(|(key, value)| (*key, *value)).collect()
-}
-
-/// A call of a request.
-#[derive(Clone, Debug)]
-enum Call {
-    Start(Id, LockMode),
-    Set(u8, u32),
-    Unset(u8),
-    Rotate(bool),
-    Write,
-    Destroy,
-    Abort,
-    Die,
-    /// Another request reads the session, without its lock.
-    Peek(Id),
-}
-
-// ---- the model ----
-
-#[derive(Clone)]
-struct Life {
-    number: u64,
-    data: Data,
-    version: u64,
-    written: bool,
-    successor: Option<(Id, u64)>,
-    retired: bool,
-}
-
-#[derive(Clone)]
-struct Open {
-    id: Id,
-    life: u64,
-    mode: LockMode,
-    locked: bool,
-    base: Data,
-    base_version: u64,
-    data: Data,
-    entered: Option<Entered>,
-}
-
-#[derive(Clone)]
-struct Entered {
-    from: (Id, u64),
-    theirs: Vec<(Data, Data)>,
-}
-
-#[derive(Clone, Default)]
-struct Model {
-    lives: BTreeMap<Id, Life>,
-    numbers: u64,
-    requests: [Option<Open>; REQUESTS],
-    next: Id,
-}
-
-/// What a call came to.
-#[derive(Debug, PartialEq)]
-enum Outcome {
-    Done,
-    /// What is read.
-    Read(Data),
-    /// The lock is not to be had.
-    Locked,
-    /// The id that the request has now.
-    Rotated(Id),
-    /// The rotation fails.
-    Failed,
-}
-
-impl Model {
-    fn life(&self, (id, number): (Id, u64)) -> Option<&Life> {
-        self.lives.get(&id).filter(|life| life.number == number)
-    }
-
-    fn reserve(&mut self, id: Id) -> u64 {
-        if let Some(life) = self.lives.get(&id) {
-            return life.number;
-        }
-        self.numbers += 1;
-        let life = Life {
-            number: self.numbers,
-            data: Data::new(),
-            version: 0,
-            written: false,
-            successor: None,
-            retired: false,
-        };
-        self.lives.insert(id, life);
-        self.numbers
-    }
-
-    fn is_locked(&self, id: Id, but: usize) -> bool {
-        let others = self.requests.iter().enumerate().filter(|(at, _)| *at != but);
-        others.filter_map(|(_, open)| open.as_ref()).any(|open| open.id == id && open.locked)
-    }
-
-    /// What is to be seen under an id.
-    fn shows(&self, id: (Id, u64)) -> Data {
-        let Some(life) = self.life(id) else { return Data::new() };
-        let Some(successor) = life.successor else { return life.data.clone() };
-        match self.life(successor) {
-            Some(next) if !next.written && !life.retired => life.data.clone(),
-            Some(next) if next.written => the_same(&life.data, &self.shows(successor)),
-            _ => Data::new(),
-        }
-    }
-
-    /// A session whose successor was never written, and that nobody holds, lives again.
-    fn settle(&mut self, id: Id, by: usize) {
-        let Some(successor) = self.lives.get(&id).filter(|life| !life.retired).and_then(|life| life.successor) else {
-            return;
-        };
-        let unwritten = self.life(successor).map(|next| !next.written);
-        let held = self.is_locked(successor.0, by);
-        if let Some(life) = self.lives.get_mut(&id) {
-            match unwritten {
-                Some(true) if !held => life.successor = None,
-                Some(true) => {}
-                Some(false) | None => life.retired = true,
-            }
-        }
-    }
-
-    /// [`Model::settle`] by a request that holds this very life of the session.
-    fn look(&mut self, open: &Open, by: usize) {
-        if self.life((open.id, open.life)).is_some() {
-            self.settle(open.id, by);
-        }
-    }
-
-    fn is_current(&self, open: &Open) -> bool {
-        self.life((open.id, open.life)).is_some_and(|life| life.successor.is_none())
-    }
-
-    fn store(&mut self, at: usize) -> bool {
-        let Some(open) = self.requests[at].clone() else { return false };
-        self.look(&open, at);
-        if !self.is_current(&open) {
-            return false;
-        }
-        let mut data = open.data.clone();
-        for (theirs, base) in open.entered.iter().flat_map(|entered| &entered.theirs) {
-            data = merged(base, &data, theirs);
-        }
-        let life = self.lives.get_mut(&open.id).expect("current");
-        if open.mode != LockMode::None && life.version != open.base_version {
-            data = merged(&open.base, &data, &life.data);
-        }
-        life.data = data;
-        life.version += 1;
-        life.written = true;
-        if let Some(Entered { from, .. }) = open.entered {
-            self.retire(from);
-        }
-        true
-    }
-
-    fn retire(&mut self, (id, number): (Id, u64)) {
-        if let Some(life) = self.lives.get_mut(&id).filter(|life| life.number == number) {
-            life.retired = true;
-        }
-    }
-
-    fn call(&mut self, at: usize, call: &Call) -> Outcome {
-        match call {
-            Call::Start(id, mode) => {
-                let exclusive = *mode == LockMode::Exclusive;
-                if exclusive && self.is_locked(*id, at) {
-                    return Outcome::Locked;
-                }
-                let number = self.reserve(*id);
-                self.settle(*id, at);
-                let life = self.lives[id].clone();
-                let pending = life.successor.filter(|_| !life.retired);
-                if exclusive && pending.is_some() {
-                    return Outcome::Locked;
-                }
-                let data = self.shows((*id, number));
-                let base_version = life.version;
-                self.requests[at] = Some(Open {
-                    id: *id,
-                    life: number,
-                    mode: *mode,
-                    locked: exclusive,
-                    base: data.clone(),
-                    base_version,
-                    data: data.clone(),
-                    entered: None,
-                });
-                Outcome::Read(data)
-            }
-            Call::Set(key, value) => {
-                self.requests[at].as_mut().expect("open").data.insert(*key, *value);
-                Outcome::Done
-            }
-            Call::Unset(key) => {
-                self.requests[at].as_mut().expect("open").data.remove(key);
-                Outcome::Done
-            }
-            Call::Rotate(deletes) => self.rotate(at, *deletes),
-            Call::Write => {
-                self.store(at);
-                self.requests[at] = None;
-                Outcome::Done
-            }
-            Call::Destroy => {
-                let open = self.requests[at].take().expect("open");
-                if let Some(Entered { from, .. }) = open.entered {
-                    self.retire(from);
-                }
-                if self.life((open.id, open.life)).is_some() {
-                    self.lives.remove(&open.id);
-                }
-                Outcome::Done
-            }
-            Call::Abort => {
-                let open = self.requests[at].take().expect("open");
-                let unwritten = self.life((open.id, open.life)).is_some_and(|life| !life.written);
-                if let Some(Entered { from: (id, number), .. }) = open.entered.filter(|_| unwritten)
-                    && let Some(left) = self.lives.get_mut(&id)
-                    && left.number == number
-                    && !left.retired
-                {
-                    left.successor = None;
-                }
-                Outcome::Done
-            }
-            Call::Die => {
-                self.requests[at] = None;
-                Outcome::Done
-            }
-            Call::Peek(id) => {
-                let number = self.reserve(*id);
-                let seen = self.shows((*id, number));
-                let written = self.lives[id].successor.map(|next| self.life(next).map(|next| !next.written));
-                if matches!(written, Some(None | Some(false))) {
-                    self.retire((*id, number));
-                }
-                Outcome::Read(seen)
-            }
-        }
-    }
-
-    fn rotate(&mut self, at: usize, deletes: bool) -> Outcome {
-        let open = self.requests[at].clone().expect("open");
-        self.look(&open, at);
-        if !self.is_current(&open) {
-            return Outcome::Rotated(open.id);
-        }
-        self.next += 1;
-        let new = self.next;
-        if !deletes {
-            self.store(at);
-            let life = self.reserve(new);
-            let locked = open.mode == LockMode::Exclusive;
-            self.requests[at] =
-                Some(Open { id: new, life, locked, base: Data::new(), base_version: 0, entered: None, ..open });
-            return Outcome::Rotated(new);
-        }
-        let life = self.reserve(new);
-        let left = self.lives[&open.id].clone();
-        let entered = match &open.entered {
-            Some(entered) if !left.written => {
-                self.lives.remove(&open.id);
-                entered.clone()
-            }
-            before => {
-                before.iter().for_each(|before| self.retire(before.from));
-                let mut theirs = before.as_ref().map_or_else(Vec::new, |before| before.theirs.clone());
-                if left.version != open.base_version && open.mode != LockMode::None {
-                    theirs.push((left.data.clone(), open.base.clone()));
-                }
-                Entered { from: (open.id, open.life), theirs }
-            }
-        };
-        if let Some(left) = self.lives.get_mut(&entered.from.0).filter(|left| left.number == entered.from.1) {
-            left.successor = Some((new, life));
-        }
-        self.requests[at] = Some(Open {
-            id: new,
-            life,
-            locked: true,
-            base: Data::new(),
-            base_version: 0,
-            entered: Some(entered),
-            ..open
-        });
-        Outcome::Rotated(new)
-    }
-}
-
-// ---- the requests themselves ----
+/// What a player is asked to do.
+type Work = Box<dyn FnOnce(&mut State) + Send>;
 
 /// One request, on a thread of its own.
 struct Player {
-    calls: Option<Sender<Box<dyn FnOnce(&mut State) + Send>>>,
+    calls: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -477,7 +178,7 @@ impl State {
 
 impl Player {
     fn new(directory: &std::path::Path) -> Self {
-        let (calls, received) = channel::<Box<dyn FnOnce(&mut State) + Send>>();
+        let (calls, received) = channel::<Work>();
         let directory = directory.to_owned();
         let thread = std::thread::spawn(move || {
             let options = Options { size: 16 << 20, create: true };
