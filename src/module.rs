@@ -98,7 +98,7 @@ unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
     };
     class::register();
     cloakroom_session::prepare();
-    let decides = php::precede_regenerate_id(native::may_rotate);
+    let decides = php::precede_regenerate_id(native::may_rotate, native::was_overtaken);
     if registered && decides && php::register_save_handler(&SAVE_HANDLER) { SUCCESS } else { FAILURE }
 }
 
@@ -121,7 +121,7 @@ unsafe extern "C" fn end(kind: c_int, module_number: c_int) -> c_int {
 /// Called by PHP only.
 unsafe extern "C" fn after_request() -> c_int {
     let closed = guarded_infallible(|worker| {
-        worker.request.close();
+        worker.request.forget();
         worker.objects.close();
     });
     if closed.is_some() { SUCCESS } else { FAILURE }

@@ -18,6 +18,7 @@ pub(crate) mod warning;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use cloakroom_session::request::RequestError;
 use cloakroom_session::{LockMode, Request};
 use ext_php_rs::zend::{ModuleGlobal, ModuleGlobals};
 
@@ -75,9 +76,17 @@ impl Worker {
         Ok(Handler { request, lock, settings, stores, message })
     }
 
-    /// Whether a rotation of the session `id` may begin: in the handler that holds it, if one does.
-    pub(crate) fn may_rotate(&mut self, id: &[u8]) -> bool {
-        self.request.may_rotate(id) && self.objects.may_rotate(id)
+    /// Whether a rotation of the session `id` may begin: in the handler that has read it, if one has.
+    pub(crate) fn may_rotate(&mut self, id: &[u8], script: &[u8]) -> Result<bool, RequestError> {
+        let Self { settings, request, objects, .. } = self;
+        let how = settings.acquire(None, 0, script);
+        Ok(request.may_rotate(id, &how)? && objects.may_rotate(id, &how)?)
+    }
+
+    /// Whether a rotation failed since the last call because another request was faster.
+    pub(crate) fn take_overtaken(&mut self) -> bool {
+        let by_object = self.objects.take_overtaken();
+        self.request.take_overtaken() || by_object
     }
 
     /// After a panic: whatever was under way, nothing is written from here on.

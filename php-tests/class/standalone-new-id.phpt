@@ -36,7 +36,7 @@ foreach (['exclusive', 'merge', 'none'] as $lock) {
     same("$lock: the session gets no new id", [false, ''], with_warnings($session->save(...)));
     same("$lock: there is none", [false, ''], [$other->validateId($session->id()), $other->read($session->id())]);
     same("$lock: it is counted", $before + 1, $refused());
-    same("$lock: the next write counts", [true, ''], with_warnings($session->save(...)));
+    same("$lock: nor when it is stored once more", [false, ''], with_warnings($session->save(...)));
 
     $id = $new_visitor('cy');
     [$one, $two] = [$session_of($id, $lock), $session_of($id, $lock)];
@@ -54,7 +54,7 @@ same('destroy() is true as ever', [true, ''], with_warnings(fn () => $handler->d
 same('a touch begins no session either', [false, ''], with_warnings(fn () => $handler->updateTimestamp('new', 'dan')));
 same('there is none', false, $other->validateId('new'));
 $handler->destroy($id);
-same('a destruction of what it never read, or destroyed itself, refuses nothing', true, $handler->write('new', 'dan'));
+same('a destruction of what it never read, or destroyed itself, refuses nothing', true, $handler->write('other', 'dan'));
 
 $id = $new_visitor('eve');
 $handler->read($id);

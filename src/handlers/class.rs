@@ -14,7 +14,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use cloakroom_session::request::{RequestError, Terms};
-use cloakroom_session::seam::End;
+use cloakroom_session::seam::{Committed, End};
 use cloakroom_session::standalone::Written;
 use cloakroom_session::{Acquire, Effort, Standalone, StoreError, directives};
 use ext_php_rs::ffi::{zend_long, zend_string};
@@ -25,7 +25,7 @@ use crate::worker::guard::{guarded, guarded_infallible, guarded_object, guarded_
 use crate::worker::objects::{NoObject, Object};
 use crate::worker::stores::is_directory;
 use crate::worker::{WORKER, Which, Worker, warning};
-use crate::zend::php::{self, PathBuffer};
+use crate::zend::php::{self, Caller, PathBuffer};
 
 unsafe extern "C" {
     fn cloakroom_register_class(calls: *const Calls);
@@ -170,7 +170,7 @@ unsafe extern "C" fn open(number: usize, path: *const zend_string) -> bool {
 /// # Safety
 /// As [`make`].
 unsafe extern "C" fn close(number: usize) -> bool {
-    or_warning(with(number, |object| object.request.close())).is_some()
+    or_warning(native::close_on(Which::Object(number))).is_some()
 }
 
 /// Reads a session: with its lock where the object is open, the last committed state otherwise.
@@ -253,7 +253,11 @@ unsafe fn finish(
             Ok::<_, RequestError>((finished, message.set_notice(object.standalone.take_notice())))
         })
     };
-    or_warning(native::with_notice(finished)).is_some_and(|written| written != Written::Refused)
+    let written = or_warning(native::with_notice(finished));
+    if written == Some(Written::Ended) {
+        return or_warning(Some(Committed::Ended).filter(native::is_no_late_rotation)).is_some();
+    }
+    written.is_some_and(|written| written != Written::Refused)
 }
 
 /// Ends a session.
@@ -269,9 +273,14 @@ unsafe extern "C" fn destroy(number: usize, id: *mut zend_string) -> bool {
     if !attach(number) {
         return false;
     }
+    let rotates = php::caller() == Caller::Regenerate;
     let destroyed = guarded_object_with_message(number, |object, settings, message| {
         let destroyed = object.standalone.destroy(id, End::at_once(settings.tombstone))?;
-        Ok::<_, RequestError>((destroyed, message.set_notice(object.standalone.take_notice())))
+        if rotates && object.standalone.was_over() {
+            // PHP draws another id after this, for what is over.
+            return Err(RequestError::Overtaken);
+        }
+        Ok((destroyed, message.set_notice(object.standalone.take_notice())))
     });
     or_warning(native::with_notice(destroyed)).is_some()
 }

@@ -79,6 +79,13 @@ unsafe extern "C" fn open(mod_data: ModData, path: *const c_char, _session_name:
 pub(crate) fn open_on(which: Which, place: &[u8], lifetime: zend_long) -> Option<bool> {
     guarded_on(which, |Handler { settings, request, stores, message, .. }| {
         let store = stores.attach(place, settings.size)?;
+        if request.is_rotating() && php::caller() != Caller::Regenerate {
+            // PHP's function has failed on the way.
+            request.give_up();
+        }
+        if request.has_replaced(php::session_id) {
+            php::send_no_cookie();
+        }
         request.open(store, &settings.namespace);
         let format = if matches!(which, Which::Native) { |_: &[u8]| php::format() } else { format_of };
         request.set_terms(Terms { end: settings.end(), format, user: settings.user.clone() });
@@ -94,7 +101,24 @@ pub(crate) fn open_on(which: Which, place: &[u8], lifetime: zend_long) -> Option
 unsafe extern "C" fn close(mod_data: ModData) -> c_int {
     // SAFETY: PHP passes a valid pointer to its own variable for this.
     unsafe { *mod_data = std::ptr::null_mut() };
-    success_or_warning(guarded_infallible(|worker| worker.request.close()))
+    success_or_warning(close_on(Which::Native))
+}
+
+/// Closes a handler, as what PHP does asks for.
+pub(crate) fn close_on(which: Which) -> Option<()> {
+    guarded_on(which, |Handler { request, .. }| {
+        if !request.is_rotating() {
+            request.close();
+            return Ok(());
+        }
+        match php::caller() {
+            Caller::Regenerate => request.close_between(),
+            Caller::Abort => request.close(),
+            _ if php::bailed_out() => request.close(),
+            _ => request.close_in_order()?,
+        }
+        Ok::<_, RequestError>(())
+    })
 }
 
 /// Locks and reads, or reads without a lock where the script said `read_and_close`.
@@ -252,7 +276,8 @@ pub(crate) fn is_no_late_rotation(committed: &Committed) -> bool {
 pub(crate) unsafe extern "C" fn may_rotate(id: *const c_char, length: usize) -> Rotation {
     // SAFETY: PHP's own string, which nothing changes during this call.
     let id = unsafe { std::slice::from_raw_parts(id.cast::<u8>(), length) };
-    match guarded_infallible(|worker| worker.may_rotate(id)) {
+    let script = php::script();
+    match guarded(|worker| worker.may_rotate(id, script)) {
         Some(true) => Rotation::IsFree,
         Some(false) => Rotation::ChangesNothing,
         None => {
@@ -262,11 +287,20 @@ pub(crate) unsafe extern "C" fn may_rotate(id: *const c_char, length: usize) -> 
     }
 }
 
+/// Whether a rotation failed since the last call because another request was faster. PHP throws an error then, as if the new id
+/// could not be read.
+pub(crate) unsafe extern "C" fn was_overtaken() -> bool {
+    guarded_infallible(|worker| worker.take_overtaken()).unwrap_or(false)
+}
+
 /// Stores a session.
 #[inline(always)]
 pub(crate) fn write_on(which: Which, id: &[u8], payload: &[u8], lifetime: zend_long) -> Option<Committed> {
     if let Some(reason) = incomplete(which, payload) {
-        return guarded(|_| Err(reason));
+        return guarded_on(which, |Handler { request, .. }| {
+            request.give_up();
+            Err(reason)
+        });
     }
     let origin = || Origin {
         format: php::format(),
@@ -390,7 +424,9 @@ unsafe extern "C" fn collect(_mod_data: ModData, _lifetime: zend_long, removed: 
 pub(crate) fn effort() -> Effort {
     match php::caller() {
         Caller::Gc | Caller::Method => Effort::All,
-        Caller::Engine | Caller::Start | Caller::StartAndClose | Caller::Regenerate | Caller::Other => Effort::Step,
+        Caller::Engine | Caller::Start | Caller::StartAndClose | Caller::Regenerate | Caller::Abort | Caller::Other => {
+            Effort::Step
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Display};
 
-use cloakroom_session::{LockMode, Request, Standalone};
+use cloakroom_session::request::RequestError;
+use cloakroom_session::{Acquire, LockMode, Request, Standalone};
 
 /// One object.
 #[derive(Default)]
@@ -56,9 +57,18 @@ impl Objects {
     }
 
     /// Whether a rotation of the session `id` may begin in the objects that are open.
-    pub(crate) fn may_rotate(&mut self, id: &[u8]) -> bool {
-        let mut open = self.0.iter_mut().flatten().filter(|object| object.request.is_open());
-        open.all(|object| object.request.may_rotate(id))
+    pub(crate) fn may_rotate(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<bool, RequestError> {
+        for object in self.0.iter_mut().flatten() {
+            if object.request.is_open() && !object.request.may_rotate(id, how)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a rotation in one of them failed since the last call because another request was faster.
+    pub(crate) fn take_overtaken(&mut self) -> bool {
+        self.0.iter_mut().flatten().fold(false, |any, object| object.request.take_overtaken() || any)
     }
 
     /// Makes every object give up what it holds, and refuse to write what it read.
@@ -73,7 +83,7 @@ impl Objects {
     /// Releases what is held by objects that PHP did not free, and has them forget what the request read.
     pub(crate) fn close(&mut self) {
         for object in self.0.iter_mut().flatten() {
-            object.request.close();
+            object.request.forget();
             object.standalone.forget();
         }
     }

@@ -41,7 +41,9 @@ unsafe extern "C" {
     fn cloakroom_in_save_handler() -> bool;
     fn cloakroom_encoding_failed() -> bool;
     fn cloakroom_caller() -> c_int;
-    fn cloakroom_precede_regenerate_id(decide: Option<DecideRotation>) -> bool;
+    fn cloakroom_precede_regenerate_id(decide: Option<DecideRotation>, overtaken: Option<WasOvertaken>) -> bool;
+    fn cloakroom_session_id() -> *const zend_string;
+    fn cloakroom_send_no_cookie();
     fn cloakroom_kept_payload(module: *const PsModule) -> *const zend_string;
     fn cloakroom_keeps_payload(module: *const PsModule) -> bool;
     fn cloakroom_serializer() -> *const c_char;
@@ -80,6 +82,8 @@ pub(crate) enum Caller {
     Gc,
     /// `session_regenerate_id()`.
     Regenerate,
+    /// `session_abort()`.
+    Abort,
     /// Another `session_…` function.
     Other,
     /// A method of SessionHandler, PHP's or ours, that the script called itself.
@@ -96,6 +100,7 @@ pub(crate) fn caller() -> Caller {
         4 => Caller::Regenerate,
         5 => Caller::Other,
         6 => Caller::Method,
+        7 => Caller::Abort,
         _ => Caller::Engine,
     }
 }
@@ -115,17 +120,20 @@ pub(crate) enum Rotation {
 /// Decides that about the session with an id of so many bytes.
 pub(crate) type DecideRotation = unsafe extern "C" fn(*const c_char, usize) -> Rotation;
 
-/// Has `decide` asked before each `session_regenerate_id()`. Runs no PHP code.
-pub(crate) fn precede_regenerate_id(decide: DecideRotation) -> bool {
+/// Whether the new id could not be read because another request was faster.
+pub(crate) type WasOvertaken = unsafe extern "C" fn() -> bool;
+
+/// Has `decide` asked before each `session_regenerate_id()`, and `overtaken` after it. Runs no PHP code.
+pub(crate) fn precede_regenerate_id(decide: DecideRotation, overtaken: WasOvertaken) -> bool {
     // SAFETY: called from the start of the module, when the table of functions is there; the function lives as long as the
     // process.
-    unsafe { cloakroom_precede_regenerate_id(Some(decide)) }
+    unsafe { cloakroom_precede_regenerate_id(Some(decide), Some(overtaken)) }
 }
 
 /// The reverse of [`precede_regenerate_id`]. Runs no PHP code.
 pub(crate) fn restore_regenerate_id() {
     // SAFETY: called from the end of the module, when the table of functions is still there.
-    unsafe { cloakroom_precede_regenerate_id(None) };
+    unsafe { cloakroom_precede_regenerate_id(None, None) };
 }
 
 /// Whether a fatal error ended the script and PHP itself calls the handler since. Runs no PHP code.
@@ -202,6 +210,21 @@ pub(crate) fn format() -> Format {
     // SAFETY: the name of a serialize handler is a C string for the life of the process.
     let name = unsafe { c_bytes(cloakroom_serializer()) };
     std::str::from_utf8(name).map_or(Format::Opaque, Format::of_handler)
+}
+
+/// The id of PHP's session, where it has one; valid until PHP changes it. Runs no PHP code.
+pub(crate) fn session_id<'a>() -> Option<&'a [u8]> {
+    // SAFETY: reads one field of this thread's globals, a string that PHP keeps while the callback runs.
+    unsafe {
+        let id = cloakroom_session_id();
+        (!id.is_null()).then(|| string_bytes(id))
+    }
+}
+
+/// Holds back the cookie that PHP is about to send. Runs no PHP code.
+pub(crate) fn send_no_cookie() {
+    // SAFETY: writes one field of this thread's globals.
+    unsafe { cloakroom_send_no_cookie() };
 }
 
 /// `session.save_path` of this request; valid until it is changed. Runs no PHP code.

@@ -12,6 +12,7 @@
 #include "php_main.h"
 #include "php_open_temporary_file.h"
 #include "session_module.h"
+#include "zend_exceptions.h"
 
 #include <stddef.h>
 
@@ -142,6 +143,7 @@ enum { ROTATION_IS_FREE, ROTATION_CHANGES_NOTHING, ROTATION_FAILS };
 
 static zif_handler regenerate_id;
 static int (*decide_rotation)(const char *id, size_t length);
+static bool (*was_overtaken)(void);
 
 /*
  * session_regenerate_id(), which first asks whether a rotation of this session may begin. Where it may not, the call changes
@@ -164,10 +166,15 @@ static ZEND_NAMED_FUNCTION(regenerate_id_if_free)
 		}
 	}
 	regenerate_id(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+	/* PHP throws where the new id cannot be read. Here another request was faster, of which PHP has been warned. */
+	if (was_overtaken() && EG(exception) != NULL && EG(exception)->ce == zend_ce_error) {
+		zend_clear_exception();
+		RETVAL_FALSE;
+	}
 }
 
 /* Puts regenerate_id_if_free() before PHP's function, or takes it away again (NULL). False where there is no such function. */
-bool cloakroom_precede_regenerate_id(int (*decide)(const char *id, size_t length))
+bool cloakroom_precede_regenerate_id(int (*decide)(const char *id, size_t length), bool (*overtaken)(void))
 {
 	zend_function *function = zend_hash_str_find_ptr(CG(function_table), ZEND_STRL("session_regenerate_id"));
 
@@ -181,6 +188,7 @@ bool cloakroom_precede_regenerate_id(int (*decide)(const char *id, size_t length
 		}
 	} else if (function->internal_function.handler != regenerate_id_if_free) {
 		decide_rotation = decide;
+		was_overtaken = overtaken;
 		regenerate_id = function->internal_function.handler;
 		function->internal_function.handler = regenerate_id_if_free;
 	}
@@ -188,6 +196,18 @@ bool cloakroom_precede_regenerate_id(int (*decide)(const char *id, size_t length
 }
 
 /* ---- the request ---- */
+
+/* The id of PHP's session, or NULL. */
+const zend_string *cloakroom_session_id(void)
+{
+	return PS(id);
+}
+
+/* Holds back the cookie that PHP is about to send. */
+void cloakroom_send_no_cookie(void)
+{
+	PS(send_cookie) = 0;
+}
 
 /* The script as the server names it, or NULL. */
 const char *cloakroom_script(void)
@@ -290,7 +310,8 @@ bool cloakroom_encoding_failed(void)
 
 /* Same values as `Caller` in src/zend/php.rs. */
 enum {
-	CALLER_ENGINE, CALLER_START, CALLER_START_AND_CLOSE, CALLER_GC, CALLER_REGENERATE, CALLER_OTHER, CALLER_METHOD
+	CALLER_ENGINE, CALLER_START, CALLER_START_AND_CLOSE, CALLER_GC, CALLER_REGENERATE, CALLER_OTHER, CALLER_METHOD,
+	CALLER_ABORT
 };
 
 /* Whether the frame of session_start() was given a truthy read_and_close, read as the function itself reads it. */
@@ -350,6 +371,9 @@ int cloakroom_caller(void)
 		}
 		if (zend_string_equals_literal(name, "session_regenerate_id")) {
 			return CALLER_REGENERATE;
+		}
+		if (zend_string_equals_literal(name, "session_abort")) {
+			return CALLER_ABORT;
 		}
 		return zend_string_equals_literal(name, "session_gc") ? CALLER_GC : CALLER_OTHER;
 	}

@@ -35,7 +35,7 @@ use crate::drawing::draw_id;
 pub use crate::error::RequestError;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::migration::Migration;
-use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Over};
+use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Mark, Over, Succession};
 use crate::user_path::UserPath;
 use crate::version_changed::{Origin, commit_merged, touch_or_write};
 
@@ -90,6 +90,9 @@ impl Keyed {
     }
 }
 
+/// Of how many sessions a request remembers where they stood when it read them: its own, and some that a script reads beside it.
+const REMEMBERED: usize = 4;
+
 /// One open save handler. At most one session is held at a time.
 pub struct Request {
     /// Kept after a close, as the next open is nearly always on the same one.
@@ -115,6 +118,14 @@ pub struct Request {
     terms: Terms,
     /// The rotation that the request is in.
     rotation: Option<Rotation>,
+    /// Where the sessions that were read last stood then, the last one first.
+    stood: [Option<(Key, Mark)>; REMEMBERED],
+    /// A rotation failed because another request was faster.
+    overtaken: bool,
+    /// The id that was presented and has been replaced: no cookie is to be sent for it.
+    replaced: Option<Vec<u8>>,
+    /// A session that was over already was ended: what the request has of it is to get no other id.
+    over: bool,
     /// While sessions are migrated from another handler.
     migration: Option<Migration>,
     /// The failure of a step beside a call that succeeded.
@@ -146,6 +157,10 @@ impl Request {
             drawn: None,
             terms: Terms::DEFAULT,
             rotation: None,
+            stood: [None; REMEMBERED],
+            overtaken: false,
+            replaced: None,
+            over: false,
             migration: None,
             notice: None,
         }
@@ -154,7 +169,9 @@ impl Request {
     /// Opens the handler on `store`. Opened again on the same store and namespace it keeps its lease; otherwise
     /// the lease is released.
     pub fn open(&mut self, store: &AnyStore, namespace: &Namespace) {
-        let same = self.store.as_ref().is_some_and(|open| open.is(store)) && self.namespace == *namespace;
+        // In the middle of a rotation the handle stays the same: it follows the store to wherever that goes.
+        let same = self.rotation.is_some()
+            || self.store.as_ref().is_some_and(|open| open.is(store)) && self.namespace == *namespace;
         if !same {
             self.close();
             self.lease = None;
@@ -162,6 +179,7 @@ impl Request {
             self.namespace = *namespace;
         }
         self.open = true;
+        self.over = false;
         self.untouched = true;
         self.refused = None;
         self.found = None;
@@ -226,6 +244,9 @@ impl Request {
         how: &Acquire<'_>,
         origin: impl FnOnce() -> Origin<'a>,
     ) -> Result<Committed, RequestError> {
+        if self.is_refused(id)? {
+            return Ok(Committed::Ended);
+        }
         let over = self.hold_to_write(id, how)?;
         if self.rotation.is_some() && self.is_entered() {
             return self.write_first(payload, how);
@@ -264,6 +285,9 @@ impl Request {
     /// # Errors
     /// As [`Request::write`].
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
+        if self.is_refused(id)? {
+            return Ok(Committed::Ended);
+        }
         self.hold_to_write(id, how)?;
         if self.rotation.is_some() && self.is_entered() {
             return self.write_first(payload, how);
@@ -299,12 +323,51 @@ impl Request {
             self.settle()?;
         }
         self.give_rotation_up();
-        let ended = if self.holds() {
+        let held = self.holds();
+        let replaced = held && self.lease.as_ref().is_some_and(|lease| lease.succession() != Succession::None);
+        let ended = if held {
             self.end_by(|lease, _, _| Ok(lease.destroy(end)?))?
         } else {
             self.store()?.destroy(&self.keyed.key, end)?
         };
+        self.over = held && (replaced || !ended);
+        let key = self.keyed.key;
+        self.stood.iter_mut().filter(|stood| stood.is_some_and(|(of, _)| of == key)).for_each(|stood| *stood = None);
         Ok(self.end_elsewhere(end, ended) || ended)
+    }
+
+    /// Whether a session is to get another id that was over already when it was ended: a framework that manages sessions itself ends
+    /// one and writes what it held under an id that it never read.
+    fn is_refused(&mut self, id: &[u8]) -> Result<bool, RequestError> {
+        if !self.over {
+            return Ok(false);
+        }
+        self.key(id)?;
+        let refused = !self.holds() && self.stood_at().is_none();
+        if refused {
+            self.store()?.count_refused();
+        }
+        Ok(refused)
+    }
+
+    /// Where the session of the current key stood when this request read it, if it did.
+    fn stood_at(&self) -> Option<Mark> {
+        self.stood.iter().flatten().find(|(key, _)| *key == self.keyed.key).map(|(_, mark)| *mark)
+    }
+
+    /// Remembers where a session stands that was read.
+    #[inline]
+    fn note_standing(&mut self, key: Key, mark: Mark) {
+        if self.stood[0].is_none_or(|(first, _)| first != key) {
+            self.stood.rotate_right(1);
+        }
+        self.stood[0] = Some((key, mark));
+    }
+
+    /// Where a write is refused before it comes to the store: a session that takes another's place stays unwritten, and that
+    /// other one lives on.
+    pub fn give_up(&mut self) {
+        self.rotation = None;
     }
 
     /// Gives the lease up and refuses every write until the next read: for a session that must stay as it is
@@ -338,6 +401,7 @@ impl Request {
         self.drawn = None;
         self.origin = None;
         self.open = false;
+        self.over = false;
     }
 
     /// Where no read completes from here on, no write may follow.
@@ -377,6 +441,28 @@ impl Request {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// Whether this id was presented before and has been replaced by another, so that the browser has a better one.
+    #[must_use]
+    #[inline]
+    pub fn has_replaced(&self, id: impl FnOnce() -> Option<&'static [u8]>) -> bool {
+        self.replaced.as_deref().is_some_and(|replaced| id() == Some(replaced))
+    }
+
+    /// The PHP request is over.
+    pub fn forget(&mut self) {
+        self.close();
+        self.rotation = None;
+        self.stood = [None; REMEMBERED];
+        self.replaced = None;
+    }
+
+    /// Whether a session is getting another id.
+    #[must_use]
+    #[inline]
+    pub const fn is_rotating(&self) -> bool {
+        self.rotation.is_some()
     }
 
     /// Whether a session is held: then a write needs no acquire.
@@ -424,6 +510,7 @@ impl Request {
     #[inline(always)]
     fn hold_to_write(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<Over, RequestError> {
         if matches!(self.stage, Stage::Reading(_) | Stage::Lost) {
+            self.rotation = None;
             return Err(RequestError::ReadIncomplete);
         }
         self.key(id)?;
@@ -433,7 +520,9 @@ impl Request {
                 Ok(if free { Over::Anything } else { Over::WhatWasRead })
             }
             _ => {
-                self.acquire(how)?;
+                // One that this request has read, and somebody has ended since, is not begun again.
+                let since = self.stood_at();
+                self.acquire(&Acquire { since, ..*how })?;
                 Ok(Over::Anything)
             }
         }

@@ -25,6 +25,7 @@
 //!
 //! A read is two calls for the reason that [`crate::request`] gives.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::any_store::AnyStore;
@@ -78,6 +79,8 @@ pub struct Standalone {
     found: Option<(Key, Look)>,
     /// The session that was destroyed by this object, and had been ended by others before: what takes its place is refused.
     over: Option<Key>,
+    /// The ids to which it was refused to write what such a session held; the last ones.
+    refused: VecDeque<Key>,
     /// How sessions end whose ids were replaced, and for how long that is remembered.
     terms: Terms,
     /// While sessions are migrated from another handler.
@@ -85,6 +88,9 @@ pub struct Standalone {
     /// What failed beside a call that succeeded.
     notice: Option<RequestError>,
 }
+
+/// How many ids an object remembers to which it refuses to write.
+const MOST_REFUSED: usize = 8;
 
 impl Default for Standalone {
     fn default() -> Self {
@@ -94,6 +100,7 @@ impl Default for Standalone {
             memory: Memory::default(),
             found: None,
             over: None,
+            refused: VecDeque::new(),
             terms: Terms::DEFAULT,
             migration: None,
             notice: None,
@@ -123,6 +130,7 @@ impl Standalone {
         self.memory = Memory::default();
         self.found = None;
         self.over = None;
+        self.refused.clear();
     }
 
     /// From now on the object migrates sessions.
@@ -202,7 +210,7 @@ impl Standalone {
         self.purge();
         let (store, key) = self.find(id)?;
         if self.is_refused(&key) {
-            return Ok(self.refuse());
+            return Ok(self.refuse(key));
         }
         let since = self.since(&key)?;
         let known = self.memory.of(&key).map(|known| &known.payload);
@@ -257,7 +265,7 @@ impl Standalone {
         self.purge();
         let (store, key) = self.find(id)?;
         if self.is_refused(&key) && !store.exists(&key)? {
-            return Ok(self.refuse());
+            return Ok(self.refuse(key));
         }
         let since = self.since(&key)?;
         let mut lease = acquire(&**store, &key, &Acquire { since, ..*how })?;
@@ -270,7 +278,7 @@ impl Standalone {
 
     /// Ends the session `id`; `true` where there was one. What the object knew of it is forgotten, so it can begin a
     /// new one under this id. Where others have ended the session since this object read it, its next write to an id that
-    /// it never read is refused.
+    /// it never read is refused, and each further one to that id.
     ///
     /// # Errors
     /// Only failures of the store.
@@ -290,9 +298,7 @@ impl Standalone {
         };
         let elsewhere = self.migration.as_ref().map(|migration| migration.end(&**store, &key, id, end, ended));
         self.memory.forget(&key);
-        if was_over {
-            self.over = Some(key);
-        }
+        self.over = was_over.then_some(key).or(self.over);
         match elsewhere {
             Some(Err(error)) => {
                 self.notice = Some(error);
@@ -301,6 +307,12 @@ impl Standalone {
             Some(Ok(there)) => Ok(ended || there),
             None => Ok(ended),
         }
+    }
+
+    /// Whether the session that was ended last was over before.
+    #[must_use]
+    pub fn was_over(&self) -> bool {
+        self.over.is_some()
     }
 
     /// Whether the session `id` may exist: `false` only where it is proven not to.
@@ -355,11 +367,17 @@ impl Standalone {
 
     /// Whether a write to the session of `key` would bring back one that is over.
     fn is_refused(&self, key: &Key) -> bool {
-        self.over.is_some_and(|over| over != *key) && self.memory.of(key).is_none()
+        let is_next = self.over.is_some_and(|over| over != *key);
+        (is_next || self.refused.contains(key)) && self.memory.of(key).is_none()
     }
 
-    fn refuse(&mut self) -> Written {
+    /// Refuses the session of `key` from now on: a framework may well try to store it once more.
+    fn refuse(&mut self, key: Key) -> Written {
         self.over = None;
+        if !self.refused.contains(&key) {
+            self.refused.truncate(MOST_REFUSED - 1);
+            self.refused.push_front(key);
+        }
         if let Some(store) = &self.store {
             store.count_refused();
         }

@@ -87,6 +87,10 @@ impl Request {
         match finished {
             Ok(Finished::Whole) => {
                 self.stage = Stage::Read;
+                if let (Some(lease), Some(held)) = (&self.lease, &self.held) {
+                    let (key, mark) = (held.key, lease.mark());
+                    self.note_standing(key, mark);
+                }
                 if keep {
                     self.origin = Some(out.filled().to_vec());
                 }

@@ -72,11 +72,15 @@ impl Request {
         for _ in 0..MOST_CHANGES {
             let Some(lease) = self.lease.as_mut().filter(|_| self.held.is_some()) else { return Ok(()) };
             let (successor, is_named) = match lease.succession() {
-                Succession::None => return Ok(()),
+                Succession::None => {
+                    self.replaced = None;
+                    return Ok(());
+                }
                 Succession::Named(successor) => (successor, true),
                 Succession::Retired(successor) => (successor, false),
             };
             let stored = read_whole(&mut **lease)?;
+            self.replaced = Some(self.keyed.id().to_vec());
             let store = self.store.as_ref().ok_or(RequestError::NotOpen)?;
             let format = (self.terms.format)(&stored);
             let seen = see(&**store, &successor, format)?;
@@ -168,14 +172,21 @@ impl Request {
     }
 
     /// What a reader without a lock sees of the session of the current key; `None` where there is none.
-    pub(super) fn look(&self) -> Result<Option<Vec<u8>>, RequestError> {
+    pub(super) fn look(&mut self) -> Result<Option<Vec<u8>>, RequestError> {
         let store = self.store()?;
-        Ok(look_over(&**store, &self.keyed.key, &self.terms)?.payload)
+        let look = look_over(&**store, &self.keyed.key, &self.terms)?;
+        if look.succession != Succession::None {
+            self.replaced = Some(self.keyed.id().to_vec());
+        }
+        Ok(look.payload)
     }
 
     /// What an unlocked reader sees of the session that `lease` is on.
     pub(super) fn read_over(&mut self, mut lease: AnyLease) -> Result<Vec<u8>, RequestError> {
         let stored = read_whole(&mut *lease)?;
+        if lease.succession() != Succession::None {
+            self.replaced = Some(self.keyed.id().to_vec());
+        }
         let store = self.store()?;
         Ok(shown(&**store, &self.keyed.key, stored, lease.succession(), &self.terms)?)
     }

@@ -43,8 +43,6 @@ pub(super) struct Leaving {
     drawn: bool,
     /// The session that this one was to take the place of, when it was left before it was written.
     before: Option<Entered>,
-    /// The handler was closed once since.
-    closed: bool,
 }
 
 /// The new session is held and not written yet.
@@ -66,18 +64,55 @@ struct Theirs {
 
 impl Request {
     /// Whether a rotation of the session `id` may begin. Not where its id was replaced, or somebody ended it, since this request
-    /// read it: then nothing of what the request holds may get a new id. One call of the store.
-    pub fn may_rotate(&mut self, id: &[u8]) -> bool {
-        if self.key(id).is_err() || !self.holds() {
-            return true;
+    /// read it: then nothing of what the request holds may get a new id. Who has its lock is waited for, as `how` says, in
+    /// every mode: what a session is to take the place of, and what that request stores, is known then. One or two calls of the store.
+    ///
+    /// # Errors
+    /// As [`crate::Store::acquire`].
+    pub fn may_rotate(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<bool, RequestError> {
+        if !self.open || self.key(id).is_err() {
+            return Ok(true);
         }
-        let over = |request: &mut Self| match &mut request.lease {
-            // What the storage has to say comes with the calls that follow.
-            Some(lease) => lease.is_over().unwrap_or(false),
-            None => false,
-        };
+        let stood = self.stood_at();
+        if stood.is_none() && !self.holds() {
+            return Ok(true);
+        }
+        if !self.holds() {
+            // The script made the handler let go of it.
+            let Some(mark) = stood else { return Ok(true) };
+            return match self.store()?.acquire_existing(&self.keyed.key, &Acquire { since: Some(mark), ..NOTHING })? {
+                Some(mut lease) => Ok(!lease.is_over()?),
+                None => Ok(false),
+            };
+        }
         // One whose successor was given up lives again.
-        !over(self) || self.is_reinstated().unwrap_or(false) && !over(self)
+        Ok(self.is_free_to_rotate(how)? || self.is_reinstated()? && self.is_free_to_rotate(how)?)
+    }
+
+    /// Whether the session that is held is what it was when it was acquired; then it is held with its lock, so that of requests which
+    /// rotate it at the same time one does.
+    fn is_free_to_rotate(&mut self, how: &Acquire<'_>) -> Result<bool, RequestError> {
+        let is_alone = self.has_locked() || self.drawn == Some(self.keyed.key);
+        let Some(lease) = self.lease.as_mut() else { return Ok(true) };
+        if is_alone {
+            return Ok(!lease.is_over()?);
+        }
+        let how = Acquire { mode: LockMode::Exclusive, since: Some(lease.mark()), drawn: false, ..*how };
+        let store = self.store.as_ref().ok_or(RequestError::NotOpen)?;
+        let mut locked = match store.acquire_existing(&self.keyed.key, &how) {
+            Ok(Some(locked)) => locked,
+            Ok(None) | Err(StoreError::HeldHere) => return Ok(!lease.is_over()?),
+            Err(error) => return Err(error.into()),
+        };
+        if locked.is_over()? {
+            return Ok(false);
+        }
+        lease.release();
+        self.lease = Some(AnyLease::Other(locked));
+        if let Some(held) = &mut self.held {
+            held.is_locked = true;
+        }
+        Ok(true)
     }
 
     /// Leaves the session `id` for another, which [`Request::begin_successor`] reads. `read` is the payload as this request has
@@ -87,11 +122,16 @@ impl Request {
     /// As [`Request::destroy`], which this is for a session that is not held.
     pub fn leave(&mut self, id: &[u8], read: Option<&[u8]>) -> Result<bool, RequestError> {
         self.key(id)?;
+        let Some(Held { mode, .. }) = self.held.take_if(|held| held.key == self.keyed.key) else {
+            let end = End::at_once(self.terms.end.tombstone);
+            if matches!(self.rotation, Some(Rotation::Leaving(_))) {
+                // A handler around this one that ends more than the session it was told to.
+                return Ok(self.store()?.destroy(&self.keyed.key, end)?);
+            }
+            return self.destroy(id, end);
+        };
         self.found = None;
         self.stage = Stage::Idle;
-        let Some(Held { mode, .. }) = self.held.take_if(|held| held.key == self.keyed.key) else {
-            return self.destroy(id, End::at_once(self.terms.end.tombstone));
-        };
         let lease = self.lease.take().ok_or(RequestError::OutOfOrder)?;
         let before = match self.rotation.take() {
             Some(Rotation::Entered(entered)) if entered.successor.key == self.keyed.key => Some(entered),
@@ -106,7 +146,6 @@ impl Request {
             lease,
             mode,
             before,
-            closed: false,
         }));
         Ok(true)
     }
@@ -117,7 +156,12 @@ impl Request {
     /// [`RequestError::Overtaken`] where the session that was left was ended meanwhile, or its id replaced: the new one is
     /// ended. Else as [`Request::begin_read`]; the old session stays as it is.
     pub fn begin_successor(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
-        let left = match self.rotation.take() {
+        if self.key(id).is_ok() && !self.is_entered() {
+            // A handler around this one has kept the destruction of a session to itself that was never written, or has read
+            // an id that PHP then did not take.
+            self.leave_unwritten();
+        }
+        let left = match self.rotation.take_if(|rotation| matches!(rotation, Rotation::Leaving(_))) {
             Some(Rotation::Leaving(left)) => left,
             _ => return self.begin_read(id, how),
         };
@@ -126,7 +170,10 @@ impl Request {
         let end = End::at_once(self.terms.end.tombstone);
         if left.key == self.keyed.key {
             let Leaving { mut lease, .. } = left;
-            lease.destroy(end)?;
+            if !lease.destroy(end)? {
+                self.overtaken = true;
+                return Err(RequestError::Overtaken);
+            }
             return self.begin_read(id, how);
         }
         self.acquire(&Acquire { mode: LockMode::Exclusive, ..*how })?;
@@ -145,6 +192,7 @@ impl Request {
                 }
             }
             Err(error) => {
+                self.overtaken = matches!(error, RequestError::Overtaken);
                 if let Some(lease) = &mut self.lease {
                     // Nobody is to find it in the place of the session that it did not get.
                     let _ended = lease.destroy(end);
@@ -287,10 +335,56 @@ impl Request {
         }
     }
 
-    /// What a close does to a rotation: the first one after the old session was left is that of PHP's own function.
+    /// Whether a rotation failed since the last call because another request was faster.
+    pub fn take_overtaken(&mut self) -> bool {
+        std::mem::take(&mut self.overtaken)
+    }
+
+    /// Leaves the session that is held, which takes another's place and was not written yet.
+    fn leave_unwritten(&mut self) {
+        let is_held = matches!((&self.rotation, &self.held), (Some(Rotation::Entered(entered)), Some(held))
+            if entered.successor.key == held.key);
+        if !is_held {
+            return;
+        }
+        if let (Some(Rotation::Entered(before)), Some(Held { key, mode, .. }), Some(lease)) =
+            (self.rotation.take(), self.held.take(), self.lease.take())
+        {
+            self.rotation = Some(Rotation::Leaving(Leaving {
+                key,
+                id: Vec::new(),
+                read: Some(Vec::new()),
+                drawn: false,
+                lease,
+                mode,
+                before: Some(before),
+            }));
+        }
+    }
+
+    /// Closes the handler in the middle of `session_regenerate_id()`: the rotation goes on.
+    pub fn close_between(&mut self) {
+        self.leave_unwritten();
+        let rotation = self.rotation.take();
+        self.close();
+        self.rotation = rotation;
+    }
+
+    /// Closes the handler at the end of a session that was not given up. One that takes another's place and was not written,
+    /// because `$_SESSION` is no array, or a handler around this one stores no empty sessions, is over; and so is the other.
+    ///
+    /// # Errors
+    /// Only failures of the store; the handler is closed.
+    pub fn close_in_order(&mut self) -> Result<(), RequestError> {
+        let settled =
+            if self.rotation.is_some() && self.held.is_some() && self.is_entered() { self.settle() } else { Ok(()) };
+        self.close();
+        Ok(settled?)
+    }
+
+    /// What a close does to a rotation that is given up.
     pub(super) fn close_rotation(&mut self) {
         match &mut self.rotation {
-            Some(Rotation::Leaving(left)) if !left.closed => left.closed = true,
             Some(Rotation::Entered(Entered { key, successor, .. })) => {
                 // Given up before it was written. Where this fails, whoever looks next finds that out.
                 let unwritten =

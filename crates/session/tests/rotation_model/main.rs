@@ -122,8 +122,11 @@ impl State {
                 Outcome::Done
             }
             Call::Rotate(deletes) => {
-                if !self.request.may_rotate(&name(self.id)) {
-                    return Outcome::Rotated(self.id);
+                match self.request.may_rotate(&name(self.id), &how(self.mode)) {
+                    Ok(true) => {}
+                    Ok(false) => return Outcome::Rotated(self.id),
+                    Err(RequestError::Store(StoreError::LockTimeout { .. })) => return Outcome::Failed,
+                    Err(error) => panic!("rotate: {error}"),
                 }
                 if *deletes {
                     self.request.leave(&name(self.id), Some(&self.read)).expect("leaves");
@@ -131,7 +134,7 @@ impl State {
                     self.request.close();
                     return Outcome::Failed;
                 }
-                self.request.close();
+                self.request.close_between();
                 self.open();
                 let begun = self.request.begin_successor(&name(new), &how(self.mode));
                 match self.finish(begun) {
@@ -146,12 +149,12 @@ impl State {
             }
             Call::Write => {
                 self.write();
-                self.request.close();
+                self.request.close_in_order().expect("closes");
                 Outcome::Done
             }
             Call::Destroy => {
                 self.request.destroy(&name(self.id), End::at_once(HOUR)).expect("destroys");
-                self.request.close();
+                self.request.close_in_order().expect("closes");
                 Outcome::Done
             }
             Call::Abort => {

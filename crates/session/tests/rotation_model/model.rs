@@ -261,6 +261,9 @@ impl Model {
 
     fn rotate(&mut self, at: usize, deletes: bool) -> Outcome {
         let open = self.requests[at].clone().expect("open");
+        if !open.locked && self.is_locked(open.id, at) && self.lives.contains_key(&open.id) {
+            return Outcome::Failed;
+        }
         self.look(&open, at);
         if !self.is_current(&open) {
             return Outcome::Rotated(open.id);

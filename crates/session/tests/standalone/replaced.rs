@@ -53,8 +53,10 @@ fn a_session_that_others_ended_gets_no_new_id() {
     assert_eq!(attempt(&mut object, NEW, b"logged in"), Written::Refused);
     assert_eq!(refused(&store), 1);
     assert!(!logout.may_exist(NEW));
-    assert_eq!(attempt(&mut object, NEW, b"another visit"), Written::Stored, "that was one write");
-    assert_eq!(refused(&store), 1);
+    assert_eq!(attempt(&mut object, NEW, b"logged in"), Written::Refused, "a framework may try once more");
+    assert_eq!(refused(&store), 2);
+    assert_eq!(attempt(&mut object, THIRD, b"another visit"), Written::Stored, "that was one id");
+    assert_eq!(refused(&store), 2);
 }
 
 #[test]

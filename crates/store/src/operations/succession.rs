@@ -72,6 +72,10 @@ impl Lease {
             return Ok(Named::Over);
         }
         let map = self.store.map()?;
+        if self.store.is_relocated(map) {
+            // The successor is in the new file.
+            return Err(Error::Relocated);
+        }
         let found = self.store.find(map, self.store.shard_of(&successor.key), &successor.key);
         let Some(next) = found.filter(|node| node.incarnation().load(Ordering::Relaxed) == successor.incarnation)
         else {
