@@ -83,9 +83,6 @@ pub(crate) fn open_on(which: Which, place: &[u8], lifetime: zend_long) -> Option
             // PHP's function has failed on the way.
             request.give_up();
         }
-        if request.has_replaced(php::session_id) {
-            php::send_no_cookie();
-        }
         request.open(store, &settings.namespace);
         let format = if matches!(which, Which::Native) { |_: &[u8]| php::format() } else { format_of };
         request.set_terms(Terms { end: settings.end(), format, user: settings.user.clone() });
@@ -162,12 +159,18 @@ pub(crate) unsafe fn read_on(which: Which, key: *const zend_string, lifetime: ze
     let (caller, script) = (php::caller(), php::script());
     let begun = guarded_on(which, |Handler { request, settings, lock, .. }| {
         let how = settings.acquire(lock, lifetime, script);
-        match caller {
+        let length = match caller {
             Caller::StartAndClose => request.begin_snapshot(id, &how),
             Caller::Regenerate => request.begin_successor(id, &how),
             _ => request.begin_read(id, &how),
-        }
+        }?;
+        Ok::<_, RequestError>((length, request.is_replaced()))
     });
+    if let Some((_, true)) = begun {
+        // PHP sends one where a request starts its session again. The browser has a better one.
+        php::withdraw_cookie(id);
+    }
+    let begun = begun.map(|(length, _)| length);
     // A payload that PHP keeps need not be kept twice.
     let keep = !matches!(which, Which::Native) || !php::keeps_payload(&SAVE_HANDLER);
     receive(begun, |out| guarded_on(which, |handler| handler.request.finish_read(out, keep)))

@@ -68,7 +68,11 @@ impl Objects {
 
     /// Whether a rotation in one of them failed since the last call because another request was faster.
     pub(crate) fn take_overtaken(&mut self) -> bool {
-        self.0.iter_mut().flatten().fold(false, |any, object| object.request.take_overtaken() || any)
+        let mut any = false;
+        for object in self.0.iter_mut().flatten() {
+            any |= object.request.take_overtaken();
+        }
+        any
     }
 
     /// Makes every object give up what it holds, and refuse to write what it read.

@@ -42,8 +42,7 @@ unsafe extern "C" {
     fn cloakroom_encoding_failed() -> bool;
     fn cloakroom_caller() -> c_int;
     fn cloakroom_precede_regenerate_id(decide: Option<DecideRotation>, overtaken: Option<WasOvertaken>) -> bool;
-    fn cloakroom_session_id() -> *const zend_string;
-    fn cloakroom_send_no_cookie();
+    fn cloakroom_withdraw_cookie(id: *const c_char, length: usize);
     fn cloakroom_kept_payload(module: *const PsModule) -> *const zend_string;
     fn cloakroom_keeps_payload(module: *const PsModule) -> bool;
     fn cloakroom_serializer() -> *const c_char;
@@ -212,19 +211,10 @@ pub(crate) fn format() -> Format {
     std::str::from_utf8(name).map_or(Format::Opaque, Format::of_handler)
 }
 
-/// The id of PHP's session, where it has one; valid until PHP changes it. Runs no PHP code.
-pub(crate) fn session_id<'a>() -> Option<&'a [u8]> {
-    // SAFETY: reads one field of this thread's globals, a string that PHP keeps while the callback runs.
-    unsafe {
-        let id = cloakroom_session_id();
-        (!id.is_null()).then(|| string_bytes(id))
-    }
-}
-
-/// Holds back the cookie that PHP is about to send. Runs no PHP code.
-pub(crate) fn send_no_cookie() {
-    // SAFETY: writes one field of this thread's globals.
-    unsafe { cloakroom_send_no_cookie() };
+/// Takes the cookies with this id from the headers that are still to be sent. Runs no PHP code.
+pub(crate) fn withdraw_cookie(id: &[u8]) {
+    // SAFETY: the id is passed with its length; the headers are this thread's request's.
+    unsafe { cloakroom_withdraw_cookie(id.as_ptr().cast(), id.len()) };
 }
 
 /// `session.save_path` of this request; valid until it is changed. Runs no PHP code.

@@ -197,16 +197,43 @@ bool cloakroom_precede_regenerate_id(int (*decide)(const char *id, size_t length
 
 /* ---- the request ---- */
 
-/* The id of PHP's session, or NULL. */
-const zend_string *cloakroom_session_id(void)
+/* An id, for `sets_cookie`. */
+typedef struct {
+	const char *bytes;
+	size_t length;
+} session_id;
+
+/* Whether a header sets a cookie with an id as its value. */
+static int sets_cookie(void *data, void *sought)
 {
-	return PS(id);
+	const sapi_header_struct *header = data;
+	const session_id *id = sought;
+	const char *value;
+	size_t rest;
+
+	if (header->header_len < sizeof("Set-Cookie:") - 1 || strncasecmp(header->header, ZEND_STRL("Set-Cookie:")) != 0) {
+		return 0;
+	}
+	value = memchr(header->header, '=', header->header_len);
+	if (value == NULL) {
+		return 0;
+	}
+	value++;
+	rest = header->header_len - (value - header->header);
+	return rest >= id->length && memcmp(value, id->bytes, id->length) == 0
+		&& (rest == id->length || value[id->length] == ';');
 }
 
-/* Holds back the cookie that PHP is about to send. */
-void cloakroom_send_no_cookie(void)
+/* Takes the cookies with this id from the headers that are still to be sent. */
+void cloakroom_withdraw_cookie(const char *bytes, size_t length)
 {
-	PS(send_cookie) = 0;
+	session_id id = { bytes, length };
+	size_t count;
+
+	do {
+		count = zend_llist_count(&SG(sapi_headers).headers);
+		zend_llist_del_element(&SG(sapi_headers).headers, &id, sets_cookie);
+	} while (zend_llist_count(&SG(sapi_headers).headers) < count);
 }
 
 /* The script as the server names it, or NULL. */

@@ -122,8 +122,8 @@ pub struct Request {
     stood: [Option<(Key, Mark)>; REMEMBERED],
     /// A rotation failed because another request was faster.
     overtaken: bool,
-    /// The id that was presented and has been replaced: no cookie is to be sent for it.
-    replaced: Option<Vec<u8>>,
+    /// The id that is read has been replaced by another.
+    replaced: bool,
     /// A session that was over already was ended: what the request has of it is to get no other id.
     over: bool,
     /// While sessions are migrated from another handler.
@@ -159,7 +159,7 @@ impl Request {
             rotation: None,
             stood: [None; REMEMBERED],
             overtaken: false,
-            replaced: None,
+            replaced: false,
             over: false,
             migration: None,
             notice: None,
@@ -408,6 +408,7 @@ impl Request {
     fn begin(&mut self) {
         self.untouched = false;
         self.found = None;
+        self.replaced = false;
         self.origin = None;
         self.stage = Stage::Lost;
     }
@@ -443,11 +444,11 @@ impl Request {
         self.open
     }
 
-    /// Whether this id was presented before and has been replaced by another, so that the browser has a better one.
+    /// Whether the id that is read has been replaced by another, so that the browser has, or gets, a better one.
     #[must_use]
     #[inline]
-    pub fn has_replaced(&self, id: impl FnOnce() -> Option<&'static [u8]>) -> bool {
-        self.replaced.as_deref().is_some_and(|replaced| id() == Some(replaced))
+    pub const fn is_replaced(&self) -> bool {
+        self.replaced
     }
 
     /// The PHP request is over.
@@ -455,7 +456,6 @@ impl Request {
         self.close();
         self.rotation = None;
         self.stood = [None; REMEMBERED];
-        self.replaced = None;
     }
 
     /// Whether a session is getting another id.

@@ -73,14 +73,14 @@ impl Request {
             let Some(lease) = self.lease.as_mut().filter(|_| self.held.is_some()) else { return Ok(()) };
             let (successor, is_named) = match lease.succession() {
                 Succession::None => {
-                    self.replaced = None;
+                    self.replaced = false;
                     return Ok(());
                 }
                 Succession::Named(successor) => (successor, true),
                 Succession::Retired(successor) => (successor, false),
             };
             let stored = read_whole(&mut **lease)?;
-            self.replaced = Some(self.keyed.id().to_vec());
+            self.replaced = true;
             let store = self.store.as_ref().ok_or(RequestError::NotOpen)?;
             let format = (self.terms.format)(&stored);
             let seen = see(&**store, &successor, format)?;
@@ -176,7 +176,7 @@ impl Request {
         let store = self.store()?;
         let look = look_over(&**store, &self.keyed.key, &self.terms)?;
         if look.succession != Succession::None {
-            self.replaced = Some(self.keyed.id().to_vec());
+            self.replaced = true;
         }
         Ok(look.payload)
     }
@@ -185,7 +185,7 @@ impl Request {
     pub(super) fn read_over(&mut self, mut lease: AnyLease) -> Result<Vec<u8>, RequestError> {
         let stored = read_whole(&mut *lease)?;
         if lease.succession() != Succession::None {
-            self.replaced = Some(self.keyed.id().to_vec());
+            self.replaced = true;
         }
         let store = self.store()?;
         Ok(shown(&**store, &self.keyed.key, stored, lease.succession(), &self.terms)?)
