@@ -293,7 +293,11 @@ pub(crate) unsafe extern "C" fn may_rotate(id: *const c_char, length: usize) -> 
 /// Whether a rotation failed since the last call because another request was faster. PHP throws an error then, as if the new id
 /// could not be read.
 pub(crate) unsafe extern "C" fn was_overtaken() -> bool {
-    guarded_infallible(|worker| worker.take_overtaken()).unwrap_or(false)
+    let overtaken = guarded_infallible(|worker| worker.take_overtaken());
+    if overtaken.is_none() {
+        warning::raise();
+    }
+    overtaken.unwrap_or(false)
 }
 
 /// Stores a session.

@@ -167,7 +167,7 @@ static ZEND_NAMED_FUNCTION(regenerate_id_if_free)
 	}
 	regenerate_id(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 	/* PHP throws where the new id cannot be read. Here another request was faster, of which PHP has been warned. */
-	if (was_overtaken() && EG(exception) != NULL && EG(exception)->ce == zend_ce_error) {
+	if (EG(exception) != NULL && EG(exception)->ce == zend_ce_error && was_overtaken()) {
 		zend_clear_exception();
 		RETVAL_FALSE;
 	}

@@ -156,6 +156,7 @@ impl Request {
     /// [`RequestError::Overtaken`] where the session that was left was ended meanwhile, or its id replaced: the new one is
     /// ended. Else as [`Request::begin_read`]; the old session stays as it is.
     pub fn begin_successor(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<usize, RequestError> {
+        self.overtaken = false;
         if self.key(id).is_ok() && !self.is_entered() {
             // A handler around this one has kept the destruction of a session to itself that was never written, or has read
             // an id that PHP then did not take.
