@@ -148,6 +148,7 @@ unsafe fn change(
         return FAILURE;
     }
     let changed = guarded(|worker| {
+        worker.settings.version = worker.settings.version.wrapping_add(1).max(1);
         set(&mut worker.settings, value, by_script).map_err(|Refused(reason)| In {
             name,
             value: (!is_address).then_some(value),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cloakroom_session::merge::Format;
 use cloakroom_session::migration::{Files, Migration, Source};
+use cloakroom_session::request::Terms;
 use cloakroom_session::seam::End;
 use cloakroom_session::{Acquire, LockMode, Namespace, UserPath, directives};
 use ext_php_rs::ffi::zend_long;
@@ -13,6 +14,8 @@ use crate::zend::php;
 
 /// The values of the directives, for one thread.
 pub(crate) struct Settings {
+    /// Another number after each change of a directive; never 0.
+    pub(crate) version: u32,
     /// `cloakroom.size` in bytes.
     pub(crate) size: u64,
     /// `cloakroom.lock`.
@@ -41,6 +44,7 @@ impl Default for Settings {
     /// The defaults of the directives. PHP sets each of them again when it registers the directives.
     fn default() -> Self {
         Self {
+            version: 1,
             size: 1 << 30,
             lock: LockMode::Exclusive,
             script_lock: None,
@@ -62,10 +66,10 @@ impl Settings {
         self.script_lock.unwrap_or(self.lock)
     }
 
-    /// How a session ends whose id was replaced by another.
-    #[inline]
-    pub(crate) fn end(&self) -> End {
-        End { tombstone: self.tombstone, grace: self.grace }
+    /// The terms on which sessions end whose id was replaced by another, for payloads that are encoded as `format` says.
+    pub(crate) fn terms(&self, format: fn(&[u8]) -> Format) -> Terms {
+        let end = End { tombstone: self.tombstone, grace: self.grace };
+        Terms { end, format, user: self.user.clone(), version: self.version }
     }
 
     /// The terms on which a session is acquired; `lock` goes before the lock mode of the settings.

@@ -13,7 +13,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use cloakroom_session::request::{RequestError, Terms};
+use cloakroom_session::request::RequestError;
 use cloakroom_session::seam::{Committed, End};
 use cloakroom_session::standalone::Written;
 use cloakroom_session::{Acquire, Effort, Standalone, StoreError, directives};
@@ -363,11 +363,7 @@ fn lifetime(number: usize) -> zend_long {
 fn attach(number: usize) -> bool {
     let attached = guarded(|Worker { objects, settings, message, .. }| {
         let object = objects.of(number)?;
-        object.standalone.set_terms(Terms {
-            end: settings.end(),
-            format: native::format_of,
-            user: settings.user.clone(),
-        });
+        object.standalone.set_terms(settings.terms(native::format_of));
         Ok::<_, NoObject>(object.standalone.store().map(|store| message.set_news(&**store)))
     });
     let attached = match attached {

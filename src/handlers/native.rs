@@ -13,7 +13,7 @@ use std::mem::MaybeUninit;
 
 use cloakroom_session::id::MAX_ID;
 use cloakroom_session::merge::Format;
-use cloakroom_session::request::{Finished, RequestError, Terms};
+use cloakroom_session::request::{Finished, RequestError};
 use cloakroom_session::seam::{Committed, End, Room};
 use cloakroom_session::version_changed::Origin;
 use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Request, StoreError};
@@ -84,8 +84,13 @@ pub(crate) fn open_on(which: Which, place: &[u8], lifetime: zend_long) -> Option
             request.give_up();
         }
         request.open(store, &settings.namespace);
-        let format = if matches!(which, Which::Native) { |_: &[u8]| php::format() } else { format_of };
-        request.set_terms(Terms { end: settings.end(), format, user: settings.user.clone() });
+        if !request.has_terms(settings.version) {
+            request.set_terms(settings.terms(if matches!(which, Which::Native) {
+                |_| php::format()
+            } else {
+                format_of
+            }));
+        }
         request.set_migration(settings.migration.of_session(lifetime));
         Ok::<_, StoreError>(message.set_news(&**store))
     })
@@ -102,20 +107,27 @@ unsafe extern "C" fn close(mod_data: ModData) -> c_int {
 }
 
 /// Closes a handler, as what PHP does asks for.
+#[inline(always)]
 pub(crate) fn close_on(which: Which) -> Option<()> {
     guarded_on(which, |Handler { request, .. }| {
-        if !request.is_rotating() {
-            request.close();
-            return Ok(());
+        if request.is_rotating() {
+            return close_rotating(request);
         }
-        match php::caller() {
-            Caller::Regenerate => request.close_between(),
-            Caller::Abort => request.close(),
-            _ if php::bailed_out() => request.close(),
-            _ => request.close_in_order()?,
-        }
-        Ok::<_, RequestError>(())
+        request.close();
+        Ok(())
     })
+}
+
+#[cold]
+#[inline(never)]
+fn close_rotating(request: &mut Request) -> Result<(), RequestError> {
+    match php::caller() {
+        Caller::Regenerate => request.close_between(),
+        Caller::Abort => request.close(),
+        _ if php::bailed_out() => request.close(),
+        _ => request.close_in_order()?,
+    }
+    Ok(())
 }
 
 /// Locks and reads, or reads without a lock where the script said `read_and_close`.
@@ -349,7 +361,7 @@ fn finish_on(
         // Only the request that acquires tells those that wait for the session what runs.
         let script = if request.is_holding() { &[] } else { php::script() };
         let finished = finish(request, &settings.acquire(lock, lifetime, script))?;
-        Ok::<_, RequestError>((finished, message.set_notice(request.take_notice())))
+        Ok::<_, RequestError>((finished, request.may_have_notice() && message.set_notice(request.take_notice())))
     }))
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cloakroom_redis_store::RedisStore;
 use cloakroom_store::LocalStore;
 
-use crate::seam::{Acquire, Key, Lease, Store, StoreError};
+use crate::seam::{Acquire, Key, Lease, Mark, Store, StoreError, Succession};
 
 /// How a local store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,26 @@ pub enum AnyLease {
     Local(cloakroom_store::Lease),
     /// Of whichever store.
     Other(Box<dyn Lease>),
+}
+
+impl AnyLease {
+    /// Whether [`Lease::succession`] answers another one than [`Succession::None`].
+    #[inline(always)]
+    pub(crate) fn is_replaced(&self) -> bool {
+        match self {
+            Self::Local(lease) => lease.is_replaced(),
+            Self::Other(lease) => lease.succession() != Succession::None,
+        }
+    }
+
+    /// [`Lease::mark`].
+    #[inline(always)]
+    pub(crate) fn mark(&self) -> Mark {
+        match self {
+            Self::Local(lease) => lease.mark(),
+            Self::Other(lease) => lease.mark(),
+        }
+    }
 }
 
 impl Deref for AnyLease {

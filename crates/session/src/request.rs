@@ -244,7 +244,7 @@ impl Request {
         how: &Acquire<'_>,
         origin: impl FnOnce() -> Origin<'a>,
     ) -> Result<Committed, RequestError> {
-        if self.is_refused(id)? {
+        if self.over && self.is_refused(id)? {
             return Ok(Committed::Ended);
         }
         let over = self.hold_to_write(id, how)?;
@@ -285,7 +285,7 @@ impl Request {
     /// # Errors
     /// As [`Request::write`].
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
-        if self.is_refused(id)? {
+        if self.over && self.is_refused(id)? {
             return Ok(Committed::Ended);
         }
         self.hold_to_write(id, how)?;
@@ -336,12 +336,10 @@ impl Request {
         Ok(self.end_elsewhere(end, ended) || ended)
     }
 
-    /// Whether a session is to get another id that was over already when it was ended: a framework that manages sessions itself ends
-    /// one and writes what it held under an id that it never read.
+    /// After a session was ended that was over already: whether `id` is to be its new one. A framework that manages sessions itself
+    /// ends one and writes what it held under an id that it never read.
+    #[cold]
     fn is_refused(&mut self, id: &[u8]) -> Result<bool, RequestError> {
-        if !self.over {
-            return Ok(false);
-        }
         self.key(id)?;
         let refused = !self.holds() && self.stood_at().is_none();
         if refused {

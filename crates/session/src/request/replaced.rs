@@ -26,12 +26,18 @@ pub struct Terms {
     pub format: fn(&[u8]) -> Format,
     /// `cloakroom.user`.
     pub user: UserPath,
+    /// Which version of the settings these are; 0 = none.
+    pub version: u32,
 }
 
 impl Terms {
     /// Those of a handler that was told none: no grace, and payloads of which nothing is known.
-    pub const DEFAULT: Self =
-        Self { end: End::at_once(Duration::from_secs(3600)), format: |_| Format::Opaque, user: UserPath::NONE };
+    pub const DEFAULT: Self = Self {
+        end: End::at_once(Duration::from_secs(3600)),
+        format: |_| Format::Opaque,
+        user: UserPath::NONE,
+        version: 0,
+    };
 }
 
 /// Terms on which nothing is reserved or waited for.
@@ -51,16 +57,23 @@ const MOST_CHANGES: u32 = 64;
 
 impl Request {
     /// From now on ids that are replaced end on these terms.
-    #[inline]
+    #[inline(never)]
     pub fn set_terms(&mut self, terms: Terms) {
         self.terms = terms;
+    }
+
+    /// Whether the terms are of that version of the settings.
+    #[must_use]
+    #[inline]
+    pub const fn has_terms(&self, version: u32) -> bool {
+        self.terms.version == version
     }
 
     /// After the session of the current key was acquired to be read: finds out what it shows where its id was replaced.
     #[inline(always)]
     pub(super) fn see_successor(&mut self, how: &Acquire<'_>) -> Result<(), RequestError> {
         match &self.lease {
-            Some(lease) if lease.succession() == Succession::None => Ok(()),
+            Some(lease) if !lease.is_replaced() => Ok(()),
             _ => self.show_replaced(how),
         }
     }

@@ -384,6 +384,8 @@ impl Request {
     }
 
     /// What a close does to a rotation that is given up.
+    #[cold]
+    #[inline(never)]
     pub(super) fn close_rotation(&mut self) {
         match &mut self.rotation {
             Some(Rotation::Entered(Entered { key, successor, .. })) => {

@@ -25,7 +25,8 @@ use model::{Call, Data, Id, Model, Outcome};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const REQUESTS: usize = 3;
-const TERMS: Terms = Terms { end: End { tombstone: HOUR, grace: HOUR }, format: |_| Format::Php, user: UserPath::NONE };
+const TERMS: Terms =
+    Terms { end: End { tombstone: HOUR, grace: HOUR }, format: |_| Format::Php, user: UserPath::NONE, version: 0 };
 
 fn encoded(data: &Data) -> Vec<u8> {
     data.iter().map(|(key, value)| format!("k{key}|i:{value};")).collect::<String>().into_bytes()

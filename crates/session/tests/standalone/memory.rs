@@ -134,6 +134,7 @@ fn what_was_read_is_forgotten_when_an_end_would_be_too() {
         end: End::at_once(Duration::from_secs(1)),
         format: |_| Format::Php,
         user: UserPath::NONE,
+        version: 0,
     });
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     read(&mut object, ID);

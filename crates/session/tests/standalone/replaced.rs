@@ -6,7 +6,7 @@ use super::*;
 const NEW: &[u8] = b"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 const THIRD: &[u8] = b"cccccccccccccccccccccccccccccccc";
 const TERMS: Terms =
-    Terms { end: End { tombstone: HOUR, grace: HOUR }, format: |_| Format::Opaque, user: UserPath::NONE };
+    Terms { end: End { tombstone: HOUR, grace: HOUR }, format: |_| Format::Opaque, user: UserPath::NONE, version: 0 };
 
 fn refused(store: &Shared) -> u64 {
     let figures = store.status().expect("memory does not fail");

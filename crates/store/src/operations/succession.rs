@@ -31,10 +31,17 @@ const TRIES: u32 = 8;
 const GONE: Key = Key::from_words(0, 0);
 
 impl Lease {
-    /// Whether another session takes the place of this one. One load where none does.
+    /// Whether another session took, or was to take, the place of this one when it was acquired. Costs nothing.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_replaced(&self) -> bool {
+        self.replaced && !self.ended
+    }
+
+    /// Which session takes the place of this one. Costs nothing where none did when it was acquired.
     #[must_use]
     pub fn succession(&self) -> Succession {
-        if !self.replaced || self.ended {
+        if !self.is_replaced() {
             return Succession::None;
         }
         let Ok(map) = self.store.map() else { return Succession::None };
