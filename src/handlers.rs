@@ -4,7 +4,9 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `native` | the nine functions that PHP's session module calls |
+//! | `rotation` | whether `session_regenerate_id()` may begin, and what a rotation becomes that fails |
 //! | `class` | the methods of `Cloakroom\SessionHandler`, over `src/handlers/class.c`; an object that was opened works as `native` |
 
 pub(crate) mod class;
 pub(crate) mod native;
+pub(crate) mod rotation;

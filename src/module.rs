@@ -10,7 +10,7 @@ use ext_php_rs::zend::{ModuleAllocations, ModuleEntry, StaticModuleEntry};
 
 use crate::directives;
 use crate::handlers::native::SAVE_HANDLER;
-use crate::handlers::{class, native};
+use crate::handlers::{class, rotation};
 use crate::report::{doctor, info, status};
 use crate::worker::WORKER;
 use crate::worker::guard::guarded_infallible;
@@ -98,7 +98,7 @@ unsafe extern "C" fn start(kind: c_int, module_number: c_int) -> c_int {
     };
     class::register();
     cloakroom_session::prepare();
-    let decides = php::precede_regenerate_id(native::may_rotate, native::was_overtaken);
+    let decides = php::precede_regenerate_id(rotation::may_rotate, rotation::was_overtaken);
     if registered && decides && php::register_save_handler(&SAVE_HANDLER) { SUCCESS } else { FAILURE }
 }
 

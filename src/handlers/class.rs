@@ -20,6 +20,7 @@ use cloakroom_session::{Acquire, Effort, Standalone, StoreError, directives};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
 use super::native::{self, ENCODED_OUT_OF_MEMORY, FinishOn};
+use super::rotation;
 use crate::directives::save_path;
 use crate::worker::guard::{guarded, guarded_infallible, guarded_object, guarded_object_with_message, guarded_on};
 use crate::worker::objects::{NoObject, Object};
@@ -238,7 +239,7 @@ unsafe fn finish(
     let lifetime = lifetime(number);
     if is_open(number) {
         let finished = opened(Which::Object(number), id, data, lifetime);
-        return or_warning(finished.filter(native::is_no_late_rotation)).is_some();
+        return or_warning(finished.filter(rotation::is_no_late_rotation)).is_some();
     }
     if !attach(number) {
         return false;
@@ -255,7 +256,7 @@ unsafe fn finish(
     };
     let written = or_warning(native::with_notice(finished));
     if written == Some(Written::Ended) {
-        return or_warning(Some(Committed::Ended).filter(native::is_no_late_rotation)).is_some();
+        return or_warning(Some(Committed::Ended).filter(rotation::is_no_late_rotation)).is_some();
     }
     written.is_some_and(|written| written != Written::Refused)
 }

@@ -19,10 +19,11 @@ use cloakroom_session::version_changed::Origin;
 use cloakroom_session::{Acquire, Effort, IdShape, LockMode, Request, StoreError};
 use ext_php_rs::ffi::{zend_long, zend_string};
 
+use super::rotation::{close_rotating, is_no_late_rotation};
 use crate::directives::save_path;
 use crate::worker::guard::{guarded, guarded_infallible, guarded_on};
 use crate::worker::{self, Handler, Which, warning};
-use crate::zend::php::{self, Caller, Rotation};
+use crate::zend::php::{self, Caller};
 use crate::zend::ps_module::{FAILURE, ModData, PsModule, SUCCESS};
 
 /// The handler as PHP's session module knows it.
@@ -116,18 +117,6 @@ pub(crate) fn close_on(which: Which) -> Option<()> {
         request.close();
         Ok(())
     })
-}
-
-#[cold]
-#[inline(never)]
-fn close_rotating(request: &mut Request) -> Result<(), RequestError> {
-    match php::caller() {
-        Caller::Regenerate => request.close_between(),
-        Caller::Abort => request.close(),
-        _ if php::bailed_out() => request.close(),
-        _ => request.close_in_order()?,
-    }
-    Ok(())
 }
 
 /// Locks and reads, or reads without a lock where the script said `read_and_close`.
@@ -274,44 +263,6 @@ pub(crate) fn format_of(data: &[u8]) -> Format {
     if data.starts_with(b"a:") { Format::PhpSerialize } else { php::format() }
 }
 
-/// Whether PHP may go on after a write with this outcome. `session_regenerate_id(false)` writes the session before it draws another
-/// id; where that was ended meanwhile, what the request holds must not get one.
-pub(crate) fn is_no_late_rotation(committed: &Committed) -> bool {
-    let is_late = *committed == Committed::Ended && php::caller() == Caller::Regenerate;
-    if is_late {
-        let _told = guarded(|_| Err::<(), _>(RequestError::Overtaken));
-    }
-    !is_late
-}
-
-/// Whether a rotation of the session that PHP has open may begin.
-///
-/// # Safety
-/// Called by `session_regenerate_id()`, with the session's id.
-pub(crate) unsafe extern "C" fn may_rotate(id: *const c_char, length: usize) -> Rotation {
-    // SAFETY: PHP's own string, which nothing changes during this call.
-    let id = unsafe { std::slice::from_raw_parts(id.cast::<u8>(), length) };
-    let script = php::script();
-    match guarded(|worker| worker.may_rotate(id, script)) {
-        Some(true) => Rotation::IsFree,
-        Some(false) => Rotation::ChangesNothing,
-        None => {
-            warning::raise();
-            Rotation::Fails
-        }
-    }
-}
-
-/// Whether a rotation failed since the last call because another request was faster. PHP throws an error then, as if the new id
-/// could not be read.
-pub(crate) unsafe extern "C" fn was_overtaken() -> bool {
-    let overtaken = guarded_infallible(|worker| worker.take_overtaken());
-    if overtaken.is_none() {
-        warning::raise();
-    }
-    overtaken.unwrap_or(false)
-}
-
 /// Stores a session.
 #[inline(always)]
 pub(crate) fn write_on(which: Which, id: &[u8], payload: &[u8], lifetime: zend_long) -> Option<Committed> {
@@ -322,10 +273,16 @@ pub(crate) fn write_on(which: Which, id: &[u8], payload: &[u8], lifetime: zend_l
         });
     }
     let origin = || Origin {
-        format: php::format(),
+        format: if matches!(which, Which::Native) { php::format() } else { format_of(payload) },
         read: if matches!(which, Which::Native) { php::kept_payload(&SAVE_HANDLER) } else { None },
     };
-    finish_on(which, lifetime, |request, how| request.write(id, payload, how, origin))
+    finish_on(which, lifetime, |request, how| {
+        let committed = request.write(id, payload, how, origin)?;
+        if matches!(which, Which::Object(_)) && committed == Committed::Stored {
+            request.keep_written(payload);
+        }
+        Ok(committed)
+    })
 }
 
 /// Why `payload` is not what `$_SESSION` holds; `None` where nothing speaks against it.

@@ -35,15 +35,14 @@ use crate::drawing::draw_id;
 pub use crate::error::RequestError;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::migration::Migration;
-use crate::seam::{Acquire, Committed, Effort, End, Key, Lease, LockMode, Mark, Over, Succession};
-use crate::user_path::UserPath;
-use crate::version_changed::{Origin, commit_merged, touch_or_write};
+use crate::seam::{Acquire, Effort, End, Key, LockMode, Mark, Succession};
 
 mod migrating;
 mod notice;
 mod reading;
 pub(crate) mod replaced;
 mod rotating;
+mod writing;
 
 pub use replaced::Terms;
 use rotating::Rotation;
@@ -93,6 +92,17 @@ impl Keyed {
 /// Of how many sessions a request remembers where they stood when it read them: its own, and some that a script reads beside it.
 const REMEMBERED: usize = 4;
 
+/// What ended of the sessions of a request, beside what its own calls ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Nothing,
+    /// A session that was over already was ended: what the request has of it is to get no other id.
+    Already,
+    /// The session of this key was over when it was to get another id, and has kept the one it has: what the request has of it is
+    /// dropped.
+    Kept(Key),
+}
+
 /// One open save handler. At most one session is held at a time.
 pub struct Request {
     /// Kept after a close, as the next open is nearly always on the same one.
@@ -105,6 +115,10 @@ pub struct Request {
     lease: Option<AnyLease>,
     /// The payload as it was read, where that was to be kept.
     origin: Option<Vec<u8>>,
+    /// The payload that was written last, and whose, where an object may write it again before it is closed.
+    written: Option<(Key, Vec<u8>)>,
+    /// The last write was merged: what is stored is not what was written.
+    merged: bool,
     /// The payload that a read without a lock found, until [`Request::finish_read`] takes it.
     found: Option<Vec<u8>>,
     /// Nothing was asked for since the open.
@@ -124,8 +138,7 @@ pub struct Request {
     overtaken: bool,
     /// The id that is read has been replaced by another.
     replaced: bool,
-    /// A session that was over already was ended: what the request has of it is to get no other id.
-    over: bool,
+    over: Ended,
     /// While sessions are migrated from another handler.
     migration: Option<Migration>,
     /// The failure of a step beside a call that succeeded.
@@ -150,6 +163,8 @@ impl Request {
             held: None,
             lease: None,
             origin: None,
+            written: None,
+            merged: false,
             found: None,
             untouched: false,
             refused: None,
@@ -160,7 +175,7 @@ impl Request {
             stood: [None; REMEMBERED],
             overtaken: false,
             replaced: false,
-            over: false,
+            over: Ended::Nothing,
             migration: None,
             notice: None,
         }
@@ -179,7 +194,9 @@ impl Request {
             self.namespace = *namespace;
         }
         self.open = true;
-        self.over = false;
+        if self.over == Ended::Already {
+            self.over = Ended::Nothing;
+        }
         self.untouched = true;
         self.refused = None;
         self.found = None;
@@ -231,85 +248,6 @@ impl Request {
         Ok(id)
     }
 
-    /// Stores `payload` as the session `id` and unlocks it. `origin` is asked where another version is stored
-    /// than was read.
-    ///
-    /// # Errors
-    /// [`RequestError::ReadIncomplete`] where the stage forbids it, else as [`Lease::commit`]. What was stored
-    /// before then stays.
-    pub fn write<'a>(
-        &mut self,
-        id: &[u8],
-        payload: &[u8],
-        how: &Acquire<'_>,
-        origin: impl FnOnce() -> Origin<'a>,
-    ) -> Result<Committed, RequestError> {
-        if self.over && self.is_refused(id)? {
-            return Ok(Committed::Ended);
-        }
-        let over = self.hold_to_write(id, how)?;
-        if self.rotation.is_some() && self.is_entered() {
-            return self.write_first(payload, how);
-        }
-        let begins = self.begins_with(payload);
-        let mut origin = Some(origin);
-        let committed = self.end_by(|lease, kept, user| {
-            let committed = lease.commit(payload, how.lifetime, over)?;
-            if committed != Committed::VersionChanged {
-                return Ok(committed);
-            }
-            let Some(Origin { format, read }) = origin.take().map(|origin| origin()) else {
-                return Err(RequestError::OutOfOrder);
-            };
-            // A new session is known to have held nothing when it was read.
-            let read = read.or(kept).or(lease.is_new().then_some(&[]));
-            Ok(commit_merged(lease, format, user, read, payload, how.lifetime)?)
-        })?;
-        let committed = match committed {
-            Committed::Ended => {
-                let kept = self.origin.take();
-                let read = origin.and_then(|origin| origin().read).or(kept.as_deref());
-                self.write_reinstated(payload, how, over, read)?
-            }
-            committed => committed,
-        };
-        if begins && committed == Committed::Stored {
-            self.migrate_out();
-        }
-        Ok(committed)
-    }
-
-    /// Extends the lifetime of the session `id`, which holds `payload` unchanged, and unlocks it. A session that
-    /// vanished without having been destroyed is written.
-    ///
-    /// # Errors
-    /// As [`Request::write`].
-    pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
-        if self.over && self.is_refused(id)? {
-            return Ok(Committed::Ended);
-        }
-        self.hold_to_write(id, how)?;
-        if self.rotation.is_some() && self.is_entered() {
-            return self.write_first(payload, how);
-        }
-        self.end_by(|lease, _, _| Ok(touch_or_write(lease, payload, how.lifetime)?))
-    }
-
-    /// Ends what is held by `end`, which is also given what was kept of the payload as it was read, and where the user's id stands.
-    fn end_by<T>(
-        &mut self,
-        end: impl FnOnce(&mut dyn Lease, Option<&[u8]>, &UserPath) -> Result<T, RequestError>,
-    ) -> Result<T, RequestError> {
-        let lease = self.lease.as_mut().ok_or(RequestError::OutOfOrder)?;
-        let ended = end(&mut **lease, self.origin.as_deref(), &self.terms.user);
-        self.held = None;
-        if ended.is_err() {
-            // Whatever became of it, it holds nothing any more.
-            self.lease = None;
-        }
-        ended
-    }
-
     /// Ends the session `id`; `true` where there was one.
     ///
     /// # Errors
@@ -330,22 +268,10 @@ impl Request {
         } else {
             self.store()?.destroy(&self.keyed.key, end)?
         };
-        self.over = held && (replaced || !ended);
+        self.over = if held && (replaced || !ended) { Ended::Already } else { Ended::Nothing };
         let key = self.keyed.key;
         self.stood.iter_mut().filter(|stood| stood.is_some_and(|(of, _)| of == key)).for_each(|stood| *stood = None);
         Ok(self.end_elsewhere(end, ended) || ended)
-    }
-
-    /// After a session was ended that was over already: whether `id` is to be its new one. A framework that manages sessions itself
-    /// ends one and writes what it held under an id that it never read.
-    #[cold]
-    fn is_refused(&mut self, id: &[u8]) -> Result<bool, RequestError> {
-        self.key(id)?;
-        let refused = !self.holds() && self.stood_at().is_none();
-        if refused {
-            self.store()?.count_refused();
-        }
-        Ok(refused)
     }
 
     /// Where the session of the current key stood when this request read it, if it did.
@@ -398,13 +324,15 @@ impl Request {
         self.keyed.length = 0;
         self.drawn = None;
         self.origin = None;
+        self.written = None;
         self.open = false;
-        self.over = false;
+        self.over = Ended::Nothing;
     }
 
     /// Where no read completes from here on, no write may follow.
     fn begin(&mut self) {
         self.untouched = false;
+        self.written = None;
         self.found = None;
         self.replaced = false;
         self.origin = None;
@@ -502,28 +430,6 @@ impl Request {
         }
         self.held = Some(Held::of(self.keyed.key, how.mode, how.mode == LockMode::Exclusive));
         Ok(())
-    }
-
-    /// Sees to it that `id` is held, and says what a write may replace.
-    #[inline(always)]
-    fn hold_to_write(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<Over, RequestError> {
-        if matches!(self.stage, Stage::Reading(_) | Stage::Lost) {
-            self.rotation = None;
-            return Err(RequestError::ReadIncomplete);
-        }
-        self.key(id)?;
-        match &self.held {
-            Some(held) if held.key == self.keyed.key => {
-                let free = held.mode == LockMode::None || self.stage != Stage::Read;
-                Ok(if free { Over::Anything } else { Over::WhatWasRead })
-            }
-            _ => {
-                // One that this request has read, and somebody has ended since, is not begun again.
-                let since = self.stood_at();
-                self.acquire(&Acquire { since, ..*how })?;
-                Ok(Over::Anything)
-            }
-        }
     }
 
     /// Makes the key of `id` the current one.

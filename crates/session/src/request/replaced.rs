@@ -53,7 +53,7 @@ pub(super) const NOTHING: Acquire<'static> = Acquire {
 };
 
 /// How often a session may change its successor while a request looks: each time another request has rotated it.
-const MOST_CHANGES: u32 = 64;
+pub(super) const MOST_CHANGES: u32 = 64;
 
 impl Request {
     /// From now on ids that are replaced end on these terms.
@@ -143,21 +143,25 @@ impl Request {
         self.acquire(&Acquire { mode, wait, ..*how })
     }
 
-    /// Where the session that is, or was, held names a successor that was given up: whether it names none any more.
-    pub(super) fn is_reinstated(&self) -> Result<bool, StoreError> {
+    /// Where the session that is, or was, held names a successor that was given up: whether it names none any more. Who is about
+    /// to write the successor is waited for, as `how` says.
+    ///
+    /// # Errors
+    /// As [`Store::acquire`] of the successor.
+    pub(super) fn is_reinstated(&self, how: &Acquire<'_>) -> Result<bool, StoreError> {
         let (Some(lease), Some(store)) = (&self.lease, &self.store) else { return Ok(false) };
         let incarnation = lease.incarnation();
         let Look { succession: Succession::Named(successor), incarnation: found, .. } = store.look(&self.keyed.key)?
         else {
             return Ok(false);
         };
-        if found != incarnation {
+        if found != incarnation || !matches!(see(&**store, &successor, Format::Opaque)?, Seen::Unwritten) {
             return Ok(false);
         }
-        let how = Acquire { mode: LockMode::Exclusive, ..NOTHING };
-        match give_up(&**store, &self.keyed.key, &successor, &how) {
+        match give_up(&**store, &self.keyed.key, &successor, how) {
             Ok(()) => Ok(store.look(&self.keyed.key)?.succession == Succession::None),
-            Err(StoreError::LockTimeout { .. } | StoreError::TooManyWaiters { .. } | StoreError::HeldHere) => Ok(false),
+            // This process is about to write it.
+            Err(StoreError::HeldHere) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -171,8 +175,12 @@ impl Request {
         over: Over,
         read: Option<&[u8]>,
     ) -> Result<Committed, RequestError> {
-        if !self.is_reinstated()? {
-            return Ok(Committed::Ended);
+        match self.is_reinstated(&NOTHING) {
+            Ok(true) => {}
+            Ok(false) | Err(StoreError::LockTimeout { .. } | StoreError::TooManyWaiters { .. }) => {
+                return Ok(Committed::Ended);
+            }
+            Err(error) => return Err(error.into()),
         }
         let (Some(ended), Some(store)) = (&self.lease, &self.store) else { return Ok(Committed::Ended) };
         let how = Acquire { mode: LockMode::None, since: Some(ended.mark()), ..*how };

@@ -15,8 +15,10 @@
 //!
 //! B is held with its lock in every mode. A second rotation before B was written makes A name the third session, and ends B.
 
-use super::replaced::NOTHING;
-use super::{Held, Request, Stage};
+use std::time::Instant;
+
+use super::replaced::{MOST_CHANGES, NOTHING};
+use super::{Ended, Held, Request, Stage};
 use crate::StoreError;
 use crate::any_store::{AnyLease, AnyStore};
 use crate::error::RequestError;
@@ -64,12 +66,22 @@ struct Theirs {
 
 impl Request {
     /// Whether a rotation of the session `id` may begin. Not where its id was replaced, or somebody ended it, since this request
-    /// read it: then nothing of what the request holds may get a new id. Who has its lock is waited for, as `how` says, in
-    /// every mode: what a session is to take the place of, and what that request stores, is known then. One or two calls of the store.
+    /// read it: then nothing of what the request holds may get a new id, and what it writes is dropped. Who has its lock, or is
+    /// about to write the session that takes its place, is waited for, as `how` says, in every mode: what this one takes the place
+    /// of, and what that request stores, is known then. One or two calls of the store, and three where the id is being replaced.
     ///
     /// # Errors
     /// As [`crate::Store::acquire`].
     pub fn may_rotate(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<bool, RequestError> {
+        let may = self.is_live(id, how)?;
+        if !may {
+            // Whatever becomes of the session: the script has been told that it has a new id, or a better one.
+            self.over = Ended::Kept(self.keyed.key);
+        }
+        Ok(may)
+    }
+
+    fn is_live(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<bool, RequestError> {
         if !self.open || self.key(id).is_err() {
             return Ok(true);
         }
@@ -85,8 +97,17 @@ impl Request {
                 None => Ok(false),
             };
         }
-        // One whose successor was given up lives again.
-        Ok(self.is_free_to_rotate(how)? || self.is_reinstated()? && self.is_free_to_rotate(how)?)
+        let began = Instant::now();
+        for _ in 0..MOST_CHANGES {
+            if self.is_free_to_rotate(how)? {
+                return Ok(true);
+            }
+            // One whose successor was given up lives again.
+            if !self.is_reinstated(&Acquire { wait: how.wait.saturating_sub(began.elapsed()), ..*how })? {
+                return Ok(false);
+            }
+        }
+        Err(StoreError::Changed.into())
     }
 
     /// Whether the session that is held is what it was when it was acquired; then it is held with its lock, so that of requests which

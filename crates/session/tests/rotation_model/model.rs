@@ -55,6 +55,8 @@ pub(super) struct Open {
     base_version: u64,
     data: Data,
     entered: Option<Entered>,
+    /// It has kept its id because it was over.
+    kept: bool,
 }
 
 #[derive(Clone)]
@@ -150,10 +152,17 @@ impl Model {
         self.life((open.id, open.life)).is_some_and(|life| life.successor.is_none())
     }
 
+    /// Whether another request is about to write the session that takes the place of this one.
+    fn is_pending(&self, open: &Open) -> bool {
+        let life = self.life((open.id, open.life)).filter(|life| !life.retired);
+        let next = life.and_then(|life| life.successor).and_then(|successor| self.life(successor));
+        next.is_some_and(|next| !next.written)
+    }
+
     fn store(&mut self, at: usize) -> bool {
         let Some(open) = self.requests[at].clone() else { return false };
         self.look(&open, at);
-        if !self.is_current(&open) {
+        if open.kept || !self.is_current(&open) {
             return false;
         }
         let mut data = open.data.clone();
@@ -204,6 +213,7 @@ impl Model {
                     base_version,
                     data: data.clone(),
                     entered: None,
+                    kept: false,
                 });
                 Outcome::Read(data)
             }
@@ -264,9 +274,14 @@ impl Model {
         if !open.locked && self.is_locked(open.id, at) && self.lives.contains_key(&open.id) {
             return Outcome::Failed;
         }
+        let id = open.id;
         self.look(&open, at);
         if !self.is_current(&open) {
-            return Outcome::Rotated(open.id);
+            if self.is_pending(&open) {
+                return Outcome::Failed;
+            }
+            self.requests[at] = Some(Open { kept: true, ..open });
+            return Outcome::Rotated(id);
         }
         self.next += 1;
         let new = self.next;
