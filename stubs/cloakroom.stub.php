@@ -76,7 +76,12 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
      */
     public function read(string $id): string|false {}
 
-    /** Stores a session and unlocks it. True as well where the session was destroyed meanwhile, and nothing was written. */
+    /**
+     * Stores a session and unlocks it. True as well where the session was destroyed meanwhile, and nothing was written.
+     *
+     * A session that this object has never read is replaced, whatever is stored. A second write in an open object takes the lock
+     * again, and is merged with what others wrote in between (in the mode "none" it replaces that).
+     */
     public function write(string $id, string $data): bool {}
 
     /** Ends a session: no request that began before can write it any more. */

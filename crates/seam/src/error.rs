@@ -38,7 +38,10 @@ pub enum StoreError {
         holder: Holder,
     },
     /// More requests wait for this session than allowed.
-    #[error("{waiting} requests wait for this session already (cloakroom.max_waiters = {limit}); {holder}")]
+    #[error(
+        "{waiting} requests wait for this session already (cloakroom.max_waiters = {limit}); {holder}; end or shorten that request, or \
+         raise cloakroom.max_waiters"
+    )]
     TooManyWaiters {
         /// Requests waiting.
         waiting: u32,
@@ -63,7 +66,10 @@ pub enum StoreError {
         capacity: u64,
     },
     /// The payload is larger than any store takes.
-    #[error("the session holds {found} bytes, more than the {limit} bytes a session may have")]
+    #[error(
+        "the session holds {found} bytes, more than the {limit} bytes a session may have; keep what is large in a file or a cache, and \
+         where it is in the session"
+    )]
     TooLarge {
         /// Bytes of the payload.
         found: u64,

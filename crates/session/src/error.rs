@@ -29,7 +29,8 @@ pub enum RequestError {
     /// Another request wrote the session since it was read without a lock.
     #[error(
         "another request has changed the session since this object read it, so nothing was written and that change stays; \
-         read the session again and repeat the change, or choose the lock mode \"merge\", which keeps both changes"
+         read the session again and repeat the change, or choose the lock mode \"merge\", which keeps both changes of \
+         the eight sessions that an object used last"
     )]
     VersionChanged,
     /// A handler object that nobody opened has read as many sessions as it remembers.

@@ -68,7 +68,7 @@ impl Request {
     /// Whether a rotation of the session `id` may begin. Not where its id was replaced, or somebody ended it, since this request
     /// read it: then nothing of what the request holds may get a new id, and what it writes is dropped. Who has its lock, or is
     /// about to write the session that takes its place, is waited for, as `how` says, in every mode: what this one takes the place
-    /// of, and what that request stores, is known then. One or two calls of the store, and three where the id is being replaced.
+    /// of, and what that request stores, is known then. One or two calls of the store, and a few more where the id is being replaced.
     ///
     /// # Errors
     /// As [`crate::Store::acquire`].
