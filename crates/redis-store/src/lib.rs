@@ -10,6 +10,7 @@
 //! | [`address`] | | what a `session.save_path` URL says |
 //! | `format` | `key`, `record`, `script`, `scripts/*.lua` | what is on the server, under which names, and the steps that change it |
 //! | `wire` | `error` | [`Error`]: what can go wrong, in words for operators |
+//! | | `bound`, `reader`, `value`, `fault` | what an answer can be, and how it is read or why it is none |
 //! | | `request`, `resp`, `link`, `connection`, [`stream`], `tls` | how a round trip is made: within its time, repeated where that is safe |
 //! | `core` | `store` | [`Store`]: one address and this process's connections to it |
 //! | | `token`, `counters`, [`forks`] | random numbers; what is counted; what a forked child must not share |
@@ -38,5 +39,7 @@ pub use self::core::server::Server;
 pub use self::core::store::Store;
 pub use self::operations::lease::Lease;
 pub use self::redis_store::RedisStore;
+pub use self::wire::bound::{Bound, Excess, Measure};
 pub use self::wire::error::{Error, Refusal};
 pub use self::wire::stream;
+pub use self::wire::value::{ServerError, Value};

@@ -100,16 +100,21 @@ impl Client {
         self.ask(request, |from| line(from))
     }
 
-    /// Sends a request and reads its answer; once more on a new connection where the first one breaks.
+    /// Sends a request and reads its answer; once more on a new connection where the first one breaks, in the same time.
     fn ask<T>(&self, request: &[u8], read: impl Fn(&mut Answers<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
-        match self.ask_once(request, &read) {
-            Err(Fault::Broken(_)) => self.ask_once(request, &read),
+        let deadline = Deadline::after(self.timeout);
+        match self.ask_once(request, deadline, &read) {
+            Err(Fault::Broken(_)) if !deadline.left().is_zero() => self.ask_once(request, deadline, &read),
             answer => answer,
         }
     }
 
-    fn ask_once<T>(&self, request: &[u8], read: impl Fn(&mut Answers<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
-        let deadline = Deadline::after(self.timeout);
+    fn ask_once<T>(
+        &self,
+        request: &[u8],
+        deadline: Deadline,
+        read: impl Fn(&mut Answers<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let idle = self.with_idle(Vec::pop).filter(|stream| !stream.is_stale());
         let mut stream = match idle {
             Some(stream) => stream,

@@ -18,9 +18,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use cloakroom_redis_store::Server;
 use cloakroom_redis_store::address::{Endpoint, Servers};
-use redis::{Cmd, Value, cmd};
+use cloakroom_redis_store::{Bound, Server, Value};
+use redis::{Cmd, cmd};
 
 use crate::servers::{LOCK_EXPIRY, Patience, every, first, is_id, token};
 use crate::source::MAX_PAYLOAD;
@@ -144,8 +144,8 @@ impl Node {
         [&self.prefix, id, LOCK_SUFFIX].concat()
     }
 
-    fn ask(&self, commands: &[Cmd]) -> Result<std::vec::IntoIter<Value>, Error> {
-        match self.server.ask(commands) {
+    fn ask(&self, commands: &[Cmd], bound: Bound) -> Result<std::vec::IntoIter<Value>, Error> {
+        match self.server.ask(commands, bound) {
             Ok(answers) => Ok(answers.into_iter()),
             Err(error) => Err(refusal::error(self.location.clone(), &error)),
         }
@@ -153,7 +153,7 @@ impl Node {
 
     /// The answer to the last of `commands`, a number.
     fn number(&self, commands: &[Cmd]) -> Result<i64, Error> {
-        match self.ask(commands)?.next_back() {
+        match self.ask(commands, Bound::SHORT)?.next_back() {
             Some(Value::Int(number)) => Ok(number),
             _ => Err(self.unexpected()),
         }
@@ -174,7 +174,7 @@ impl Node {
             command.arg(&name);
             command
         });
-        let mut answers = self.ask(&[length, expiry])?;
+        let mut answers = self.ask(&[length, expiry], Bound::SHORT)?;
         let (Some(Value::Int(length)), Some(Value::Int(left))) = (answers.next(), answers.next()) else {
             return Err(self.unexpected());
         };
@@ -182,7 +182,7 @@ impl Node {
         if length > MAX_PAYLOAD {
             return Err(Error::TooLarge { location: self.location.clone(), found: length, limit: MAX_PAYLOAD });
         }
-        let payload = match self.ask(&[value])?.next() {
+        let payload = match self.ask(&[value], Bound::SESSION)?.next() {
             Some(Value::BulkString(payload)) => payload,
             Some(Value::Nil) => return Ok(None),
             _ => return Err(self.unexpected()),
@@ -208,7 +208,9 @@ impl Node {
         loop {
             let mut scan = cmd("SCAN");
             scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(STEP);
-            let Some(Value::Array(answer)) = self.ask(&[scan])?.next() else { return Err(self.unexpected()) };
+            let Some(Value::Array(answer)) = self.ask(&[scan], Bound::NAMES)?.next() else {
+                return Err(self.unexpected());
+            };
             let Ok([Value::BulkString(next), Value::Array(names)]) = <[Value; 2]>::try_from(answer) else {
                 return Err(self.unexpected());
             };
@@ -262,7 +264,7 @@ impl Lock {
             set.arg(&lock.name).arg(&lock.token).arg("NX").arg("PX").arg(expiry);
             get.arg(&lock.name);
             // The token of the holder decides, not whether it was set just now: a repetition finds what the first attempt set.
-            if let Some(Value::BulkString(holder)) = node.ask(&[set, get])?.next_back()
+            if let Some(Value::BulkString(holder)) = node.ask(&[set, get], Bound::SHORT)?.next_back()
                 && holder == lock.token
             {
                 return Ok(lock);
@@ -279,7 +281,7 @@ impl Drop for Lock {
         let mut unlock = cmd("EVAL");
         unlock.arg(UNLOCK).arg(1).arg(&self.name).arg(&self.token);
         // A lock that cannot be deleted now expires.
-        let _ = self.node.ask(&[unlock]);
+        let _ = self.node.ask(&[unlock], Bound::SHORT);
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) fn error(location: String, failure: &Failure) -> Error {
             return Error::Unusable { location, reason };
         }
         Failure::Refused { refusal, .. } => format!("the server refused: {}", refused(refusal)),
+        Failure::Excess { excess, .. } => {
+            format!("the server began what can be no answer: {excess}; check that it is a Redis or Valkey server")
+        }
         Failure::Unexpected { .. } => {
             "the server answered something unexpected; check that it is a Redis or Valkey server".to_owned()
         }

@@ -11,6 +11,9 @@ pub const DEFAULT_PREFIX: &str = "cloakroom:";
 /// What connecting, and what each command, may take, unless `connect_timeout` and `timeout` say otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The longest name that a host can have.
+const LONGEST_HOST: usize = 253;
+
 /// How to reach a store and how to introduce oneself there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -112,6 +115,15 @@ impl Address {
                 format!("{engine}-sentinel{s}://{}/{service}{database}", listed(sentinels))
             }
         }
+    }
+}
+
+impl Endpoint {
+    /// The place that a server names; `None` where that cannot be one.
+    pub(crate) fn tcp(host: &str, port: u16) -> Option<Self> {
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
+        let is_place = (1..=LONGEST_HOST).contains(&host.len()) && host.bytes().all(is_host) && port != 0;
+        is_place.then(|| Self::Tcp { host: host.to_owned(), port })
     }
 }
 

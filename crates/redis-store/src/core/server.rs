@@ -4,14 +4,16 @@
 use std::mem;
 
 use parking_lot::Mutex;
-use redis::{Cmd, Value};
+use redis::Cmd;
 
 use crate::address::Address;
 use crate::core::forks;
+use crate::wire::bound::Bound;
 use crate::wire::connection::Dialer;
 use crate::wire::error::{Error, Refusal};
 use crate::wire::link::Link;
 use crate::wire::resp::Commands;
+use crate::wire::value::Value;
 
 /// A server. Nothing is connected before it is asked something.
 pub struct Server {
@@ -34,20 +36,20 @@ impl Server {
         Self { dialer: Dialer::new(address), idle: Mutex::default() }
     }
 
-    /// Sends `commands` in one round trip and answers what each did. Where the connection breaks they are sent again, once,
+    /// Sends `commands` in one round trip and answers what each did, all together within `bound`. Where the connection breaks they are sent again, once,
     /// on another: they must be such that a repetition changes nothing.
     ///
     /// # Errors
     /// Failures of the connection, and the first refusal among the answers.
-    pub fn ask(&self, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
+    pub fn ask(&self, commands: &[Cmd], bound: Bound) -> Result<Vec<Value>, Error> {
         let mut link = self.idle().pop().unwrap_or_else(|| Link::new(&self.dialer));
         let mut encoded = Commands::default();
         commands.iter().for_each(|command| encoded.add_command(command));
-        let answers = link.ask_each(&self.dialer, None, &encoded);
+        let answers = link.ask_each(&self.dialer, None, &encoded, bound);
         self.idle().push(link);
         let answers = answers?;
         let refused = answers.iter().find_map(|answer| match answer {
-            Value::ServerError(error) => Some(Refusal::of(error.code(), error.details().unwrap_or_default())),
+            Value::ServerError(error) => Some(Refusal::of(error.code(), error.detail())),
             _ => None,
         });
         match refused {

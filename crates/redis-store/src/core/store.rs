@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use cloakroom_seam::{End, Key};
 use parking_lot::{Mutex, MutexGuard};
-use redis::Value;
 
 use crate::address::{Address, Servers};
 use crate::core::counters::{self, Counter, Counters};
@@ -14,11 +13,13 @@ use crate::core::token::Nonce;
 use crate::format::key::{self, Names};
 use crate::format::record::{Header, Unsound};
 use crate::format::script::{DESTROY, Verdict};
+use crate::wire::bound::Bound;
 use crate::wire::connection::Dialer;
 use crate::wire::error::Error;
 use crate::wire::link::Link;
 use crate::wire::request::{Reply, Request};
 use crate::wire::resp::{bytes, milliseconds, number};
+use crate::wire::value::Value;
 
 /// A store on the servers of one address. Nothing is connected before the first request needs it.
 pub struct Store {
@@ -118,7 +119,7 @@ impl Store {
     pub fn exists(&self, key: &Key) -> Result<bool, Error> {
         let names = self.names(key);
         let command = [bytes(b"EXISTS"), bytes(&names.session)];
-        match self.ask(Request::command(&command, Some(names.slot)))? {
+        match self.ask(Request::command(&command, Some(names.slot), Bound::SHORT))? {
             Value::Int(found) => Ok(found != 0),
             _ => Err(self.unexpected()),
         }
@@ -213,7 +214,7 @@ impl Store {
         let Some(counts) = self.local().counters.take(true) else { return Ok(()) };
         let name = self.counters_name();
         for command in counters::commands(&name, &counts) {
-            self.ask(Request::command(&command, Some(self.counters_slot())))?;
+            self.ask(Request::command(&command, Some(self.counters_slot()), Bound::SHORT))?;
         }
         Ok(())
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_seam::{Acquire, Committed, Key, LockMode, MAX_PAYLOAD, Over, Restore, Restored};
-use redis::Value;
 
 use crate::core::counters::Counter;
 use crate::core::store::Store;
@@ -12,9 +11,11 @@ use crate::format::key::{Names, TOMBSTONE};
 use crate::format::record::RecordInfo;
 use crate::operations::lease::Point;
 use crate::operations::walk::{header_of, second_of};
+use crate::wire::bound::Bound;
 use crate::wire::error::Error;
 use crate::wire::request::Request;
 use crate::wire::resp::{Argument, bytes};
+use crate::wire::value::Value;
 
 /// How long the lock of a session that is migrated in outlives a process that vanished in the middle of it.
 const LOCK_TTL: Duration = Duration::from_secs(10);
@@ -27,7 +28,7 @@ impl Store {
     pub fn is_vacant(&self, key: &Key) -> Result<bool, Error> {
         let names = self.names(key);
         let header = header_of(&names);
-        match self.ask(Request::command(&header, Some(names.slot)))? {
+        match self.ask(Request::command(&header, Some(names.slot), Bound::SHORT))? {
             Value::BulkString(header) if header.is_empty() => {}
             Value::BulkString(header) if RecordInfo::read(&header).is_some_and(|info| info.is_unwritten()) => {}
             Value::BulkString(_) => return Ok(false),
@@ -39,7 +40,7 @@ impl Store {
     /// Whether the session of these names was destroyed, and that is remembered.
     fn remembers_end(&self, names: &Names) -> Result<bool, Error> {
         let remembered = [bytes(b"EXISTS"), Argument::Joined(&names.session, TOMBSTONE)];
-        match self.ask(Request::command(&remembered, Some(names.slot)))? {
+        match self.ask(Request::command(&remembered, Some(names.slot), Bound::SHORT))? {
             Value::Int(remembered) => Ok(remembered != 0),
             _ => Err(self.unexpected()),
         }

@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use cloakroom_seam::ServerInfo;
-use redis::Value;
 
 use crate::core::store::Store;
+use crate::wire::bound::Bound;
 use crate::wire::error::Error;
 use crate::wire::request::Request;
 use crate::wire::resp::bytes;
+use crate::wire::value::Value;
 
 /// Round trips of which the fastest counts.
 const PINGS: u32 = 5;
@@ -24,14 +25,14 @@ impl Store {
     }
 
     fn server_info(&self, slot: Option<u16>) -> Result<ServerInfo, Error> {
-        let Value::BulkString(info) = self.ask(Request::command(&[bytes(b"INFO")], slot))? else {
+        let Value::BulkString(info) = self.ask(Request::command(&[bytes(b"INFO")], slot, Bound::INFO))? else {
             return Err(self.unexpected());
         };
         let mut info = understood(&String::from_utf8_lossy(&info));
         info.round_trip = Duration::MAX;
         for _ in 0..PINGS {
             let began = Instant::now();
-            self.ask(Request::command(&[bytes(b"PING")], slot))?;
+            self.ask(Request::command(&[bytes(b"PING")], slot, Bound::SHORT))?;
             info.round_trip = info.round_trip.min(began.elapsed());
         }
         Ok(info)

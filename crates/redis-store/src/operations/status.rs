@@ -1,13 +1,13 @@
 //! The figures of a store: what its processes counted, and what the servers say of themselves.
 
-use redis::Value;
-
 use crate::core::counters::NAMES;
 use crate::core::store::Store;
 use crate::format::key::TAG;
+use crate::wire::bound::Bound;
 use crate::wire::error::Error;
 use crate::wire::request::Request;
 use crate::wire::resp::{self, Argument, bytes};
+use crate::wire::value::Value;
 
 /// Keys looked at in one step of counting.
 const STEP: u64 = 1000;
@@ -37,26 +37,26 @@ impl Store {
         let name = self.counters_name();
         let mut command = vec![bytes(b"HMGET"), bytes(&name)];
         command.extend(NAMES.iter().map(|name| bytes(name.as_bytes())));
-        match self.ask(Request::command(&command, Some(self.counters_slot())))? {
+        match self.ask(Request::command(&command, Some(self.counters_slot()), Bound::SHORT))? {
             Value::Array(counts) => {
                 figures.extend(NAMES.iter().zip(&counts).map(|(name, count)| (*name, number(count))))
             }
             _ => return Err(self.unexpected()),
         }
-        let answers = self.on_all(&[bytes(b"INFO")])?;
+        let answers = self.on_all(&[bytes(b"INFO")], Bound::INFO)?;
         for (theirs, ours) in INFO {
             figures.push((ours, answers.iter().map(|info| said(info, theirs)).sum()));
         }
         Ok(figures)
     }
 
-    fn on_all(&self, command: &[Argument<'_>]) -> Result<Vec<Value>, Error> {
-        self.with_link(|link| link.ask_all(self.dialer(), command))
+    fn on_all(&self, command: &[Argument<'_>], bound: Bound) -> Result<Vec<Value>, Error> {
+        self.with_link(|link| link.ask_all(self.dialer(), command, bound))
     }
 
     /// The number of sessions on all servers.
     fn count_sessions(&self) -> Result<u64, Error> {
-        let sizes = self.on_all(&[bytes(b"DBSIZE")])?;
+        let sizes = self.on_all(&[bytes(b"DBSIZE")], Bound::SHORT)?;
         let slots = self.with_link(|link| link.slots(self.dialer()))?;
         let mut sessions = 0;
         for (size, slot) in sizes.iter().zip(slots) {
@@ -72,7 +72,7 @@ impl Store {
         let (mut cursor, mut seen, mut sessions) = (b"0".to_vec(), 0, 0);
         loop {
             let command = [bytes(b"SCAN"), bytes(&cursor), bytes(b"COUNT"), resp::number(STEP)];
-            let Value::Array(answer) = self.ask(Request::command(&command, slot))? else {
+            let Value::Array(answer) = self.ask(Request::command(&command, slot, Bound::NAMES))? else {
                 return Err(self.unexpected());
             };
             let (Some(Value::BulkString(next)), Some(Value::Array(keys))) = (answer.first(), answer.get(1)) else {

@@ -8,21 +8,24 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use cloakroom_seam::{Entry, Key, MAX_PAYLOAD, Restore, Restored};
-use redis::Value;
 
 use crate::core::store::Store;
 use crate::core::token::Nonce;
 use crate::format::key::{LOCK, Names, TAG, from_base64url};
 use crate::format::record::{self, Commit, HEADER, Header, RecordInfo};
 use crate::format::script::{RESTORE, Verdict};
+use crate::wire::bound::Bound;
 use crate::wire::error::Error;
 use crate::wire::request::Request;
 use crate::wire::resp::{self, Argument, Commands, bytes, milliseconds};
+use crate::wire::value::Value;
 
 /// Names that a server goes through in one step.
 const STEP: u32 = 1000;
 /// Commands for one session of a step: its header, its expiry, its lock.
 const EACH: usize = 3;
+/// What these answer for one session: the header and two numbers, or where it stands now, three times.
+const EACH_BOUND: Bound = Bound { bytes: 2048, elements: 0, depth: 0 };
 
 impl Store {
     /// Calls `visit` with every session until it breaks off. What stands where a session should, but is none, is passed
@@ -58,15 +61,15 @@ impl Store {
     pub fn inspect(&self, key: &Key) -> Result<Option<(Entry, Vec<u8>)>, Error> {
         let names = self.names(key);
         let read = [bytes(b"GET"), bytes(&names.session)];
-        let value = match self.ask(Request::command(&read, Some(names.slot)))? {
+        let value = match self.ask(Request::command(&read, Some(names.slot), Bound::SESSION))? {
             Value::BulkString(value) => value,
             Value::Nil => return Ok(None),
             _ => return Err(self.unexpected()),
         };
         self.verified(key, &value)?;
         let info = RecordInfo::read(&value).ok_or_else(|| self.unexpected())?;
-        let expires = self.ask(Request::command(&expiry_of(&names), Some(names.slot)))?;
-        let locked = self.ask(Request::command(&lock_of(&names), Some(names.slot)))?;
+        let expires = self.ask(Request::command(&expiry_of(&names), Some(names.slot), Bound::SHORT))?;
+        let locked = self.ask(Request::command(&lock_of(&names), Some(names.slot), Bound::SHORT))?;
         Ok(entry(*key, info, &expires, &locked).map(|entry| (entry, record::into_payload(value))))
     }
 
@@ -80,7 +83,7 @@ impl Store {
         }
         let names = self.names(key);
         // The server's clock numbers the lives of sessions.
-        let Value::Array(clock) = self.ask(Request::command(&[bytes(b"TIME")], Some(names.slot)))? else {
+        let Value::Array(clock) = self.ask(Request::command(&[bytes(b"TIME")], Some(names.slot), Bound::SHORT))? else {
             return Err(self.unexpected());
         };
         let [seconds, micros] = [0, 1].map(|at| clock.get(at).map_or(0, number));
@@ -110,7 +113,7 @@ impl Store {
         let pattern = pattern(prefix);
         let command =
             [bytes(b"SCAN"), bytes(cursor), bytes(b"MATCH"), bytes(&pattern), bytes(b"COUNT"), resp::number(STEP)];
-        let Value::Array(answer) = self.ask(Request::command(&command, slot))? else {
+        let Value::Array(answer) = self.ask(Request::command(&command, slot, Bound::NAMES))? else {
             return Err(self.unexpected());
         };
         let (Some(Value::BulkString(next)), Some(Value::Array(names))) = (answer.first(), answer.get(1)) else {
@@ -134,7 +137,8 @@ impl Store {
             commands.add(&expiry_of(&names));
             commands.add(&lock_of(&names));
         }
-        let answers = self.with_link(|link| link.ask_each(self.dialer(), slot, &commands))?;
+        let answers =
+            self.with_link(|link| link.ask_each(self.dialer(), slot, &commands, EACH_BOUND.times(keys.len())))?;
         let mut entries = Vec::with_capacity(keys.len());
         for (key, answers) in keys.iter().zip(answers.chunks_exact(EACH)) {
             match answers {

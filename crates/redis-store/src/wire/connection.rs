@@ -1,16 +1,18 @@
 //! One connection to one server: introduces itself, sends commands, reads answers.
 
-use std::io::{self, ErrorKind};
 use std::sync::{Arc, OnceLock};
 
-use redis::{Parser, RedisError, ServerError, Value};
 use rustls::ClientConfig;
 
 use crate::address::{Address, Endpoint, Secret};
+use crate::wire::bound::Bound;
 use crate::wire::error::{Error, Refusal};
+use crate::wire::fault::{Fault, in_words};
+use crate::wire::reader::{Inbox, Reader};
 use crate::wire::resp::{Commands, bytes, number};
 use crate::wire::stream::{Deadline, Stream};
 use crate::wire::tls;
+use crate::wire::value::{ServerError, Value};
 
 /// How to introduce oneself to a server.
 pub(crate) struct Introduction<'a> {
@@ -69,8 +71,8 @@ impl Dialer {
         let unreachable = |reason: String| Error::Unreachable { at: at.clone(), reason };
         let tls = self.tls_for(endpoint).map_err(|error| unreachable(error.to_string()))?;
         let stream = Stream::connect(endpoint, tls, deadline).map_err(|error| unreachable(in_words(&error)))?;
-        let mut connection = Connection { stream, parser: Parser::new(), endpoint: endpoint.clone() };
-        connection.introduce(introduction, deadline, &unreachable)?;
+        let mut connection = Connection { stream, inbox: Inbox::default(), endpoint: endpoint.clone() };
+        connection.introduce(introduction, deadline)?;
         Ok(connection)
     }
 
@@ -87,52 +89,15 @@ impl Dialer {
     }
 }
 
-/// Why there is no answer, whatever was asked.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The connection is at its end.
-    Broken(String),
-    /// Nothing came in time.
-    TimedOut,
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        if error.kind() == ErrorKind::TimedOut { Self::TimedOut } else { Self::Broken(in_words(&error)) }
-    }
-}
-
-impl From<RedisError> for Fault {
-    fn from(error: RedisError) -> Self {
-        if error.is_timeout() {
-            Self::TimedOut
-        } else if error.is_io_error() {
-            Self::Broken(error.to_string())
-        } else {
-            // The parser quotes what it read, which may be anybody's.
-            Self::Broken("it does not speak the protocol of Redis".to_owned())
-        }
-    }
-}
-
-/// An error of the system in words for operators.
-fn in_words(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::TimedOut => "it did not answer in time".to_owned(),
-        ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
 /// Drops a connection that is of no use any more.
 pub(crate) fn drop_stale(kept: &mut Option<Connection>) {
-    kept.take_if(|connection| connection.stream.is_stale());
+    kept.take_if(|connection| connection.is_stale());
 }
 
 /// One connection.
 pub(crate) struct Connection {
     stream: Stream,
-    parser: Parser,
+    inbox: Inbox,
     endpoint: Endpoint,
 }
 
@@ -142,32 +107,36 @@ impl Connection {
         &self.endpoint
     }
 
-    /// Sends `commands` and reads as many answers. After a fault the connection is of no use.
-    pub(crate) fn ask(&mut self, commands: &Commands, deadline: Deadline) -> Result<Vec<Value>, Fault> {
+    /// Whether the server closed the connection, or said something unasked.
+    fn is_stale(&self) -> bool {
+        !self.inbox.is_empty() || self.stream.is_stale()
+    }
+
+    /// Sends `commands` and reads as many answers, which together keep within `bound`. After a fault the connection is of no
+    /// use.
+    pub(crate) fn ask(&mut self, commands: &Commands, bound: Bound, deadline: Deadline) -> Result<Vec<Value>, Fault> {
         self.stream.send(commands.as_bytes(), deadline)?;
-        (0..commands.count()).map(|_| self.answer(deadline)).collect()
+        let mut incoming = self.inbox.before(self.stream.until(deadline));
+        let mut reader = Reader::new(&mut incoming, bound);
+        (0..commands.count()).map(|_| reader.answer()).collect()
     }
 
-    /// [`Connection::ask`], of whose answers only the last matters.
-    pub(crate) fn ask_for_last(&mut self, commands: &Commands, deadline: Deadline) -> Result<Value, Fault> {
-        self.stream.send(commands.as_bytes(), deadline)?;
-        let mut last = Value::Nil;
-        for _ in 0..commands.count() {
-            last = self.answer(deadline)?;
-        }
-        Ok(last)
-    }
-
-    fn answer(&mut self, deadline: Deadline) -> Result<Value, Fault> {
-        Ok(self.parser.parse_value(self.stream.until(deadline))?)
-    }
-
-    fn introduce(
+    /// [`Connection::ask`], of whose answers only the last matters and may be as much as `bound`.
+    pub(crate) fn ask_for_last(
         &mut self,
-        introduction: &Introduction<'_>,
+        commands: &Commands,
+        bound: Bound,
         deadline: Deadline,
-        unreachable: &dyn Fn(String) -> Error,
-    ) -> Result<(), Error> {
+    ) -> Result<Value, Fault> {
+        self.stream.send(commands.as_bytes(), deadline)?;
+        let mut incoming = self.inbox.before(self.stream.until(deadline));
+        for _ in 1..commands.count() {
+            Reader::new(&mut incoming, Bound::SHORT).answer()?;
+        }
+        Reader::new(&mut incoming, bound).answer()
+    }
+
+    fn introduce(&mut self, introduction: &Introduction<'_>, deadline: Deadline) -> Result<(), Error> {
         let mut commands = Commands::default();
         if let Some(password) = introduction.password {
             let password = password.reveal()?;
@@ -181,10 +150,9 @@ impl Connection {
         }
         // Shows operators whose connection it is. Servers before 7.2 do not know it, which does no harm.
         commands.add(&[bytes(b"CLIENT"), bytes(b"SETINFO"), bytes(b"LIB-NAME"), bytes(b"cloakroom")]);
-        let answers = self.ask(&commands, deadline).map_err(|fault| match fault {
-            Fault::Broken(reason) => unreachable(reason),
-            Fault::TimedOut => unreachable("it did not answer in time".to_owned()),
-        })?;
+        let answers = self
+            .ask(&commands, Bound::SHORT, deadline)
+            .map_err(|fault| fault.into_unreachable(self.endpoint.to_string()))?;
         for answer in answers.iter().take(commands.count() - 1) {
             if let Value::ServerError(error) = answer {
                 return Err(self.refused(error));
@@ -199,7 +167,7 @@ impl Connection {
 
     /// The refusal that `error` means.
     pub(crate) fn refused(&self, error: &ServerError) -> Error {
-        let refusal = Refusal::of(error.code(), error.details().unwrap_or_default());
+        let refusal = Refusal::of(error.code(), error.detail());
         Error::Refused { at: self.endpoint.to_string(), refusal }
     }
 }

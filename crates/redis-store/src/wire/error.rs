@@ -5,6 +5,7 @@ use std::time::Duration;
 use cloakroom_seam::{Holder, MAX_PAYLOAD};
 
 use crate::address::SecretError;
+use crate::wire::bound::Excess;
 
 /// What a store answers instead of a result. `at` is a server, or the store.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,17 @@ pub enum Error {
         /// How.
         reason: String,
     },
+    /// More was about to come than an answer can be.
+    #[error(
+        "the session server {at} began what can be no answer: {excess}; the connection was dropped. Check that it is your Redis \
+         or Valkey server, and that no other application stores anything under the prefix of session.save_path"
+    )]
+    Excess {
+        /// Where.
+        at: String,
+        /// How much.
+        excess: Excess,
+    },
     /// The password cannot be had.
     #[error("the password of the session server cannot be used: {0}")]
     Secret(#[from] SecretError),
@@ -153,6 +165,9 @@ pub enum Refusal {
         "the user may not do this ({0}); it needs the commands eval evalsha get set getrange setrange exists del time pexpire pttl lpop lpos lrem lindex llen rpush blpop hincrby hmget info dbsize scan, on the keys of this store"
     )]
     NoPermission(String),
+    /// MOVED or ASK, again and again
+    #[error("the servers of the cluster send the request from one to the other and none of them carries it out")]
+    Circle,
     /// MOVED or ASK, from a server that was named as the only one
     #[error("it is part of a cluster; write redis-cluster:// in session.save_path")]
     Cluster,

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use redis::Value;
-
 use crate::format::key::{LOCK, Names, QUEUE, TOMBSTONE};
 use crate::format::script::{Script, Verdict};
+use crate::wire::bound::Bound;
 use crate::wire::connection::Dialer;
 use crate::wire::error::Error;
 use crate::wire::resp::{Argument, Commands, bytes, number};
+use crate::wire::value::Value;
 
 /// Commands that go out together, in one round trip; only the answer of the last one matters.
 pub(crate) struct Request<'a> {
@@ -17,6 +17,8 @@ pub(crate) struct Request<'a> {
     /// Commands before the last.
     before: Commands,
     last: Last<'a>,
+    /// What the answer of the last can be.
+    pub(crate) bound: Bound,
     /// How long the commands before the last may block.
     pub(crate) patience: Duration,
 }
@@ -36,9 +38,9 @@ pub(crate) enum Form {
 }
 
 impl<'a> Request<'a> {
-    /// One command.
-    pub(crate) fn command(arguments: &'a [Argument<'a>], slot: Option<u16>) -> Self {
-        Self { slot, before: Commands::default(), last: Last::Command(arguments), patience: Duration::ZERO }
+    /// One command, whose answer can be as much as `bound`.
+    pub(crate) fn command(arguments: &'a [Argument<'a>], slot: Option<u16>, bound: Bound) -> Self {
+        Self { slot, before: Commands::default(), last: Last::Command(arguments), bound, patience: Duration::ZERO }
     }
 
     /// One script on one session.
@@ -47,6 +49,7 @@ impl<'a> Request<'a> {
             slot: Some(names.slot),
             before: Commands::default(),
             last: Last::Script { script, names, arguments },
+            bound: Bound::SESSION,
             patience: Duration::ZERO,
         }
     }

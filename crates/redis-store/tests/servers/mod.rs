@@ -8,6 +8,8 @@
 //! | `certificates.rs` | an authority and what it certifies, by the `openssl` command |
 //! | `cluster.rs` | three masters with a replica each |
 //! | `sentinel.rs` | a master, two replicas and three Sentinels |
+//! | `calls.rs` | every call of a store and of a lease |
+//! | `fake.rs` | a server that answers what a test says |
 //! | `proxy.rs` | a way to a server that delays, breaks off and counts round trips |
 //! | `players.rs` | other processes that work on the store on command |
 //! | `sessions.rs` | sessions of the store under test, and the bound on time |
@@ -16,8 +18,10 @@
 //! Other test binaries use it by `#[path = "…/servers/mod.rs"] mod servers;`.
 #![allow(dead_code, reason = "each test binary uses another part of it")]
 
+pub(crate) mod calls;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
+pub(crate) mod fake;
 pub(crate) mod players;
 pub(crate) mod process;
 pub(crate) mod proxy;

@@ -3,15 +3,18 @@
 //! The map is asked for when it is first needed, corrected by what servers answer (MOVED), and thrown away when a server
 //! cannot be used: another one that is known, or one that the address names, is then asked for the map.
 
-use redis::Value;
-
 use crate::address::Endpoint;
-use crate::wire::connection::{Connection, Dialer, Fault};
+use crate::wire::bound::{Bound, Excess, Measure};
+use crate::wire::connection::{Connection, Dialer};
 use crate::wire::error::{Error, Refusal};
 use crate::wire::resp::{Commands, bytes};
 use crate::wire::stream::Deadline;
+use crate::wire::value::Value;
 
 const SLOTS: usize = 16384;
+
+/// The most servers that are known at a time. A cluster has a thousand at most.
+const MOST_SERVERS: usize = 1024;
 
 /// The servers of a cluster.
 pub(crate) struct Nodes {
@@ -49,7 +52,7 @@ impl Nodes {
             self.learn(dialer, deadline)?;
         }
         let index = match asking {
-            Some(endpoint) => self.index_of(endpoint),
+            Some(endpoint) => self.index_of(endpoint)?,
             None => {
                 let index = self.slots.get(usize::from(slot.unwrap_or(0))).copied().unwrap_or(UNSERVED);
                 if index == UNSERVED {
@@ -75,11 +78,9 @@ impl Nodes {
         // The servers met last come first: the ones that the address names may be long gone.
         for index in (0..self.nodes.len()).rev() {
             let part = Deadline::after(deadline.left() / u32::try_from(index + 2).unwrap_or(2));
-            match self.ask_for_slots(dialer, index, part) {
-                Ok(ranges) => {
-                    self.take(ranges);
-                    return Ok(());
-                }
+            let learned = self.ask_for_slots(dialer, index, part).and_then(|ranges| self.take(ranges));
+            match learned {
+                Ok(()) => return Ok(()),
                 Err(error) => {
                     if let Some(node) = self.nodes.get_mut(index) {
                         node.connection = None;
@@ -100,48 +101,54 @@ impl Nodes {
         let connection = self.connected(dialer, index, deadline)?;
         let at = connection.endpoint().to_string();
         let question = Commands::one(&[bytes(b"CLUSTER"), bytes(b"SLOTS")]);
-        let answer = match connection.ask_for_last(&question, deadline.or(dialer.address.timeout)) {
+        let answer = match connection.ask_for_last(&question, Bound::SLOTS, deadline.or(dialer.address.timeout)) {
             Ok(answer) => answer,
-            Err(Fault::Broken(reason)) => return Err(Error::Unreachable { at, reason }),
-            Err(Fault::TimedOut) => {
-                return Err(Error::Unreachable { at, reason: "it did not answer in time".to_owned() });
-            }
+            Err(fault) => return Err(fault.into_unreachable(at)),
         };
         match answer {
-            Value::Array(ranges) if !ranges.is_empty() => {
+            Value::Array(ranges) if (1..=SLOTS).contains(&ranges.len()) => {
                 let ranges = ranges.iter().map(|range| read_range(range, connection.endpoint()));
                 ranges.collect::<Option<_>>().ok_or(Error::Unexpected { at })
             }
-            Value::Array(_) => Err(Error::Refused { at, refusal: Refusal::ClusterDown }),
+            Value::Array(ranges) if ranges.is_empty() => Err(Error::Refused { at, refusal: Refusal::ClusterDown }),
             Value::ServerError(error) => Err(connection.refused(&error)),
             _ => Err(Error::Unexpected { at }),
         }
     }
 
-    fn take(&mut self, ranges: Vec<(usize, usize, Endpoint)>) {
+    fn take(&mut self, ranges: Vec<(usize, usize, Endpoint)>) -> Result<(), Error> {
         let mut slots = vec![UNSERVED; SLOTS];
         for (first, last, endpoint) in ranges {
-            let index = u16::try_from(self.index_of(&endpoint)).unwrap_or(UNSERVED);
+            let index = u16::try_from(self.index_of(&endpoint)?).unwrap_or(UNSERVED);
             if let Some(range) = slots.get_mut(first..=last) {
                 range.fill(index);
             }
         }
         self.slots = slots;
+        Ok(())
     }
 
     /// The index of a server in `nodes`, which it gets where it has none.
-    fn index_of(&mut self, endpoint: &Endpoint) -> usize {
+    fn index_of(&mut self, endpoint: &Endpoint) -> Result<usize, Error> {
         if let Some(index) = self.nodes.iter().position(|node| node.endpoint == *endpoint) {
-            return index;
+            return Ok(index);
+        }
+        let index = self.nodes.len();
+        let most = MOST_SERVERS.max(self.seeds);
+        if index >= most {
+            // Those without a connection are forgotten, for the next request.
+            self.forget(None);
+            let excess = Excess { of: Measure::Servers, announced: index as u64 + 1, allowed: most as u64 };
+            return Err(Error::Excess { at: endpoint.to_string(), excess });
         }
         self.nodes.push(Node { endpoint: endpoint.clone(), connection: None });
-        self.nodes.len() - 1
+        Ok(index)
     }
 
     /// Notes that the server at `endpoint` serves `slot`; `false` while no map is known.
-    pub(crate) fn redirect(&mut self, slot: u16, endpoint: &Endpoint) -> bool {
-        let index = u16::try_from(self.index_of(endpoint)).unwrap_or(UNSERVED);
-        self.slots.get_mut(usize::from(slot)).map(|known| *known = index).is_some()
+    pub(crate) fn redirect(&mut self, slot: u16, endpoint: &Endpoint) -> Result<bool, Error> {
+        let index = u16::try_from(self.index_of(endpoint)?).unwrap_or(UNSERVED);
+        Ok(self.slots.get_mut(usize::from(slot)).map(|known| *known = index).is_some())
     }
 
     /// Gives up the connection to the server of `slot`, and the map. Servers that are no longer needed go with it.
@@ -182,12 +189,12 @@ fn read_range(range: &Value, asked: &Endpoint) -> Option<(usize, usize, Endpoint
         return None;
     };
     let host = match (master.first()?, asked) {
-        (Value::BulkString(host), _) if !host.is_empty() && host != b"?" => String::from_utf8(host.clone()).ok()?,
+        (Value::BulkString(host), _) if !host.is_empty() && host != b"?" => std::str::from_utf8(host).ok()?,
         // It does not know its own name: the one under which it was reached will do.
-        (_, Endpoint::Tcp { host, .. }) => host.clone(),
+        (_, Endpoint::Tcp { host, .. }) => host,
         (_, Endpoint::Unix(_)) => return None,
     };
     let Value::Int(port) = master.get(1)? else { return None };
-    let endpoint = Endpoint::Tcp { host, port: u16::try_from(*port).ok()? };
+    let endpoint = Endpoint::tcp(host, u16::try_from(*port).ok()?)?;
     Some((usize::try_from(*first).ok()?, usize::try_from(*last).ok()?, endpoint))
 }

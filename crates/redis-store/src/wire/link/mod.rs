@@ -5,7 +5,9 @@
 //! | the server refused without doing anything, and that passes (fail-over, loading) | again until the time is over, where there are other servers to find |
 //! | it does not know the script | again, with the script |
 //! | the connection broke | again, once: every request is made so that a repetition changes nothing |
+//! | another server is to be asked | again, there: some times at once, then with pauses until the time is over |
 //! | no answer in time | an error: the server may be at it still |
+//! | more is announced than the answer can be | an error, and the connection is dropped |
 //!
 //! All tries of one request together take no longer than the time to connect and the time of a command.
 
@@ -15,19 +17,23 @@ mod sentinel;
 use std::thread;
 use std::time::Duration;
 
-use redis::Value;
-
 use self::cluster::Nodes;
 use self::sentinel::Watched;
 use crate::address::{Endpoint, Servers};
-use crate::wire::connection::{Connection, Dialer, Fault};
+use crate::wire::bound::Bound;
+use crate::wire::connection::{Connection, Dialer};
 use crate::wire::error::{Error, Refusal};
+use crate::wire::fault::Fault;
 use crate::wire::request::{Form, Request};
 use crate::wire::resp::{Argument, Commands};
 use crate::wire::stream::Deadline;
+use crate::wire::value::Value;
 
 /// How long to wait before asking again which server to use.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often a request follows the servers of a cluster to another one before it pauses each time.
+const STRAIGHT: u32 = 5;
 
 /// The connections of one thread at a time.
 pub(crate) enum Link {
@@ -66,7 +72,7 @@ impl Link {
         let (connect_timeout, timeout) = (dialer.address.connect_timeout, dialer.address.timeout);
         let deadline = Deadline::after(connect_timeout + timeout + request.patience);
         let changes_place = !matches!(dialer.address.servers, Servers::One(_));
-        let (mut form, mut asking, mut sent, mut repeated) = (Form::ByHash, None, false, false);
+        let (mut form, mut asking, mut sent, mut repeated, mut followed) = (Form::ByHash, None, false, false, 0);
         // What failed before the time was over explains more than that it was.
         let mut said = None;
         let mut commands = Commands::default();
@@ -90,14 +96,26 @@ impl Link {
                 (None, false) => request.encode(form, &mut commands),
             }
             sent = true;
-            let outcome = match connection.ask_for_last(&commands, deadline.or(timeout + request.patience)) {
-                Ok(answer) => Ok(next(answer, connection)),
-                Err(fault) => Err((fault, connection.endpoint().to_string())),
-            };
+            let outcome =
+                match connection.ask_for_last(&commands, request.bound, deadline.or(timeout + request.patience)) {
+                    Ok(answer) => Ok(next(answer, connection)),
+                    Err(fault) => Err((fault, connection.endpoint().to_string())),
+                };
+            if let Ok(Next::Redirect(..) | Next::Asking(_)) = &outcome {
+                followed += 1;
+                if followed > STRAIGHT && matches!(self, Self::Cluster(_)) {
+                    let circle = Error::Refused { at: dialer.address.location(), refusal: Refusal::Circle };
+                    if deadline.left() <= PAUSE {
+                        return Err(said.unwrap_or(circle));
+                    }
+                    said.get_or_insert(circle);
+                    thread::sleep(PAUSE);
+                }
+            }
             match outcome {
                 Ok(Next::Take(value)) => return Ok(value),
                 Ok(Next::InFull) if form == Form::ByHash => form = Form::InFull,
-                Ok(Next::Redirect(slot, endpoint)) if self.redirect(slot, &endpoint) => asking = None,
+                Ok(Next::Redirect(slot, endpoint)) if self.redirect(slot, &endpoint)? => asking = None,
                 Ok(Next::Asking(endpoint)) if matches!(self, Self::Cluster(_)) => asking = Some(endpoint),
                 Ok(Next::Refused(error)) => {
                     if !(changes_place && passes(&error) && deadline.left() > PAUSE) {
@@ -121,27 +139,31 @@ impl Link {
                 }
                 Err((fault, at)) => {
                     self.forget(request.slot);
-                    return Err(said.unwrap_or(match fault {
-                        Fault::Broken(reason) => Error::Broken { at, reason },
-                        Fault::TimedOut => Error::TimedOut { at, limit: timeout },
-                    }));
+                    let failure = failure(fault, at, timeout);
+                    return Err(if let Error::Excess { .. } = failure { failure } else { said.unwrap_or(failure) });
                 }
             }
         }
     }
 
     /// Does `command` on every server that keeps sessions, and answers what each of them did.
-    pub(crate) fn ask_all(&mut self, dialer: &Dialer, command: &[Argument<'_>]) -> Result<Vec<Value>, Error> {
-        self.slots(dialer)?.into_iter().map(|slot| self.ask(dialer, &Request::command(command, slot))).collect()
+    pub(crate) fn ask_all(
+        &mut self,
+        dialer: &Dialer,
+        command: &[Argument<'_>],
+        bound: Bound,
+    ) -> Result<Vec<Value>, Error> {
+        self.slots(dialer)?.into_iter().map(|slot| self.ask(dialer, &Request::command(command, slot, bound))).collect()
     }
 
     /// Sends commands that only read to the server of `slot`, all at once, and answers what each did; an error of one is
-    /// its answer.
+    /// its answer. Together the answers keep within `bound`.
     pub(crate) fn ask_each(
         &mut self,
         dialer: &Dialer,
         slot: Option<u16>,
         commands: &Commands,
+        bound: Bound,
     ) -> Result<Vec<Value>, Error> {
         let (connect_timeout, timeout) = (dialer.address.connect_timeout, dialer.address.timeout);
         let deadline = Deadline::after(connect_timeout + timeout);
@@ -149,14 +171,13 @@ impl Link {
         loop {
             let connection = self.connection(dialer, slot, None, deadline)?;
             let at = connection.endpoint().to_string();
-            match connection.ask(commands, deadline.or(timeout)) {
+            match connection.ask(commands, bound, deadline.or(timeout)) {
                 Ok(answers) => return Ok(answers),
                 Err(fault) => {
                     self.forget(slot);
                     match fault {
                         Fault::Broken(_) if !repeated => repeated = true,
-                        Fault::Broken(reason) => return Err(Error::Broken { at, reason }),
-                        Fault::TimedOut => return Err(Error::TimedOut { at, limit: timeout }),
+                        fault => return Err(failure(fault, at, timeout)),
                     }
                 }
             }
@@ -199,9 +220,9 @@ impl Link {
     }
 
     /// Notes that the server at `endpoint` serves `slot`; `false` where that means nothing.
-    fn redirect(&mut self, slot: u16, endpoint: &Endpoint) -> bool {
+    fn redirect(&mut self, slot: u16, endpoint: &Endpoint) -> Result<bool, Error> {
         match self {
-            Self::Single(..) | Self::Watched(_) => false,
+            Self::Single(..) | Self::Watched(_) => Ok(false),
             Self::Cluster(nodes) => nodes.redirect(slot, endpoint),
         }
     }
@@ -213,6 +234,15 @@ fn passes(error: &Error) -> bool {
         Error::Refused { refusal, .. } => refusal.passes(),
         Error::Unreachable { .. } => true,
         _ => false,
+    }
+}
+
+/// The error that `fault` means in the end.
+fn failure(fault: Fault, at: String, limit: Duration) -> Error {
+    match fault {
+        Fault::Broken(reason) => Error::Broken { at, reason },
+        Fault::TimedOut => Error::TimedOut { at, limit },
+        Fault::Excess(excess) => Error::Excess { at, excess },
     }
 }
 
@@ -229,9 +259,9 @@ fn next(answer: Value, connection: &Connection) -> Next {
             ("", Endpoint::Tcp { host, .. }) => host,
             (host, _) => host,
         };
-        Some((slot.parse().ok()?, Endpoint::Tcp { host: host.to_owned(), port: port.parse().ok()? }))
+        Some((slot.parse().ok()?, Endpoint::tcp(host, port.parse().ok()?)?))
     };
-    match (error.code(), to(error.details().unwrap_or_default())) {
+    match (error.code(), to(error.detail())) {
         ("NOSCRIPT", _) => Next::InFull,
         ("MOVED", Some((slot, endpoint))) => Next::Redirect(slot, endpoint),
         ("ASK", Some((_, endpoint))) => Next::Asking(endpoint),

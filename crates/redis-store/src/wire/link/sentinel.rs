@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use redis::Value;
-
 use crate::address::{Address, Endpoint, Servers};
-use crate::wire::connection::{Connection, Dialer, Fault, Introduction, drop_stale};
+use crate::wire::bound::Bound;
+use crate::wire::connection::{Connection, Dialer, Introduction, drop_stale};
 use crate::wire::error::{Error, Refusal};
 use crate::wire::resp::{Argument, Commands, bytes};
 use crate::wire::stream::Deadline;
+use crate::wire::value::Value;
 
 /// How long a connection is used without asking whether it still leads to the master.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -104,16 +104,15 @@ fn connect(dialer: &Dialer, deadline: Deadline) -> Result<(Connection, Connectio
 /// The master that a Sentinel names.
 fn named(sentinel: &mut Connection, service: &str, deadline: Deadline) -> Result<Endpoint, Error> {
     let words = [bytes(b"SENTINEL"), bytes(b"get-master-addr-by-name"), bytes(service.as_bytes())];
-    match one(sentinel, &words, deadline)? {
+    match one(sentinel, &words, Bound::SHORT, deadline)? {
         Value::Array(parts) => {
             let mut parts = parts.iter().filter_map(|part| match part {
                 Value::BulkString(text) => std::str::from_utf8(text).ok(),
                 _ => None,
             });
-            match (parts.next(), parts.next().and_then(|port| port.parse().ok())) {
-                (Some(host), Some(port)) => Ok(Endpoint::Tcp { host: host.to_owned(), port }),
-                _ => Err(Error::Unexpected { at: sentinel.endpoint().to_string() }),
-            }
+            let (host, port) = (parts.next(), parts.next().and_then(|port| port.parse().ok()));
+            let endpoint = host.zip(port).and_then(|(host, port)| Endpoint::tcp(host, port));
+            endpoint.ok_or_else(|| Error::Unexpected { at: sentinel.endpoint().to_string() })
         }
         Value::ServerError(error) => Err(sentinel.refused(&error)),
         _ => Err(Error::Refused { at: sentinel.endpoint().to_string(), refusal: Refusal::NoService }),
@@ -121,19 +120,20 @@ fn named(sentinel: &mut Connection, service: &str, deadline: Deadline) -> Result
 }
 
 fn verified(mut connection: Connection, deadline: Deadline) -> Result<Connection, Error> {
-    match one(&mut connection, &[bytes(b"ROLE")], deadline)? {
+    match one(&mut connection, &[bytes(b"ROLE")], Bound::ROLE, deadline)? {
         Value::Array(parts) if parts.first() == Some(&Value::BulkString(b"master".to_vec())) => Ok(connection),
         Value::ServerError(error) => Err(connection.refused(&error)),
         _ => Err(Error::Refused { at: connection.endpoint().to_string(), refusal: Refusal::NoMaster }),
     }
 }
 
-fn one(connection: &mut Connection, command: &[Argument<'_>], deadline: Deadline) -> Result<Value, Error> {
+fn one(
+    connection: &mut Connection,
+    command: &[Argument<'_>],
+    bound: Bound,
+    deadline: Deadline,
+) -> Result<Value, Error> {
     let at = connection.endpoint().to_string();
-    let unreachable = |reason: String| Error::Unreachable { at, reason };
-    match connection.ask_for_last(&Commands::one(command), deadline) {
-        Ok(answer) => Ok(answer),
-        Err(Fault::Broken(reason)) => Err(unreachable(reason)),
-        Err(Fault::TimedOut) => Err(unreachable("it did not answer in time".to_owned())),
-    }
+    let answer = connection.ask_for_last(&Commands::one(command), bound, deadline);
+    answer.map_err(|fault| fault.into_unreachable(at))
 }
