@@ -36,7 +36,8 @@ pub(super) enum Fault {
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            ErrorKind::TimedOut => Self::TimedOut,
+            // What has words of its own says what there was no time for.
+            ErrorKind::TimedOut if error.get_ref().is_none() => Self::TimedOut,
             ErrorKind::UnexpectedEof => Self::Broken("it closed the connection".to_owned()),
             _ => Self::Broken(error.to_string()),
         }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use redis::Cmd;
 
 use crate::address::Address;
-use crate::core::forks;
+use crate::process::forks;
 use crate::wire::bound::Bound;
 use crate::wire::connection::Dialer;
 use crate::wire::error::{Error, Refusal};

@@ -8,11 +8,11 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::address::{Address, Servers};
 use crate::core::counters::{self, Counter, Counters};
-use crate::core::forks;
 use crate::core::token::Nonce;
 use crate::format::key::{self, Names};
 use crate::format::record::{Header, Unsound};
 use crate::format::script::{DESTROY, Verdict};
+use crate::process::forks;
 use crate::wire::bound::Bound;
 use crate::wire::connection::Dialer;
 use crate::wire::error::Error;

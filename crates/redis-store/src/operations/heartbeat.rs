@@ -16,12 +16,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::core::forks;
 use crate::core::store::Store;
 use crate::core::token::Token;
 use crate::format::key::Names;
 use crate::format::script::{RENEW, Verdict};
-use crate::operations::signals;
+use crate::process::{forks, signals};
 use crate::wire::link::Link;
 use crate::wire::request::{Reply, Request};
 use crate::wire::resp::{bytes, milliseconds};

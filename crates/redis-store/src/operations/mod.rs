@@ -5,7 +5,6 @@ pub(crate) mod heartbeat;
 pub(crate) mod lease;
 pub(crate) mod migrate_in;
 pub(crate) mod server_info;
-pub(crate) mod signals;
 pub(crate) mod status;
 pub(crate) mod succession;
 pub(crate) mod walk;

@@ -41,7 +41,8 @@ impl From<io::Error> for Fault {
 /// An error of the system in words for operators.
 pub(crate) fn in_words(error: &io::Error) -> String {
     match error.kind() {
-        ErrorKind::TimedOut => "it did not answer in time".to_owned(),
+        // One of ours says more.
+        ErrorKind::TimedOut if error.get_ref().is_none() => "it did not answer in time".to_owned(),
         ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
         _ => error.to_string(),
     }

@@ -5,6 +5,7 @@ pub(crate) mod connection;
 pub(crate) mod error;
 pub(crate) mod fault;
 pub(crate) mod link;
+mod names;
 pub(crate) mod reader;
 pub(crate) mod request;
 pub(crate) mod resp;

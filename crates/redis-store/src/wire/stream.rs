@@ -6,7 +6,7 @@
 //! a forked child must not end the connection of its parent.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -18,6 +18,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustls::ClientConnection;
 
 use crate::address::Endpoint;
+use crate::wire::names;
 
 /// How long a server on the same machine is given to answer before the caller goes to sleep: falling asleep and being
 /// woken takes longer than such a server needs. Meanwhile any other thread that wants the processor gets it.
@@ -64,10 +65,11 @@ impl Socket {
     fn connect(endpoint: &Endpoint, deadline: Deadline) -> io::Result<Self> {
         match endpoint {
             Endpoint::Tcp { host, port } => {
-                let addresses: Vec<_> = (host.as_str(), *port).to_socket_addrs()?.collect();
+                let addresses = names::addresses(host, *port, deadline)?;
                 let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
                 for (at, address) in (0_u32..).zip(&addresses) {
                     let others = u32::try_from(addresses.len()).unwrap_or(u32::MAX) - at;
+                    // One that is silent must not use up the time that the others need.
                     match TcpStream::connect_timeout(address, deadline.remaining()? / others.max(1)) {
                         Ok(socket) => {
                             socket.set_nodelay(true)?;
@@ -78,6 +80,8 @@ impl Socket {
                         Err(error) => failure = error,
                     }
                 }
+                // They may be those of yesterday.
+                names::forget(host);
                 Err(failure)
             }
             Endpoint::Unix(path) => connect_unix(path, deadline).map(Self::Unix),
