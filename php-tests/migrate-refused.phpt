@@ -44,7 +44,7 @@ foreach ($cases as $id => [$warning, $spoil]) {
 
 [$started, $warnings, $kept] = first_use('files:/nowhere', 'any');
 same('no directory: session_start() fails, and nobody gets another id', [false, true], [$started, $kept]);
-matches('it is told', '~the sessions of files:/nowhere cannot be read: the directory cannot be looked at~', $warnings);
+matches('it is told', '~the sessions of files:/nowhere cannot be read: the directory cannot be reached~', $warnings);
 same('what is here is not concerned', ['x' => 1], said('files:/nowhere', 'start("stays"); say($_SESSION);'));
 
 put_there($there, 'aged', ['n' => 1]);

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use cloakroom_paths::Refused;
 use cloakroom_session::StoreError;
 use cloakroom_store::AttachError;
 
@@ -52,6 +53,9 @@ pub(crate) fn code(error: &anyhow::Error) -> Code {
         }
         if let Some(StoreError::Damaged { .. }) = cause.downcast_ref() {
             return Code::Damaged;
+        }
+        if let Some(Refused::Link { .. } | Refused::Exchangeable { .. }) = cause.downcast_ref() {
+            return Code::NotAllowed;
         }
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {
             return of_io(error);

@@ -6,6 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use cloakroom_migration::address::parse_files;
+use cloakroom_migration::files::Files;
+use cloakroom_paths::{Links, Refused, Rights, walk};
 use cloakroom_session::{AnyStore, Inventory};
 use cloakroom_store::{AttachError, Options};
 
@@ -40,11 +43,33 @@ impl Place {
                 let mut secret = [0; 32];
                 let generator = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut secret));
                 generator.context("cannot read /dev/urandom")?;
-                let made = cloakroom_store::Store::attach_with_secret(&self.store, options, &secret);
-                let made = made.with_context(|| format!("cannot make a store in {}", self.store.display()))?;
-                Ok(Attached::local(made))
+                self.make(options, &secret)
             }
             attached => attached,
+        }
+    }
+
+    /// Attaches the store with this secret, or makes it. Root does so with the rights of the user whose it is to be: it would make
+    /// the file wherever that user lets the path lead meanwhile.
+    pub(crate) fn make(&self, options: Options, secret: &[u8; 32]) -> Result<Attached> {
+        self.look_out()?;
+        let user = options.user.filter(|_| is_root());
+        let taken = user.map(|user| Rights::of(user).take());
+        let _as_user = taken.transpose().map_err(std::io::Error::from).context("cannot take the user's rights")?;
+        let made = cloakroom_store::Store::attach_with_secret(&self.store, options, secret);
+        let made = made.with_context(|| {
+            let who = user.map_or_else(String::new, |user| format!(" with the rights of user {user}"));
+            format!("cannot make or fill a store in {}{who}", self.store.display())
+        })?;
+        Ok(Attached::local(made))
+    }
+
+    /// Refuses a directory to which somebody else leads root, who may not have meant the stores there.
+    fn look_out(&self) -> Result<()> {
+        match walk::directory(&self.store, Links::for_the_caller()) {
+            Err(error @ Refused::Link { .. }) => Err(error.into()),
+            // What else is wrong the store says better.
+            _ => Ok(()),
         }
     }
 
@@ -55,7 +80,7 @@ impl Place {
 
     /// The user whose session files of PHP's handler `files` are meant: the store's. A store on servers belongs to no user,
     /// so for one root has to name the user, as root may open the files of every user.
-    pub(crate) fn user_of_files(&self, attached: Option<&Attached>) -> Result<Option<u32>> {
+    fn user_of_files(&self, attached: Option<&Attached>) -> Result<Option<u32>> {
         if let Some(local) = attached.and_then(|attached| attached.local.as_ref()) {
             let path = local.path();
             let owner = std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?.uid();
@@ -69,6 +94,13 @@ impl Place {
         Ok(user)
     }
 
+    /// The session files that `text` names, `files:DIR`, of [the user](Self::user_of_files) who is meant. Root works there with that
+    /// user's rights.
+    pub(crate) fn files(&self, text: &str, option: &str, attached: Option<&Attached>) -> Result<Files> {
+        let files = parse_files(text.as_bytes(), self.user_of_files(attached)?);
+        Ok(files.map_err(|error| Refusal::Usage(format!("{option}: {error}")))?.in_charge()?)
+    }
+
     /// The address of a store on servers; `None` where a directory is meant.
     pub(crate) fn address(&self) -> Option<&[u8]> {
         let text = self.store.as_os_str().as_encoded_bytes();
@@ -80,6 +112,7 @@ impl Place {
         if let Some(address) = self.address() {
             return Ok(Attached { local: None, store: AnyStore::at_address(address)? });
         }
+        self.look_out()?;
         let attach = |user| cloakroom_store::Store::attach(&self.store, Options { capacity: None, user });
         let user = self.user()?;
         let attached = match (attach(user), user) {
@@ -108,7 +141,7 @@ fn stores_of_others(directory: &Path) -> Vec<u32> {
     users
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 

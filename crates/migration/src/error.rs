@@ -33,6 +33,15 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// What lies under the session's name is nobody's session, or another user's. Anybody who can write to a shared directory can put
+    /// such a thing there.
+    #[error("a session of {location} cannot be migrated: {found}")]
+    Foreign {
+        /// [`crate::Source::location`].
+        location: String,
+        /// What it is.
+        found: Foreign,
+    },
     /// The session is longer than Cloakroom stores.
     #[error("a session of {location} cannot be migrated: it holds {found} bytes, and Cloakroom stores at most {limit}")]
     TooLarge {
@@ -49,6 +58,20 @@ pub enum Error {
         /// [`crate::Source::location`].
         location: String,
     },
+}
+
+/// What lies under a session's name without being one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Foreign {
+    /// No plain file.
+    #[error("under its name there is no regular file ({0}); remove what is there")]
+    NotAFile(&'static str),
+    /// No directory on the way to it.
+    #[error("under its name or on the way to it there is a link, or no directory; remove that")]
+    OnTheWay,
+    /// A file of somebody else than the user whose sessions are meant.
+    #[error("its file belongs to another user ({0})")]
+    OtherUser(u32),
 }
 
 /// Why an address names no source. Never quotes the address, which may hold a password.

@@ -27,5 +27,5 @@ pub mod source;
 mod servers;
 
 pub use address::parse;
-pub use error::{Error, ParseError};
+pub use error::{Error, Foreign, ParseError};
 pub use source::{Held, Source};

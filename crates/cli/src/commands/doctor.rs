@@ -1,10 +1,12 @@
 //! `cloakroom doctor`: the examination of `Cloakroom\doctor()`, from outside of PHP. What PHP's settings are it asks a PHP.
 
 use std::collections::HashMap;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
+use cloakroom_paths::{Refused, Rights, walk};
 use cloakroom_session::doctor::{self, Finding, Level, settings};
 use cloakroom_session::{AnyStore, StoreError};
 use cloakroom_store::{Options, Store};
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::Place;
 use crate::failure::Code;
+use crate::place::is_root;
 use crate::terminal::{BAD, GOOD, WARN, print, print_json};
 
 /// What of a store is examined under the name of a PHP that is asked for its settings.
@@ -32,7 +35,7 @@ pub(super) fn run(place: &Place, program: &Path, ini: Option<&Path>, as_json: bo
         "versions",
         format!("Cloakroom {}, store format {}", env!("CARGO_PKG_VERSION"), doctor::STORE_FORMAT),
     )];
-    findings.extend(of_php(program, ini));
+    findings.extend(of_php(program, ini, place.user()?));
     findings.extend(of_store(place)?);
     if as_json {
         let described = |finding: &Finding| {
@@ -70,9 +73,30 @@ fn line(finding: &Finding) -> String {
     format!("{style}{:<4}{style:#}  {subject}: {found}{advice}\n", level.as_str())
 }
 
-/// What the settings are of the PHP that `program` is, as it reads them from `ini`, a php.ini or the directory of one.
-fn of_php(program: &Path, ini: Option<&Path>) -> Vec<Finding> {
+/// What the settings are of the PHP that `program` is, as it reads them from `ini`, a php.ini or the directory of one. A php.ini
+/// names code that PHP runs: root runs it with the rights of `user`, or not at all where others could have written it.
+fn of_php(program: &Path, ini: Option<&Path>, user: Option<u32>) -> Vec<Finding> {
     let mut command = Command::new(program);
+    match user.filter(|user| is_root() && *user != 0) {
+        Some(user) => {
+            command.uid(user).gid(Rights::of(user).group());
+        }
+        None if is_root() => {
+            // A name without a slash is looked for in root's own PATH.
+            let program = Some(program).filter(|program| program.as_os_str().as_encoded_bytes().contains(&b'/'));
+            let more = ini.map(|ini| ini.join("conf.d")).filter(|more| more.is_dir());
+            for path in [program, ini, more.as_deref()].into_iter().flatten() {
+                if let Err(refused @ (Refused::Link { .. } | Refused::Exchangeable { .. })) = walk::is_of_root(path) {
+                    return vec![Finding::warn(
+                        SUBJECT,
+                        format!("its settings are unknown: {refused}"),
+                        "name the user who runs PHP with --user: PHP is then asked with the rights of that user, not with root's",
+                    )];
+                }
+            }
+        }
+        None => {}
+    }
     if let Some(ini) = ini {
         command.arg("-c").arg(ini);
         let more = ini.join("conf.d");

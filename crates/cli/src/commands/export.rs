@@ -1,13 +1,14 @@
 //! `cloakroom export`: all sessions of a store in one file, read while the store is used.
 
-use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, IsTerminal as _, Write};
 use std::ops::ControlFlow;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use cloakroom_paths::Links;
+use cloakroom_paths::file::Made;
 use cloakroom_session::{Inventory, StoreError};
+use rustix::io::Errno;
 use serde_json::json;
 
 use crate::archive::Writer;
@@ -38,12 +39,12 @@ pub(super) fn run(place: &Place, file: &Path, force: bool, as_json: bool) -> Res
         write(inventory, Roomy::new(std::io::stdout().lock())?, total)?
     } else {
         let made = make(file, force)?;
-        let written = Roomy::new(&made).map_err(Into::into).and_then(|out| write(inventory, out, total));
-        let written = written.and_then(|tally| Ok(made.sync_all().map(|()| tally)?));
-        if written.is_err() {
-            // Half an export is none.
-            let _ = std::fs::remove_file(file);
-        }
+        let written = Roomy::new(made.file()).map_err(Into::into).and_then(|out| write(inventory, out, total));
+        let written = written.and_then(|tally| {
+            made.file().sync_all()?;
+            made.keep()?;
+            Ok(tally)
+        });
         written.with_context(|| format!("cannot write {}", file.display()))?
     };
     let Tally { exported, bytes, damaged } = tally;
@@ -58,14 +59,12 @@ pub(super) fn run(place: &Place, file: &Path, force: bool, as_json: bool) -> Res
     Ok(if damaged == 0 { Code::Done } else { Code::Damaged })
 }
 
-/// Makes the file, for no other user to read: its contents open every session.
-fn make(file: &Path, force: bool) -> Result<File> {
-    if force && file.exists() {
-        std::fs::remove_file(file).with_context(|| format!("cannot replace {}", file.display()))?;
-    }
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    match made {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+/// Makes the file, for no other user to read: its contents open every session. Half an export is none, so what it replaces stays
+/// until it is whole.
+fn make(file: &Path, force: bool) -> Result<Made> {
+    let links = Links::for_the_caller();
+    match if force { Made::instead(file, links) } else { Made::new(file, links) } {
+        Err(error) if error.errno() == Some(Errno::EXIST) => {
             Err(Refusal::Usage(format!("{} is there already: give --force to replace it", file.display())).into())
         }
         made => made.with_context(|| format!("cannot make {}", file.display())),

@@ -2,11 +2,12 @@
 //! anything is changed.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Seek as _};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use cloakroom_paths::Links;
 use cloakroom_session::Store;
 use cloakroom_session::seam::{KeyOrigin, Restore, Restored};
 use cloakroom_store::Options;
@@ -33,13 +34,15 @@ struct Tally {
 
 pub(super) fn run(place: &Place, file: &Path, size: Option<u64>, dry_run: bool, as_json: bool) -> Result<Code> {
     let unreadable = || format!("cannot import {}", file.display());
-    let (origin, sessions) = verify(file).with_context(unreadable)?;
+    // What is verified is what is imported: it is opened once.
+    let opened = cloakroom_paths::file::open(file, Links::for_the_caller()).with_context(unreadable)?;
+    let (origin, sessions) = verify(&opened).with_context(unreadable)?;
     if dry_run {
         return report(as_json, &json!({ "sessions": sessions }), &format!("{sessions} sessions, all whole\n"));
     }
     let attached = destination(place, origin, size)?;
     let mut tally = Tally::default();
-    let restored = restore(file, &*attached.store, sessions, &mut tally);
+    let restored = restore(&opened, &*attached.store, sessions, &mut tally);
     let Tally { imported, present, ended, expired } = tally;
     restored
         .with_context(unreadable)
@@ -62,10 +65,7 @@ pub(super) fn run(place: &Place, file: &Path, size: Option<u64>, dry_run: bool, 
 fn destination(place: &Place, origin: KeyOrigin, size: Option<u64>) -> Result<Attached> {
     match (origin, place.address()) {
         (KeyOrigin::LocalSecret(secret), None) => {
-            let options = Options { capacity: size, user: place.user()? };
-            let attached = cloakroom_store::Store::attach_with_secret(&place.store, options, &secret);
-            let attached = attached.with_context(|| format!("cannot import into the store in {}", place.store.display()))?;
-            Ok(Attached::local(attached))
+            place.make(Options { capacity: size, user: place.user()? }, &secret)
         }
         (KeyOrigin::RemoteHash, Some(_)) => place.attach(),
         (KeyOrigin::LocalSecret(_), Some(_)) | (KeyOrigin::RemoteHash, None) => Err(Refusal::Usage(
@@ -86,13 +86,15 @@ fn report(as_json: bool, figures: &serde_json::Value, text: &str) -> Result<Code
     Ok(Code::Done)
 }
 
-fn open(file: &Path) -> Result<Reader<BufReader<File>>> {
-    Reader::begin(BufReader::new(File::open(file)?))
+/// Reads the file from its beginning.
+fn begin(mut file: &File) -> Result<Reader<BufReader<&File>>> {
+    file.rewind()?;
+    Reader::begin(BufReader::new(file))
 }
 
 /// Reads all of the file; how its keys were made, and the number of sessions.
-fn verify(file: &Path) -> Result<(KeyOrigin, u64)> {
-    let mut reader = open(file)?;
+fn verify(file: &File) -> Result<(KeyOrigin, u64)> {
+    let mut reader = begin(file)?;
     let mut sessions = 0;
     while reader.next()?.is_some() {
         sessions += 1;
@@ -100,9 +102,9 @@ fn verify(file: &Path) -> Result<(KeyOrigin, u64)> {
     Ok((reader.origin, sessions))
 }
 
-fn restore(file: &Path, store: &dyn Store, sessions: u64, tally: &mut Tally) -> Result<()> {
+fn restore(file: &File, store: &dyn Store, sessions: u64, tally: &mut Tally) -> Result<()> {
     let inventory = store.inventory().context("the store takes nothing in")?;
-    let mut reader = open(file)?;
+    let mut reader = begin(file)?;
     let bar = progress(sessions, "sessions");
     while let Some(record) = reader.next()? {
         bar.inc(1);

@@ -13,6 +13,7 @@ use cloakroom_session::migration::{MigratedIn, Migration};
 use cloakroom_session::{Namespace, SessionId, Store};
 use serde_json::json;
 
+use super::skipped::Skipped;
 use crate::arguments::{Encoding, OtherSide, Place};
 use crate::failure::{Code, Refusal};
 use crate::place::Attached;
@@ -38,6 +39,7 @@ struct Tally {
     refused: u64,
     /// Why the first one was refused.
     reason: Option<String>,
+    skipped: Skipped,
 }
 
 pub(super) fn run(place: &Place, from: &str, side: &OtherSide, manner: &Manner) -> Result<Code> {
@@ -46,13 +48,21 @@ pub(super) fn run(place: &Place, from: &str, side: &OtherSide, manner: &Manner) 
     // Whatever is wrong with it is found out before a store is made.
     parse(from.as_bytes(), None).map_err(wrong)?;
     let of_files = from.starts_with("files:");
-    let user = |attached: Option<&Attached>| if of_files { place.user_of_files(attached) } else { Ok(None) };
+    let open = |attached: Option<&Attached>| -> Result<Arc<dyn Source>> {
+        if of_files {
+            Ok(Arc::new(place.files(from, "--from", attached)?))
+        } else {
+            Ok(parse(from.as_bytes(), None).map_err(wrong)?)
+        }
+    };
     if manner.dry_run {
-        let sessions = count(&*parse(from.as_bytes(), user(None)?).map_err(wrong)?)?;
-        return report(manner, Code::Done, &json!({ "sessions": sessions }), &format!("{sessions} sessions\n"));
+        let from = open(None)?;
+        let (sessions, skipped) = if of_files { examine(&*from)? } else { (count(&*from)?, Skipped::default()) };
+        let text = format!("{sessions} sessions\n{}", skipped.text());
+        return report(manner, Code::Done, &json!({ "sessions": sessions, "skipped": skipped.figures() }), &text);
     }
     let attached = place.attach_or_make(manner.size)?;
-    let from = parse(from.as_bytes(), user(Some(&attached))?).map_err(wrong)?;
+    let from = open(Some(&attached))?;
     let sessions = count(&*from)?;
     let format = match manner.encoding {
         Encoding::Php => Format::Php,
@@ -75,12 +85,14 @@ pub(super) fn run(place: &Place, from: &str, side: &OtherSide, manner: &Manner) 
         }
     });
     bar.finish_and_clear();
-    let Tally { migrated, present, expired, refused, reason } = tally;
+    let Tally { migrated, present, expired, refused, reason, skipped } = tally;
     failed.map_or(Ok(()), Err).and(walked.map_err(anyhow::Error::from)).with_context(|| {
         format!("{migrated} sessions were migrated, then this happened; to go on, do the same again")
     })?;
-    let figures =
-        json!({ "taken": migrated, "present": present, "expired": expired, "refused": refused, "reason": reason });
+    let figures = json!({
+        "taken": migrated, "present": present, "expired": expired, "refused": refused, "reason": reason,
+        "skipped": skipped.figures(),
+    });
     let mut text = format!("{migrated} sessions were migrated\n");
     for (number, what) in [
         (present, "were here already, or were destroyed here, and stay so"),
@@ -91,6 +103,7 @@ pub(super) fn run(place: &Place, from: &str, side: &OtherSide, manner: &Manner) 
             text.push_str(&format!("{number} {what}\n"));
         }
     }
+    text.push_str(&skipped.text());
     if let Some(reason) = reason {
         text.push_str(&format!("the first that was refused: {reason}\n"));
     }
@@ -120,6 +133,20 @@ fn count(from: &dyn Source) -> Result<u64> {
     Ok(sessions)
 }
 
+/// How many sessions there are for the user who is meant, and what is none.
+fn examine(from: &dyn Source) -> Result<(u64, Skipped)> {
+    let (mut sessions, mut skipped) = (0, Skipped::default());
+    from.each(&mut |id| {
+        match from.has(id, Duration::MAX) {
+            Err(Error::Foreign { found, .. }) => skipped.add(found),
+            // An import says what is wrong with it.
+            _ => sessions += 1,
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok((sessions, skipped))
+}
+
 /// Migrates one session. What is wrong with that one alone is counted.
 fn migrate_in(
     migration: &Migration,
@@ -137,6 +164,7 @@ fn migrate_in(
         Ok(MigratedIn::Stored) => tally.migrated += 1,
         Ok(MigratedIn::Present) => tally.present += 1,
         Ok(MigratedIn::Absent) => tally.expired += 1,
+        Err(RequestError::Migration(Error::Foreign { found, .. })) => tally.skipped.add(found),
         Err(error) if is_of_one(&error) => {
             tally.refused += 1;
             tally.reason.get_or_insert_with(|| error.to_string());

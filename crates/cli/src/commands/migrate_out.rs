@@ -16,10 +16,12 @@ use anyhow::{Context as _, Result};
 use cloakroom_migration::address::parse_files;
 use cloakroom_migration::files::{Files, Filled};
 use cloakroom_migration::{Error, Source as _};
+use cloakroom_paths::Links;
 use cloakroom_session::{Inventory, Key, Namespace, SessionId, StoreError};
 use serde_json::json;
 
 use super::migrate_in::namespace;
+use super::skipped::Skipped;
 use crate::arguments::{OtherSide, Place};
 use crate::failure::{Code, Refusal};
 use crate::place::Attached;
@@ -38,6 +40,7 @@ struct Tally {
     refused: u64,
     /// Why the first one was refused.
     reason: Option<String>,
+    skipped: Skipped,
     /// Keys of sessions that are dealt with.
     known: HashSet<Key>,
 }
@@ -55,14 +58,14 @@ pub(super) fn run(place: &Place, to: &str, ids: Option<&Path>, side: &OtherSide,
     let wrong = |error: cloakroom_migration::ParseError| Refusal::Usage(format!("--to: {error}"));
     // Whatever is wrong with it is found out before anything is asked of the store.
     parse_files(to.as_bytes(), None).map_err(wrong)?;
+    let lines = ids.map(|list| lines(list).with_context(|| format!("cannot read {}", list.display()))).transpose()?;
     let attached = place.attach()?;
-    let files = parse_files(to.as_bytes(), place.user_of_files(Some(&attached))?).map_err(wrong)?;
+    let files = place.files(to, "--to", Some(&attached))?;
     let inventory = attached.inventory()?;
     let (namespace, wait, tally) = (namespace(side)?, side.wait, Tally::default());
     let mut work = Work { attached: &attached, inventory, namespace, files, wait, tally };
-    if let Some(list) = ids {
+    if let Some(lines) = lines {
         // First: the files that are made for these need not be gone through before they exist.
-        let lines = lines(list).with_context(|| format!("cannot read {}", list.display()))?;
         work.fill(lines.iter().map(Vec::as_slice), true)?;
     }
     let mut lying = Vec::new();
@@ -72,11 +75,11 @@ pub(super) fn run(place: &Place, to: &str, ids: Option<&Path>, side: &OtherSide,
     })?;
     work.fill(lying.iter().map(Vec::as_slice), false)?;
     let unnamed = work.count_unnamed()?;
-    let Tally { written, unchanged, emptied, absent, refused, reason, .. } = work.tally;
+    let Tally { written, unchanged, emptied, absent, refused, reason, skipped, .. } = work.tally;
     if as_json {
         print_json(&json!({
             "written": written, "unchanged": unchanged, "emptied": emptied, "absent": absent, "refused": refused, "reason": reason,
-            "without_id": unnamed,
+            "without_id": unnamed, "skipped": skipped.figures(),
         }))?;
     } else {
         let mut text = format!("{written} sessions were written to {}\n", to.escape_debug());
@@ -91,6 +94,7 @@ pub(super) fn run(place: &Place, to: &str, ids: Option<&Path>, side: &OtherSide,
                 text.push_str(&format!("{number} {what}\n"));
             }
         }
+        text.push_str(&skipped.text());
         if let Some(reason) = reason {
             text.push_str(&format!("the first that could not: {reason}\n"));
         }
@@ -104,7 +108,7 @@ fn lines(list: &Path) -> Result<Vec<Vec<u8>>> {
     let read: Box<dyn BufRead> = if list == Path::new("-") {
         Box::new(std::io::stdin().lock())
     } else {
-        Box::new(BufReader::new(std::fs::File::open(list)?))
+        Box::new(BufReader::new(cloakroom_paths::file::open(list, Links::for_the_caller())?))
     };
     let lines = read.split(b'\n').collect::<std::io::Result<Vec<_>>>()?;
     Ok(lines.into_iter().map(|line| line.trim_ascii().to_vec()).filter(|line| !line.is_empty()).collect())
@@ -155,6 +159,7 @@ impl Work<'_> {
             Ok(Filled::Written) => self.tally.written += 1,
             Ok(Filled::Unchanged) if !payload.is_empty() => self.tally.unchanged += 1,
             Ok(Filled::Unchanged | Filled::Absent) => self.tally.absent += 1,
+            Err(Error::Foreign { found, .. }) => self.tally.skipped.add(found),
             Err(error @ (Error::Busy { .. } | Error::Unusable { .. } | Error::TooLarge { .. })) => {
                 self.refuse(&error.to_string());
             }

@@ -11,6 +11,7 @@ mod list;
 mod migrate_in;
 mod migrate_out;
 mod show;
+mod skipped;
 mod status;
 
 use anyhow::Result;

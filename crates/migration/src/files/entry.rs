@@ -9,9 +9,9 @@ use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, St
 use rustix::io::Errno;
 
 use super::Files;
-use super::names::Spot;
+use super::names::{Missed, Spot};
 use crate::source::MAX_PAYLOAD;
-use crate::{Error, Held, Source as _};
+use crate::{Error, Foreign, Held, Source as _};
 
 /// How long the waits between two looks at a lock are, at first and at most: `flock` cannot be waited for with a bound.
 const FIRST_NAP: Duration = Duration::from_millis(1);
@@ -49,12 +49,14 @@ impl Held for Locked {
 impl Files {
     /// Whether there is an acceptable file for `id` that has not expired.
     pub(super) fn find(&self, id: &[u8], lifetime: Duration) -> Result<bool, Error> {
+        let _as_user = self.with_rights()?;
         let Some((_, stat)) = self.look(id)? else { return Ok(false) };
         Ok(lives(&stat, lifetime))
     }
 
     /// Opens, locks and reads the file of `id`.
     pub(super) fn lock(&self, id: &[u8], wait: Duration, lifetime: Duration) -> Result<Option<Locked>, Error> {
+        let _as_user = self.with_rights()?;
         let Some((file, _)) = self.open(id, lifetime)? else { return Ok(None) };
         self.take(&file, wait)?;
         // During the wait the session may have been written, or ended.
@@ -70,6 +72,7 @@ impl Files {
     /// Reads the file of `id` under its lock where that is free, and otherwise once it has not been written for a while.
     /// [`Error::Busy`] where it goes on being written.
     pub(super) fn read_unlocked(&self, id: &[u8], lifetime: Duration) -> Result<Option<Vec<u8>>, Error> {
+        let _as_user = self.with_rights()?;
         let began = Instant::now();
         // Its time and payload as first found, and when: the file's time alone says nothing where a clock was set back.
         let mut first: Option<(Instant, SystemTime, Vec<u8>)> = None;
@@ -103,8 +106,9 @@ impl Files {
 
     /// Removes the file of `id`.
     pub(super) fn remove(&self, id: &[u8]) -> Result<bool, Error> {
+        let _as_user = self.with_rights()?;
         let Some((spot, _)) = self.look(id)? else { return Ok(false) };
-        match fs::unlinkat(spot.directory(), spot.name(), AtFlags::empty()) {
+        match fs::unlinkat(&spot.directory, &spot.name, AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(self.unavailable("a session that has ended cannot be removed", error)),
@@ -112,9 +116,9 @@ impl Files {
     }
 
     /// Looks at the file of `id` without opening it, where it is acceptable.
-    fn look(&self, id: &[u8]) -> Result<Option<(Spot, Stat)>, Error> {
+    fn look(&self, id: &[u8]) -> Result<Option<(Spot<'_>, Stat)>, Error> {
         let Some(spot) = self.reach(id)? else { return Ok(None) };
-        match fs::statat(spot.directory(), spot.name(), AtFlags::SYMLINK_NOFOLLOW) {
+        match fs::statat(&spot.directory, &spot.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => self.accept(&stat).map(|()| Some((spot, stat))),
             Err(error) => self.absent(error).map(|()| None),
         }
@@ -125,11 +129,18 @@ impl Files {
         let Some(spot) = self.reach(id)? else { return Ok(None) };
         let file = match open(&spot) {
             Ok(file) => file,
-            // Where the file can be looked at, it is the file alone that is closed, and not a directory.
-            Err(Errno::ACCESS) if fs::statat(spot.directory(), spot.name(), AtFlags::SYMLINK_NOFOLLOW).is_ok() => {
-                return Err(self.closed("opened", Errno::ACCESS));
+            Err(error @ (Errno::NOENT | Errno::NAMETOOLONG)) => return self.absent(error).map(|()| None),
+            Err(error) => {
+                // Where it can be looked at, it is what lies there that cannot be opened, and not the directory: a socket, say,
+                // or a file that its owner has a lease of.
+                let what = "a session cannot be opened";
+                let there = fs::statat(&spot.directory, &spot.name, AtFlags::SYMLINK_NOFOLLOW);
+                self.accept(&there.map_err(|_| self.of_directory(what, error))?)?;
+                return Err(match error {
+                    Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::IO => self.unavailable(what, error),
+                    error => self.closed("opened", error),
+                });
             }
-            Err(error) => return self.absent(error).map(|()| None),
         };
         let stat = self.stat(&file)?;
         self.accept(&stat)?;
@@ -180,8 +191,16 @@ impl Files {
 
     /// Whether `files` itself would accept what `stat` is of.
     fn accept(&self, stat: &Stat) -> Result<(), Error> {
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(self.unusable("under its name there is no regular file; remove what is there"));
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => None,
+            FileType::Symlink => Some("a link"),
+            FileType::Directory => Some("a directory"),
+            FileType::Fifo => Some("a pipe"),
+            FileType::Socket => Some("a socket"),
+            _ => Some("a device"),
+        };
+        if let Some(kind) = kind {
+            return Err(self.foreign(Foreign::NotAFile(kind)));
         }
         let ours = match self.user {
             Some(user) => stat.st_uid == user,
@@ -190,17 +209,16 @@ impl Files {
                 real.is_root() || [real, effective].iter().any(|user| user.as_raw() == stat.st_uid)
             }
         };
-        if ours || stat.st_uid == 0 { Ok(()) } else { Err(self.unusable("its file belongs to another user")) }
+        if ours || stat.st_uid == 0 { Ok(()) } else { Err(self.foreign(Foreign::OtherUser(stat.st_uid))) }
     }
 
-    /// That a link, or what is no directory, is where the file of a session or a directory on the way to it should be.
-    pub(super) fn linked(&self) -> Error {
-        self.unusable("under its name or on the way to it there is a link, or no directory; remove that")
-    }
-
-    /// The path of the file of `id`, whether it exists or not; `None` where it cannot exist.
-    fn reach(&self, id: &[u8]) -> Result<Option<Spot>, Error> {
-        self.spot(id).or_else(|error| self.absent(error).map(|()| None))
+    /// Where the file of `id` is, or would be; `None` where it cannot exist.
+    fn reach(&self, id: &[u8]) -> Result<Option<Spot<'_>>, Error> {
+        match self.spot(id) {
+            Ok(spot) => Ok(spot),
+            Err(Missed::Step(Errno::NOENT)) => Ok(None),
+            Err(missed) => Err(self.missed(missed, "a session cannot be opened")),
+        }
     }
 
     /// That one file alone does not allow what is wanted of it.
@@ -211,24 +229,17 @@ impl Files {
     /// That there is no session, where `error` says so of its file.
     fn absent(&self, error: Errno) -> Result<(), Error> {
         match error {
-            Errno::NOENT | Errno::NAMETOOLONG => {
-                // Where not even the directory exists, it is the wrong one or not mounted.
-                match fs::stat(&self.directory) {
-                    Ok(_) => Ok(()),
-                    Err(error) => Err(self.unavailable("the directory cannot be looked at", error)),
-                }
-            }
-            Errno::LOOP => Err(self.linked()),
-            error => Err(self.unavailable("a session cannot be opened", error)),
+            Errno::NOENT | Errno::NAMETOOLONG => Ok(()),
+            error => Err(self.of_directory("a session cannot be opened", error)),
         }
     }
 }
 
 /// Opens a file without following a link, and without waiting for the other end where it is a pipe.
-fn open(spot: &Spot) -> Result<File, Errno> {
+fn open(spot: &Spot<'_>) -> Result<File, Errno> {
     let flags = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let open = |access: OFlags| {
-        let opened = || fs::openat(spot.directory(), spot.name(), access | flags, Mode::empty());
+        let opened = || fs::openat(&spot.directory, &spot.name, access | flags, Mode::empty());
         rustix::io::retry_on_intr(opened).map(File::from)
     };
     match open(OFlags::RDWR) {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::Files;
-use crate::Error;
+use crate::{Error, Foreign};
 
 /// The outcome of filling a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,17 +28,13 @@ impl Files {
     /// # Errors
     /// Where it cannot be made.
     pub fn migrate_out(&self, id: &[u8]) -> Result<(), Error> {
-        let failed = |error| match error {
-            Errno::LOOP => self.linked(),
-            error => self.unavailable("a file for a new session cannot be made", error),
-        };
-        let Some(spot) = self.spot(id).map_err(failed)? else { return Ok(()) };
+        let _as_user = self.with_rights()?;
+        let what = "a file for a new session cannot be made";
+        let Some(spot) = self.spot(id).map_err(|missed| self.missed(missed, what))? else { return Ok(()) };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        match (fs::openat(spot.directory(), spot.name(), flags, Mode::RUSR | Mode::WUSR), self.user) {
-            // Made by root for another user, the file is of no use to that user before it belongs to that user.
-            (Ok(file), Some(user)) => fs::fchown(&file, Some(fs::Uid::from_raw(user)), None).map_err(failed),
-            (Ok(_), None) | (Err(Errno::EXIST | Errno::NAMETOOLONG), _) => Ok(()),
-            (Err(error), _) => Err(failed(error)),
+        match fs::openat(&spot.directory, &spot.name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(_) | Err(Errno::EXIST | Errno::NAMETOOLONG) => Ok(()),
+            Err(error) => Err(self.of_directory(what, error)),
         }
     }
 
@@ -46,9 +42,10 @@ impl Files {
     /// waited for at most `wait`.
     ///
     /// # Errors
-    /// [`Error::Busy`], [`Error::Unusable`] for a file that is not the user's alone or not writable, and failures of the file system; the
+    /// [`Error::Busy`], [`Error::Foreign`] and [`Error::Unusable`] for a file that is not the user's alone or not writable, and failures of the file system; the
     /// file then holds what it held, unless the machine fails.
     pub fn fill(&self, id: &[u8], payload: &[u8], used: SystemTime, wait: Duration) -> Result<Filled, Error> {
+        let _as_user = self.with_rights()?;
         let Some((file, _)) = self.open(id, Duration::MAX)? else { return Ok(Filled::Absent) };
         self.take(&file, wait)?;
         let stat = self.stat(&file)?;
@@ -57,7 +54,7 @@ impl Files {
         }
         // Root, who writes for another user, writes to nothing but that user's files, whatever names lead to others.
         if self.user.is_some_and(|user| stat.st_uid != user) {
-            return Err(self.unusable("its file belongs to another user"));
+            return Err(self.foreign(Foreign::OtherUser(stat.st_uid)));
         }
         if self.user.is_some() && stat.st_nlink != 1 {
             return Err(self.unusable("its file has more than one name; remove the others"));

@@ -3,8 +3,10 @@
 //!
 //! A session counts for what `files` itself would accept: a regular file, not reached through a link as its last step, that
 //! belongs to the user or to root (or to any user, where the process is root's). Anything else under such a name is an error
-//! and not an absent session, as it is for `files`. Unlike `files`, no link among the one-letter directories is followed.
+//! and not an absent session, as it is for `files`. Unlike `files`, no link among the one-letter directories is followed, and on
+//! the way to the directory none that a neighbour planted ([`cloakroom_paths::walk`]).
 
+mod charge;
 mod entry;
 mod fill;
 mod names;
@@ -17,7 +19,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::{Error, Held, ParseError, Source};
+use crate::{Error, Foreign, Held, ParseError, Source};
+use charge::Charge;
 
 /// The most directories that lead to a file. PHP takes any number, but an id of the usual length has no more characters.
 const MAX_DEPTH: usize = 32;
@@ -30,6 +33,8 @@ pub struct Files {
     depth: usize,
     /// Whose sessions are meant, instead of those of this process.
     user: Option<u32>,
+    /// What root has opened to work for that user.
+    charge: Option<Charge>,
 }
 
 impl Files {
@@ -65,7 +70,7 @@ impl Files {
                 "write the directory with its whole path, from \"/\" on, after a depth and a semicolon if it has one",
             ));
         }
-        Ok(Self { directory: Path::new(OsStr::from_bytes(directory)).to_path_buf(), depth, user })
+        Ok(Self { directory: Path::new(OsStr::from_bytes(directory)).to_path_buf(), depth, user, charge: None })
     }
 
     /// The directory, without its depth.
@@ -84,6 +89,10 @@ impl Files {
 
     fn unusable(&self, reason: &str) -> Error {
         Error::Unusable { location: self.location(), reason: reason.to_owned() }
+    }
+
+    fn foreign(&self, found: Foreign) -> Error {
+        Error::Foreign { location: self.location(), found }
     }
 }
 

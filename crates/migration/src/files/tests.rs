@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 
 use super::*;
+use crate::Foreign;
 use crate::source::MAX_PAYLOAD;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -265,18 +266,20 @@ fn no_link_below_the_directory_is_followed() {
     // A way that has no end.
     symlink(".", dir.path().join("c")).expect("linked");
     let files = deep(dir.path(), "2");
-    let unusable = |answer: Result<(), Error>| assert!(matches!(answer, Err(Error::Unusable { .. })), "{answer:?}");
-    unusable(files.has(b"abc", HOUR).map(drop));
-    unusable(files.hold(b"abc", NO_WAIT, HOUR).map(drop));
-    unusable(files.peek(b"abc", HOUR).map(drop));
-    unusable(files.destroy(b"abc").map(drop));
-    unusable(files.migrate_out(b"abd"));
-    unusable(files.fill(b"abc", b"other", SystemTime::now(), NO_WAIT).map(drop));
+    let foreign = |answer: Result<(), Error>| {
+        assert!(matches!(answer, Err(Error::Foreign { found: Foreign::OnTheWay, .. })), "{answer:?}");
+    };
+    foreign(files.has(b"abc", HOUR).map(drop));
+    foreign(files.hold(b"abc", NO_WAIT, HOUR).map(drop));
+    foreign(files.peek(b"abc", HOUR).map(drop));
+    foreign(files.destroy(b"abc").map(drop));
+    foreign(files.migrate_out(b"abd"));
+    foreign(files.fill(b"abc", b"other", SystemTime::now(), NO_WAIT).map(drop));
     assert_eq!(std::fs::read(&target).expect("there"), b"secret");
     assert!(!target.with_file_name("sess_abd").exists(), "made behind a link");
     let told = ids(&files);
     assert_eq!(told.len(), 2, "each link is told once: {told:?}");
-    told.iter().for_each(|id| unusable(files.hold(id.as_bytes(), NO_WAIT, HOUR).map(drop)));
+    told.iter().for_each(|id| foreign(files.hold(id.as_bytes(), NO_WAIT, HOUR).map(drop)));
 }
 
 #[test]
@@ -287,7 +290,7 @@ fn who_fills_for_a_user_fills_nothing_but_his_own_files() {
     let for_user = |user| Files { user: Some(user), ..at(dir.path()) };
     let fill = |files: Files| files.fill(b"abc", b"after", SystemTime::now(), NO_WAIT);
     // Where this is root's file, another user may read it.
-    assert!(matches!(fill(for_user(me.as_raw() + 1)), Err(Error::Unusable { .. })));
+    assert!(matches!(fill(for_user(me.as_raw() + 1)), Err(Error::Foreign { .. })));
     let second = dir.path().join("second");
     std::fs::hard_link(&path, &second).expect("linked");
     assert!(matches!(fill(for_user(me.as_raw())), Err(Error::Unusable { .. })));
@@ -304,13 +307,44 @@ fn what_files_would_not_accept_is_an_error_and_not_absent() {
     symlink(&target, dir.path().join("sess_link")).expect("linked");
     std::fs::create_dir(dir.path().join("sess_dir")).expect("made");
     rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join("sess_fifo"), 0o600.into()).expect("made");
-    for id in ["link", "dir", "fifo"] {
-        assert!(matches!(files.has(id.as_bytes(), HOUR), Err(Error::Unusable { .. })), "{id}");
-        assert!(matches!(files.hold(id.as_bytes(), NO_WAIT, HOUR), Err(Error::Unusable { .. })), "{id}");
-        assert!(matches!(files.peek(id.as_bytes(), HOUR), Err(Error::Unusable { .. })), "{id}");
-        assert!(files.destroy(id.as_bytes()).is_err(), "{id}");
+    let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("sess_socket")).expect("made");
+    for (id, kind) in [("link", "a link"), ("dir", "a directory"), ("fifo", "a pipe"), ("socket", "a socket")] {
+        let foreign = |answer: Result<(), Error>| {
+            assert!(
+                matches!(&answer, Err(Error::Foreign { found: Foreign::NotAFile(found), .. }) if *found == kind),
+                "{answer:?}"
+            );
+        };
+        let bytes = id.as_bytes();
+        foreign(files.has(bytes, HOUR).map(drop));
+        foreign(files.hold(bytes, NO_WAIT, HOUR).map(drop));
+        foreign(files.peek(bytes, HOUR).map(drop));
+        foreign(files.fill(bytes, b"other", SystemTime::now(), NO_WAIT).map(drop));
+        foreign(files.destroy(bytes).map(drop));
         assert!(dir.path().join(format!("sess_{id}")).symlink_metadata().is_ok(), "{id} was removed");
     }
+}
+
+#[test]
+fn what_stands_where_a_directory_should_does_not_end_the_listing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("a")).expect("made");
+    put(&dir.path().join("a"), "abc", b"n|i:1;");
+    std::fs::write(dir.path().join("b"), "no directory").expect("written");
+    std::fs::create_dir(dir.path().join("c")).expect("made");
+    std::fs::set_permissions(dir.path().join("c"), PermissionsExt::from_mode(0o000)).expect("closed");
+    without_rights(|| {
+        let files = deep(dir.path(), "1");
+        let told = ids(&files);
+        assert_eq!(told.len(), 3, "each is told once: {told:?}");
+        let of = |letter: &str| {
+            let id = told.iter().find(|id| id.starts_with(letter)).expect("told");
+            files.hold(id.as_bytes(), NO_WAIT, HOUR).map(|held| held.is_some())
+        };
+        assert!(matches!(of("a"), Ok(true)));
+        assert!(matches!(of("b"), Err(Error::Foreign { .. })), "{:?}", of("b"));
+        assert!(matches!(of("c"), Err(Error::Unusable { .. })), "{:?}", of("c"));
+    });
 }
 
 #[test]
