@@ -10,7 +10,7 @@ export PORT DIR
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build run check test test-all test-lint test-scripts test-rust test-redis test-fuzz test-crash test-phpt mutants test-mutants \
-	test-upstream test-bench test-e2e test-matrix test-packages install uninstall soak fuzz bench bench-fpm clean
+	test-upstream test-bench test-e2e test-adversary test-matrix test-packages install uninstall soak fuzz bench bench-fpm clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ test-bench: ## A short run of the benchmark that checks what it measures
 
 test-e2e: ## php-fpm and nginx with concurrent clients, kills, reloads and restarts
 	@scripts/test e2e
+
+test-adversary: ## Hostile neighbours: links, pipes and sockets planted by other users (as root, or it says what it skips)
+	@scripts/test adversary
 
 test-matrix: ## PHP's tests on PHP 8.4 and on thread-safe debug builds, threads, valgrind (15 minutes at most)
 	@scripts/test --matrix
