@@ -4,8 +4,11 @@
 #[path = "../../redis-store/tests/servers/mod.rs"]
 mod servers;
 
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use cloakroom_migration::{Error, Source, parse};
@@ -62,6 +65,41 @@ fn what_phpredis_servers_announce_is_not_believed() {
     assert!(text.contains("17000010 bytes were announced, and 16793600 at most"), "{text}");
 }
 
+#[test]
+fn what_memcached_servers_announce_is_not_believed() {
+    for (line, words) in [
+        ("VALUE memc.sess.key.id 0 2000000000\r\n", "it holds 2000000000 bytes"),
+        ("VALUE memc.sess.key.id 0 -5\r\n", "something unexpected"),
+        ("$2000000000\r\n", "something unexpected"),
+    ] {
+        let text = told(&*memcached(line.as_bytes(), b""), "peek", |source| source.peek(b"id", LIFETIME).map(drop));
+        assert!(text.contains(words), "{text}");
+    }
+    let text = told(&*memcached(b"", b"xxxxxxxx"), "peek", |source| source.peek(b"id", LIFETIME).map(drop));
+    assert!(text.contains("something unexpected"), "{text}");
+}
+
+/// php-memcached's handler with a server that says this to every line, and then that without end.
+fn memcached(first: &'static [u8], again: &'static [u8]) -> Arc<dyn Source> {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || -> io::Result<()> {
+                let (mut stream, mut line) = (BufReader::new(stream), String::new());
+                while stream.read_line(&mut line)? > 0 {
+                    stream.get_mut().write_all(first)?;
+                    while !again.is_empty() {
+                        stream.get_mut().write_all(again)?;
+                    }
+                }
+                Ok(())
+            });
+        }
+    });
+    source(&format!("memcached:127.0.0.1:{port}?timeout=20"))
+}
+
 /// One byte after the other would keep a wait alive that begins anew with each.
 #[test]
 fn servers_that_trickle_are_given_up() {
@@ -77,13 +115,13 @@ fn servers_that_trickle_are_given_up() {
 /// A server that breaks off late is asked once more, and not for as long again.
 #[test]
 fn a_repetition_takes_no_longer_than_the_first_attempt_may() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         let mut kept = Vec::new();
         for (nth, stream) in listener.incoming().map_while(Result::ok).enumerate() {
             if nth == 0 {
-                std::thread::sleep(Duration::from_millis(900));
+                thread::sleep(Duration::from_millis(900));
                 drop(stream);
             } else {
                 kept.push(stream);

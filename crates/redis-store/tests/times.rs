@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_redis_store::Store;
-use servers::calls::{CALLS, Call};
+use servers::calls::{CALLS, Call, LEASE_CALLS, acquired};
 use servers::certificates::Certificates;
 use servers::fake::{Answer, Fake, says, texts};
-use servers::sessions::{SLOW, open, refused, within};
+use servers::sessions::{SLOW, acquire, exclusive, open, refused, within};
 use servers::suite::{Case, Checked, run, timed};
 use servers::{Engine, temporary};
 
@@ -27,6 +27,7 @@ const CASES: &[Case] = &[
     timed("TLS", tls),
     timed("Sentinels", sentinels),
     timed("a cluster", cluster),
+    timed("what a request does with its session", leases),
     timed("a name server", name_server),
 ];
 
@@ -165,6 +166,39 @@ fn cluster(engine: Engine) -> Checked {
         all_in_time(what, &format!("{scheme}://127.0.0.1:{}", knows.port))?;
     }
     Ok("and servers that say nothing".to_owned())
+}
+
+/// The server, or all that there is to ask, falls silent while a request has its session.
+fn leases(engine: Engine) -> Checked {
+    let (name, limit) = (engine.name(), Duration::from_millis(700));
+    let schemes = [("", ""), ("-cluster", ""), ("-sentinel", "/sessions")];
+    let one = |scheme: &str, rest: &str, nth: usize| -> Result<(), String> {
+        let (what, call) = LEASE_CALLS.get(nth).copied().ok_or("no such call")?;
+        let fake = mute();
+        let port = fake.port;
+        fake.set(move |command| match command.first().map(Vec::as_slice) {
+            Some(b"CLUSTER") => says(format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n")),
+            Some(b"SENTINEL") => says(texts(&[b"127.0.0.1", port.to_string().as_bytes()])),
+            Some(b"ROLE") => says("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"),
+            _ => says(acquired()),
+        });
+        // The first answers may take longer on a busy machine than those that do not come.
+        let url = format!("{name}{scheme}://127.0.0.1:{port}{rest}?connect_timeout=0.4&timeout=0.3");
+        let lease = acquire(&open(&url)?, "s", &exclusive());
+        let mut lease = lease.map_err(|error| format!("{SLOW}{scheme}, {what}: {error}"))?;
+        fake.set(|_| Answer::Silence);
+        let told = within(&format!("{scheme}, {what}"), limit, || call(&mut lease))?;
+        within(&format!("{scheme}, release after {what}"), limit, move || drop(lease))?;
+        if what == "release" { Ok(()) } else { refused(what, told).map(drop) }
+    };
+    std::thread::scope(|scope| {
+        let one = &one;
+        let calls =
+            schemes.iter().flat_map(|(scheme, rest)| (0..LEASE_CALLS.len()).map(move |nth| (scheme, rest, nth)));
+        let calls: Vec<_> = calls.map(|(scheme, rest, nth)| scope.spawn(move || one(scheme, rest, nth))).collect();
+        calls.into_iter().try_for_each(|call| call.join().expect("no panic"))
+    })?;
+    Ok(format!("{} of them", schemes.len() * LEASE_CALLS.len()))
 }
 
 /// In a process whose name server is there and never answers. That takes a mount namespace of its own.
