@@ -31,7 +31,7 @@ same('so does whoever migrates a session', true, file_exists(old_file($there, 'd
 $lost = ['cloakroom.migrate_to' => 'files:/nowhere'];
 [$written, $warnings] = said('', 'start("e"); $_SESSION["n"] = 1; say(with_warnings(fn () => session_write_close()));', $lost);
 same('where it cannot be made the session is stored all the same', [true, ['n' => 1]], [$written, stored('e')]);
-matches('it is told', '~files:/nowhere cannot be read: a file for a new session cannot be made~', $warnings);
+matches('it is told', '~files:/nowhere cannot be read: the directory cannot be reached~', $warnings);
 done();
 --EXPECT--
 12 claims hold
