@@ -92,17 +92,6 @@ impl Keyed {
 /// Of how many sessions a request remembers where they stood when it read them: its own, and some that a script reads beside it.
 const REMEMBERED: usize = 4;
 
-/// What ended of the sessions of a request, beside what its own calls ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    Nothing,
-    /// A session that was over already was ended: what the request has of it is to get no other id.
-    Already,
-    /// The session of this key was over when it was to get another id, and has kept the one it has: what the request has of it is
-    /// dropped.
-    Kept(Key),
-}
-
 /// One open save handler. At most one session is held at a time.
 pub struct Request {
     /// Kept after a close, as the next open is nearly always on the same one.
@@ -138,7 +127,8 @@ pub struct Request {
     overtaken: bool,
     /// The id that is read has been replaced by another.
     replaced: bool,
-    over: Ended,
+    /// A session that was over already was ended: what the request has of it is to get no other id.
+    over: bool,
     /// While sessions are migrated from another handler.
     migration: Option<Migration>,
     /// The failure of a step beside a call that succeeded.
@@ -175,7 +165,7 @@ impl Request {
             stood: [None; REMEMBERED],
             overtaken: false,
             replaced: false,
-            over: Ended::Nothing,
+            over: false,
             migration: None,
             notice: None,
         }
@@ -194,9 +184,7 @@ impl Request {
             self.namespace = *namespace;
         }
         self.open = true;
-        if self.over == Ended::Already {
-            self.over = Ended::Nothing;
-        }
+        self.over = false;
         self.untouched = true;
         self.refused = None;
         self.found = None;
@@ -268,7 +256,7 @@ impl Request {
         } else {
             self.store()?.destroy(&self.keyed.key, end)?
         };
-        self.over = if held && (replaced || !ended) { Ended::Already } else { Ended::Nothing };
+        self.over = held && (replaced || !ended);
         let key = self.keyed.key;
         self.stood.iter_mut().filter(|stood| stood.is_some_and(|(of, _)| of == key)).for_each(|stood| *stood = None);
         Ok(self.end_elsewhere(end, ended) || ended)
@@ -326,7 +314,7 @@ impl Request {
         self.origin = None;
         self.written = None;
         self.open = false;
-        self.over = Ended::Nothing;
+        self.over = false;
     }
 
     /// Where no read completes from here on, no write may follow.

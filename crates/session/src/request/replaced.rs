@@ -158,12 +158,8 @@ impl Request {
         if found != incarnation || !matches!(see(&**store, &successor, Format::Opaque)?, Seen::Unwritten) {
             return Ok(false);
         }
-        match give_up(&**store, &self.keyed.key, &successor, how) {
-            Ok(()) => Ok(store.look(&self.keyed.key)?.succession == Succession::None),
-            // This process is about to write it.
-            Err(StoreError::HeldHere) => Ok(false),
-            Err(error) => Err(error),
-        }
+        give_up(&**store, &self.keyed.key, &successor, how)?;
+        Ok(store.look(&self.keyed.key)?.succession == Succession::None)
     }
 
     /// After a write found the session over: writes it all the same where it only named a successor that was given up.
@@ -177,7 +173,9 @@ impl Request {
     ) -> Result<Committed, RequestError> {
         match self.is_reinstated(&NOTHING) {
             Ok(true) => {}
-            Ok(false) | Err(StoreError::LockTimeout { .. } | StoreError::TooManyWaiters { .. }) => {
+            // Somebody, or this very process, is about to write it.
+            Ok(false)
+            | Err(StoreError::LockTimeout { .. } | StoreError::TooManyWaiters { .. } | StoreError::HeldHere) => {
                 return Ok(Committed::Ended);
             }
             Err(error) => return Err(error.into()),

@@ -18,7 +18,7 @@
 use std::time::Instant;
 
 use super::replaced::{MOST_CHANGES, NOTHING};
-use super::{Ended, Held, Request, Stage};
+use super::{Held, Request, Stage};
 use crate::StoreError;
 use crate::any_store::{AnyLease, AnyStore};
 use crate::error::RequestError;
@@ -73,15 +73,6 @@ impl Request {
     /// # Errors
     /// As [`crate::Store::acquire`].
     pub fn may_rotate(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<bool, RequestError> {
-        let may = self.is_live(id, how)?;
-        if !may {
-            // Whatever becomes of the session: the script has been told that it has a new id, or a better one.
-            self.over = Ended::Kept(self.keyed.key);
-        }
-        Ok(may)
-    }
-
-    fn is_live(&mut self, id: &[u8], how: &Acquire<'_>) -> Result<bool, RequestError> {
         if !self.open || self.key(id).is_err() {
             return Ok(true);
         }

@@ -1,6 +1,6 @@
 //! The write of a request: what it may replace, when it is dropped, and what an object that writes a session twice keeps for that.
 
-use super::{Ended, Request, RequestError, Stage};
+use super::{Request, RequestError, Stage};
 use crate::seam::{Acquire, Committed, Lease, LockMode, Over};
 use crate::user_path::UserPath;
 use crate::version_changed::{Origin, commit_merged, touch_or_write};
@@ -19,7 +19,7 @@ impl Request {
         how: &Acquire<'_>,
         origin: impl FnOnce() -> Origin<'a>,
     ) -> Result<Committed, RequestError> {
-        if self.over != Ended::Nothing && self.is_refused(id)? {
+        if self.over && self.is_refused(id)? {
             return Ok(Committed::Ended);
         }
         let over = self.hold_to_write(id, how)?;
@@ -63,7 +63,7 @@ impl Request {
     /// # Errors
     /// As [`Request::write`].
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
-        if self.over != Ended::Nothing && self.is_refused(id)? {
+        if self.over && self.is_refused(id)? {
             return Ok(Committed::Ended);
         }
         self.hold_to_write(id, how)?;
@@ -88,16 +88,12 @@ impl Request {
         ended
     }
 
-    /// Whether `id` is that of a session that has kept it because it was over, or is to be the new one of a session that was over
-    /// when it was ended: a framework that manages sessions itself ends one and writes what it held under an id that it never read.
+    /// After a session was ended that was over already: whether `id` is to be its new one. A framework that manages sessions itself
+    /// ends one and writes what it held under an id that it never read.
     #[cold]
     fn is_refused(&mut self, id: &[u8]) -> Result<bool, RequestError> {
         self.key(id)?;
-        let refused = match self.over {
-            Ended::Nothing => false,
-            Ended::Already => !self.holds() && self.stood_at().is_none(),
-            Ended::Kept(key) => key == self.keyed.key,
-        };
+        let refused = !self.holds() && self.stood_at().is_none();
         if refused {
             self.store()?.count_refused();
         }

@@ -55,8 +55,6 @@ pub(super) struct Open {
     base_version: u64,
     data: Data,
     entered: Option<Entered>,
-    /// It has kept its id because it was over.
-    kept: bool,
 }
 
 #[derive(Clone)]
@@ -162,7 +160,7 @@ impl Model {
     fn store(&mut self, at: usize) -> bool {
         let Some(open) = self.requests[at].clone() else { return false };
         self.look(&open, at);
-        if open.kept || !self.is_current(&open) {
+        if !self.is_current(&open) {
             return false;
         }
         let mut data = open.data.clone();
@@ -213,7 +211,6 @@ impl Model {
                     base_version,
                     data: data.clone(),
                     entered: None,
-                    kept: false,
                 });
                 Outcome::Read(data)
             }
@@ -274,14 +271,12 @@ impl Model {
         if !open.locked && self.is_locked(open.id, at) && self.lives.contains_key(&open.id) {
             return Outcome::Failed;
         }
-        let id = open.id;
         self.look(&open, at);
         if !self.is_current(&open) {
             if self.is_pending(&open) {
                 return Outcome::Failed;
             }
-            self.requests[at] = Some(Open { kept: true, ..open });
-            return Outcome::Rotated(id);
+            return Outcome::Rotated(open.id);
         }
         self.next += 1;
         let new = self.next;
