@@ -7,6 +7,7 @@ use std::path::Path;
 
 use cloakroom_session::doctor::place::Place;
 use cloakroom_session::doctor::{self, Finding, settings};
+use cloakroom_session::seam::printable::harmless;
 use cloakroom_session::{SavePath, StoreError};
 use ext_php_rs::boxed::ZBox;
 use ext_php_rs::builders::FunctionBuilder;
@@ -43,8 +44,8 @@ pub(crate) fn doctor() -> PhpResult<ZBox<ZendHashTable>> {
         let mut row = ZendHashTable::new();
         row.insert("level", finding.level.as_str())?;
         row.insert("subject", finding.subject)?;
-        row.insert("found", finding.found.as_str())?;
-        row.insert("advice", finding.advice.as_str())?;
+        row.insert("found", &*harmless(&finding.found))?;
+        row.insert("advice", &*harmless(&finding.advice))?;
         list.push(row)?;
     }
     Ok(list)

@@ -1,10 +1,12 @@
-//! One message on its way to PHP: why a call failed, or what the operator should hear.
+//! One message on its way to PHP: why a call failed, or what the operator should hear. Here the words of strangers in it, such as
+//! another request's script or a server's answer, become text that forges no line of a log.
 
 use std::ffi::c_char;
 use std::fmt::{self, Display, Write as _};
 
 use cloakroom_session::Store;
 use cloakroom_session::error::RequestError;
+use cloakroom_session::seam::printable::write_character;
 
 /// One message in a buffer that needs no destructor, so that PHP may jump away while it reads it.
 pub(crate) struct Message {
@@ -63,15 +65,23 @@ impl Default for Message {
     }
 }
 
+/// The rest of the message, for text that is harmless.
+struct Room<'a>(&'a mut Message);
+
+impl fmt::Write for Room<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let Message { length, bytes } = &mut *self.0;
+        // A character is there whole or not at all.
+        let free =
+            bytes.get_mut(*length..Message::ROOM).and_then(|free| free.get_mut(..text.len())).ok_or(fmt::Error)?;
+        free.copy_from_slice(text.as_bytes());
+        *length += text.len();
+        Ok(())
+    }
+}
+
 impl fmt::Write for Message {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for &byte in text.as_bytes() {
-            match self.bytes.get_mut(self.length) {
-                Some(free) if self.length < Self::ROOM => *free = if byte == 0 { b'?' } else { byte },
-                _ => return Err(fmt::Error),
-            }
-            self.length += 1;
-        }
-        Ok(())
+        text.chars().try_for_each(|character| write_character(&mut Room(self), character))
     }
 }

@@ -3,15 +3,7 @@
 
 use std::fmt::Write as _;
 
-/// Whether a character is shown as it is.
-pub(crate) fn is_harmless(character: char) -> bool {
-    let invisible = matches!(u32::from(character),
-        0x00ad | 0x0600..=0x0605 | 0x061c | 0x06dd | 0x070f | 0x08e2 | 0x115f | 0x1160 | 0x180b..=0x180f
-        | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0
-        | 0xfff0..=0xfffb | 0x110bd | 0x110cd | 0x13430..=0x1345f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
-        | 0xe0000..=0xe0fff);
-    !character.is_control() && !invisible
-}
+use cloakroom_session::seam::printable::write_character;
 
 /// The bytes, harmless, with backslashes and the `quote` escaped.
 pub(crate) fn escaped(bytes: &[u8], quote: Option<char>) -> String {
@@ -20,16 +12,12 @@ pub(crate) fn escaped(bytes: &[u8], quote: Option<char>) -> String {
         for character in chunk.valid().chars() {
             match character {
                 '\\' => text.push_str("\\\\"),
-                '\n' => text.push_str("\\n"),
-                '\r' => text.push_str("\\r"),
-                '\t' => text.push_str("\\t"),
                 _ if Some(character) == quote => {
                     text.push('\\');
                     text.push(character);
                 }
-                _ if is_harmless(character) => text.push(character),
                 // Writing to a string cannot fail.
-                _ => _ = write!(text, "\\u{{{:x}}}", u32::from(character)),
+                _ => _ = write_character(&mut text, character),
             }
         }
         chunk.invalid().iter().for_each(|byte| _ = write!(text, "\\x{byte:02x}"));
@@ -47,6 +35,8 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cloakroom_session::seam::printable::is_harmless;
+
     use super::*;
 
     #[test]

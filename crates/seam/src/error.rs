@@ -3,6 +3,14 @@
 
 use std::time::Duration;
 
+use crate::Printable;
+
+/// The most characters that are shown of a machine's name. Its DNS name may have 253.
+const MOST_OF_HOST: usize = 80;
+
+/// The most characters that are shown of a script's path. Stores keep its last 95 bytes.
+const MOST_OF_SCRIPT: usize = 95;
+
 /// The holder of a session's lock, for the warning of a request that waited in vain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
@@ -20,9 +28,12 @@ impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {} has held it for {:.1} s", self.pid, self.held.as_secs_f64())?;
         if !self.host.is_empty() {
-            write!(f, " on {}", self.host)?;
+            write!(f, " on {}", Printable::new(self.host.as_bytes(), MOST_OF_HOST))?;
         }
-        if self.script.is_empty() { Ok(()) } else { write!(f, " running {}", self.script) }
+        if self.script.is_empty() {
+            return Ok(());
+        }
+        write!(f, " running {}", Printable::new(self.script.as_bytes(), MOST_OF_SCRIPT))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The seam between sessions and storage: the one vocabulary of every crate that keeps sessions and every crate that uses them.
 //!
-//! Floors: error, server, id, key, sample, room < succession < lease, inventory < store
+//! Floors: printable < error, server, id, key, sample, room < succession < lease, inventory < store
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | [`key`] | [`Key`]: where a session lives in a store |
 //! | [`id`] | [`SessionId`] and [`Namespace`]: what keys are made of, values that can only be built valid |
 //! | [`error`] | [`StoreError`]: what a store answers instead of a result |
+//! | [`printable`] | [`Printable`]: the words of strangers, as text for people |
 //! | [`inventory`] | [`Inventory`]: what tools see of a store |
 //! | [`sample`] | [`Sample`]: sizes and ages of some sessions |
 //! | [`server`] | [`ServerInfo`]: what a server of a store says of itself |
@@ -33,6 +34,7 @@ pub mod id;
 pub mod inventory;
 pub mod key;
 pub mod lease;
+pub mod printable;
 #[expect(unsafe_code, reason = "memory that nobody has written yet is filled here and nowhere else")]
 pub mod room;
 pub mod sample;
@@ -45,6 +47,7 @@ pub use id::{InvalidId, InvalidNamespace, MAX_ID, MAX_NAMESPACE, Namespace, Sess
 pub use inventory::{Entry, Inventory, KeyOrigin, Restore, Restored};
 pub use key::Key;
 pub use lease::{Committed, End, Lease, MAX_PAYLOAD, Mark, Over};
+pub use printable::Printable;
 pub use room::Room;
 pub use sample::{Sample, Sampled};
 pub use server::ServerInfo;

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 use cloakroom_paths::{Refused, Rights, walk};
 use cloakroom_session::doctor::{self, Finding, Level, settings};
+use cloakroom_session::seam::printable::harmless;
 use cloakroom_session::{AnyStore, StoreError};
 use cloakroom_store::{Options, Store};
 use serde_json::{Value, json};
@@ -69,6 +70,7 @@ fn line(finding: &Finding) -> String {
         Level::Bad => BAD,
     };
     let Finding { level, subject, found, advice } = finding;
+    let (found, advice) = (harmless(found), harmless(advice));
     let advice = if advice.is_empty() { String::new() } else { format!("\n      {advice}") };
     format!("{style}{:<4}{style:#}  {subject}: {found}{advice}\n", level.as_str())
 }
