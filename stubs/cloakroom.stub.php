@@ -51,7 +51,11 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
      *
      * @throws \ValueError for a path that holds a NUL byte or is too long, another lock mode, a lifetime below 1
      */
-    public function __construct(?string $savePath = null, ?string $lock = null, ?int $lifetime = null) {}
+    public function __construct(
+        #[\SensitiveParameter] ?string $savePath = null,
+        ?string $lock = null,
+        ?int $lifetime = null,
+    ) {}
 
     /**
      * Opens the store, creating it where there is none. PHP calls it when a session starts.
@@ -64,7 +68,7 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
      *
      * @throws \ValueError for a path that holds a NUL byte
      */
-    public function open(string $path, string $name): bool {}
+    public function open(#[\SensitiveParameter] string $path, string $name): bool {}
 
     /** Unlocks what is locked. The object can be opened again, or used without being open. */
     public function close(): bool {}
@@ -74,7 +78,7 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
      * for session_start(['read_and_close' => true]). It fails at once where this process holds the session already,
      * through another object or through PHP's own session.
      */
-    public function read(string $id): string|false {}
+    public function read(#[\SensitiveParameter] string $id): string|false {}
 
     /**
      * Stores a session and unlocks it. True as well where the session was destroyed meanwhile, and nothing was written.
@@ -82,10 +86,10 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
      * A session that this object has never read is replaced, whatever is stored. A second write in an open object takes the lock
      * again, and is merged with what others wrote in between (in the mode "none" it replaces that).
      */
-    public function write(string $id, string $data): bool {}
+    public function write(#[\SensitiveParameter] string $id, #[\SensitiveParameter] string $data): bool {}
 
     /** Ends a session: no request that began before can write it any more. */
-    public function destroy(string $id): bool {}
+    public function destroy(#[\SensitiveParameter] string $id): bool {}
 
     /**
      * Removes expired sessions and returns how many.
@@ -102,13 +106,13 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
     public function create_sid(): string {}
 
     /** Whether there is a session with this id. True as well where that cannot be found out. */
-    public function validateId(string $id): bool {}
+    public function validateId(#[\SensitiveParameter] string $id): bool {}
 
     /**
      * Extends the lifetime of an unchanged session and unlocks it. One that is not there, and was not destroyed since it
      * was read, is written.
      */
-    public function updateTimestamp(string $id, string $data): bool {}
+    public function updateTimestamp(#[\SensitiveParameter] string $id, #[\SensitiveParameter] string $data): bool {}
 }
 
 /**

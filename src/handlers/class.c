@@ -8,6 +8,7 @@
  */
 
 #include "php.h"
+#include "zend_attributes.h"
 #include "zend_exceptions.h"
 #include "session_module.h"
 
@@ -246,6 +247,14 @@ static const zend_function_entry methods[] = {
 
 /* ---- the class ---- */
 
+/* Has a parameter of a method shown in traces as an object that does not tell its value. */
+static void hide_in_traces(const char *method, uint32_t parameter)
+{
+	zend_function *function = zend_hash_str_find_ptr(&cloakroom_class_entry->function_table, method, strlen(method));
+
+	zend_add_parameter_attribute(function, parameter, ZSTR_KNOWN(ZEND_STR_SENSITIVEPARAMETER), 0);
+}
+
 /* Called once, at the start of the module. */
 void cloakroom_register_class(const object_calls *object_calls)
 {
@@ -259,6 +268,17 @@ void cloakroom_register_class(const object_calls *object_calls)
 	cloakroom_class_entry->create_object = create_object;
 	zend_class_implements(cloakroom_class_entry, 3, php_session_iface_entry, php_session_id_iface_entry,
 		php_session_update_timestamp_iface_entry);
+
+	/* Ids and payloads; and an address may hold a password. */
+	hide_in_traces("__construct", 0);
+	hide_in_traces("open", 0);
+	hide_in_traces("read", 0);
+	hide_in_traces("write", 0);
+	hide_in_traces("write", 1);
+	hide_in_traces("destroy", 0);
+	hide_in_traces("validateid", 0);
+	hide_in_traces("updatetimestamp", 0);
+	hide_in_traces("updatetimestamp", 1);
 
 	memcpy(&object_handlers, &std_object_handlers, sizeof(object_handlers));
 	object_handlers.offset = offsetof(handler_object, std);

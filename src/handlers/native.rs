@@ -317,7 +317,11 @@ fn finish_on(
     with_notice(guarded_on(which, |Handler { request, settings, lock, message, .. }| {
         // Only the request that acquires tells those that wait for the session what runs.
         let script = if request.is_holding() { &[] } else { php::script() };
-        let finished = finish(request, &settings.acquire(lock, lifetime, script))?;
+        let finished = match finish(request, &settings.acquire(lock, lifetime, script)) {
+            // A child that its script forked off leaves the session to its parent; nobody asked it to store anything.
+            Err(RequestError::Store(StoreError::Forked)) if php::is_end_of_request() => Committed::Ended,
+            finished => finished?,
+        };
         Ok::<_, RequestError>((finished, request.may_have_notice() && message.set_notice(request.take_notice())))
     }))
 }

@@ -104,6 +104,15 @@ pub(crate) fn caller() -> Caller {
     }
 }
 
+/// Whether PHP itself ends the session, as the script has ended without doing so: by the handler directly, or by a method of a class.
+pub(crate) fn is_end_of_request() -> bool {
+    match caller() {
+        Caller::Engine => true,
+        Caller::Method => in_save_handler(),
+        _ => false,
+    }
+}
+
 /// Whether `session_regenerate_id()` may give the session another id.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

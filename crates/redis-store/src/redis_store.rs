@@ -62,6 +62,7 @@ impl Error {
             Self::LockTimeout { waited, holder } => StoreError::LockTimeout { waited, holder },
             Self::TooManyWaiters { waiting, limit, holder } => StoreError::TooManyWaiters { waiting, limit, holder },
             Self::HeldHere => StoreError::HeldHere,
+            Self::Forked => StoreError::Forked,
             Self::LockLost { lock_ttl } => StoreError::LockLost { lock_ttl },
             Self::TooLarge(found) => StoreError::TooLarge { found: found as u64, limit: seam::MAX_PAYLOAD as u64 },
             Self::Damaged | Self::Foreign => StoreError::Damaged { location: store.location(), what: self.to_string() },

@@ -106,6 +106,9 @@ pub enum StoreError {
         /// `cloakroom.lock_ttl`.
         lock_ttl: Duration,
     },
+    /// The lease is a copy: that of the process which forked this one.
+    #[error("this process was forked while the session was open; only the process that opened it can write it")]
+    Forked,
     /// A writer without a lock replaced the payload since it was acquired: its length may be another, ask again.
     #[error("the session changed while it was read")]
     Changed,

@@ -205,6 +205,7 @@ impl Error {
             Error::TooLarge(found) => StoreError::TooLarge { found: found as u64, limit: seam::MAX_PAYLOAD as u64 },
             Error::Damaged(what) => StoreError::Damaged { location, what: what.to_owned() },
             Error::Changed => StoreError::Changed,
+            Error::Forked => StoreError::Forked,
             Error::NoSpace { .. } => StoreError::Unavailable(format!(
                 "{location}: {self}; free space there, or put session.save_path elsewhere"
             )),

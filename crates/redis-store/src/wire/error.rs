@@ -50,7 +50,7 @@ pub enum Error {
     )]
     Foreign,
     /// The lease was acquired by the parent of this process.
-    #[error("this process was forked while the session was open; only the process that opened it can write it")]
+    #[error("this process was forked since then")]
     Forked,
     /// The system's random generator failed.
     #[error("the system's random generator gives no bytes")]
