@@ -74,9 +74,70 @@ start('a');
 [$answer, $warnings] = with_warnings(fn () => session_regenerate_id(true));
 same('a wait that is over fails', [false, 'a'], [$answer, session_id()]);
 matches('and says who has the lock', '/^session_regenerate_id\(\): Cloakroom: .*process \d+/', $warnings);
-session_abort();
+same('and the session is closed', PHP_SESSION_NONE, session_status());
 $first->tell('write');
 $first->hear();
+ini_restore('cloakroom.lock_wait');
+
+// So a script that does not look at the answer logs nobody in under the id that the visitor came with.
+foreach (['merge', 'none'] as $lock) {
+    foreach (['lock_wait' => '0', 'max_waiters' => '1'] as $limit => $value) {
+        put("busy-$lock", ['k' => 1]);
+        $holder = Process::run('start(hear()); say(1); hear(); session_write_close(); say(1);');
+        $holder->tell("busy-$lock");
+        $holder->hear();
+        $waiter = null;
+        if ($limit === 'max_waiters') {
+            $waiter = Process::run('say("waits"); start(hear()); session_write_close();');
+            $waiter->tell("busy-$lock");
+            $waiter->hear();
+            $waiter->sleeps();
+        }
+        $process = Process::run('start(hear()); say(with_warnings(fn () => session_regenerate_id(true))[0]); $_SESSION["user"] = 1; say([session_status(), with_warnings(fn () => session_write_close())[0]]);', ['cloakroom.lock' => $lock, "cloakroom.$limit" => $value]);
+        $process->tell("busy-$lock");
+        same("$lock, $limit: the rotation fails", false, $process->hear());
+        same("$lock, $limit: the session is closed", [PHP_SESSION_NONE, false], $process->hear());
+        same("$lock, $limit: the process ends well", 0, $process->wait());
+        $holder->tell('end');
+        $holder->hear();
+        $holder->wait();
+        $waiter?->wait();
+        same("$lock, $limit: nobody is logged in", ['k' => 1], stored("busy-$lock"));
+    }
+    // Nor does a call that PHP refuses keep the lock of the session.
+    ini_set('cloakroom.lock', $lock);
+    start("busy-$lock");
+    foreach ([[[]], [true, 1]] as $arguments) {
+        try {
+            session_regenerate_id(...$arguments);
+            echo "FAILED: no error\n";
+        } catch (TypeError|ArgumentCountError) {
+            same("$lock: after a wrong call the session is free", ['k' => 1], found_free("busy-$lock"));
+        }
+    }
+    session_abort();
+}
+
+// Who has replaced the id twice and not written yet is waited for until then.
+foreach (['writes' => ['session_write_close();', false], 'aborts' => ['session_abort();', true]] as $what => [$code, $rotates]) {
+    put($id = session_create_id(), ['k' => 1]);
+    $ini = ['cloakroom.lock' => 'merge', 'cloakroom.lock_ttl' => '1'];
+    $first = Process::run("start(hear()); session_regenerate_id(true); say(1); hear(); session_regenerate_id(true); say(1); hear(); $code say(1);", $ini);
+    $first->tell($id);
+    $first->hear();
+    $second = Process::run('start($id = hear()); say(1); say([with_warnings(fn () => session_regenerate_id(true)), session_id() !== $id]); $_SESSION["user"] = 2; session_write_close(); say(session_id());', $ini);
+    $second->tell($id);
+    $second->hear();
+    $second->sleeps();
+    $first->tell('again');
+    $first->hear();
+    $second->sleeps();
+    $first->tell('end');
+    $first->hear();
+    same("one that waits while the id is replaced twice, and then $what", [[true, ''], $rotates], $second->hear());
+    same("the first one $what: where the log-in is", $rotates, isset(stored($second->hear())['user']));
+    check("the first one $what: nobody is logged in under the old id", !isset(stored($id)['user']));
+}
 
 // One process: the session that it has open itself is about to be written. Nothing is waited for.
 put('b', ['k' => 1]);
@@ -91,4 +152,4 @@ session_write_close();
 same('what the object writes is dropped', [true, ['k' => 1], ['k' => 1, 'user' => 3]], [$handler->write('b', 'k|i:1;user|i:4;'), stored('b'), stored($new)]);
 done();
 --EXPECT--
-260 claims hold
+287 claims hold

@@ -83,6 +83,12 @@ impl Worker {
         Ok(request.may_rotate(id, &how)? && objects.may_rotate(id, &how)?)
     }
 
+    /// Gives up whatever rotation the session is in.
+    pub(crate) fn give_rotation_up(&mut self) {
+        self.request.give_up();
+        self.objects.give_rotations_up();
+    }
+
     /// Whether a rotation failed since the last call because another request was faster.
     pub(crate) fn take_overtaken(&mut self) -> bool {
         let by_object = self.objects.take_overtaken();

@@ -62,6 +62,36 @@ foreach (['exclusive', 'merge', 'none'] as $lock) {
         $handler->close();
     }
 
+    $end = fn (string $id) => $other->destroy($id);
+    $sequences = [
+        'had written it' => ['write', $end],
+        'had extended it' => ['touch', $end],
+        'writes it after that' => [$end, 'write'],
+        'has replaced it since it was written' => ['write', $replace],
+        'ends another one, too' => [$end, 'destroy', 'destroy another'],
+        'ends it twice' => [$end, 'destroy'],
+    ];
+    foreach ($sequences as $what => $steps) {
+        [$handler, , $id] = $begun($lock);
+        foreach ($steps as $step) {
+            match ($step) {
+                'write' => $handler->write($id, serialize(['user' => 'ann', 'page' => 1])),
+                'touch' => $handler->updateTimestamp($id, serialize(['user' => 'ann'])),
+                'destroy' => $handler->destroy($id),
+                'destroy another' => $handler->destroy(bin2hex(random_bytes(20))),
+                default => $step($id),
+            };
+        }
+        $handler->destroy($id);
+        $new = bin2hex(random_bytes(20));
+        same("$lock: an object that $what: a write under a new id is dropped", [true, ''], with_warnings(fn () => $handler->write($new, serialize(['user' => 'ann']))));
+        same("$lock: an object that $what: there is none", [false, false], [$other->validateId($new), $other->validateId($id) && $step !== $replace]);
+        same("$lock: an object that $what: once more", true, $handler->write($new, serialize(['user' => 'ann'])));
+        same("$lock: an object that $what: neither", false, $other->validateId($new));
+        same("$lock: an object that $what: another id is another visitor's", true, $handler->write($next = bin2hex(random_bytes(20)), 'x') && $other->validateId($next));
+        $handler->close();
+    }
+
     $new = '';
     [$handler, $session, $id] = $begun($lock, function (string $id) use ($replace, &$new): void {
         $new = $replace($id);
@@ -75,4 +105,4 @@ foreach (['exclusive', 'merge', 'none'] as $lock) {
 }
 done();
 --EXPECT--
-45 claims hold
+135 claims hold

@@ -39,6 +39,32 @@ foreach (['exclusive' => true, 'merge' => true, 'none' => false] as $lock => $ke
     same("$lock: is dropped", false, $other->validateId($id));
     $handler->close();
 
+    // Whatever comes between the read, or a write, and the next one.
+    $theirs = fn (string $id) => (new Cloakroom\SessionHandler(lock: 'none'))->write($id, serialize(['a' => 1, 'theirs' => 1]));
+    $sequences = [
+        'reads another' => [fn () => $handler->read('another'), $theirs],
+        'writes, and reads another' => ['write', $theirs, fn () => $handler->read('another')],
+        'writes another' => [fn () => $handler->write('another', 'x'), $theirs],
+        'extends it' => ['touch', $theirs],
+        'writes, and extends it' => ['write', $theirs, 'touch'],
+    ];
+    foreach ($sequences as $what => $steps) {
+        $id = bin2hex(random_bytes(8));
+        $other->write($id, serialize(['a' => 1]));
+        $handler = $opened($lock);
+        $handler->read($id);
+        foreach ($steps as $step) {
+            match ($step) {
+                'write' => $writes($handler, $id, ['a' => 1]),
+                'touch' => $handler->updateTimestamp($id, serialize(['a' => 1])),
+                default => $step($id),
+            };
+        }
+        same("$lock: an object that $what, then writes", [true, ''], $writes($handler, $id, ['a' => 2]));
+        same("$lock: an object that $what: " . ($keeps ? 'both are there' : 'the last write'), $keeps ? ['a' => 2, 'theirs' => 1] : ['a' => 2], $found($id));
+        $handler->close();
+    }
+
     $id = "new-$lock";
     $handler = $opened($lock);
     same("$lock: a session that was not read", [true, ''], $writes($handler, $id, ['a' => 1]));
@@ -57,4 +83,4 @@ foreach (['exclusive' => true, 'merge' => true, 'none' => false] as $lock => $ke
 }
 done();
 --EXPECT--
-45 claims hold
+75 claims hold

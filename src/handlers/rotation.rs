@@ -33,6 +33,11 @@ pub(crate) unsafe extern "C" fn may_rotate(id: *const c_char, length: usize) -> 
         Some(false) => Rotation::ChangesNothing,
         None => {
             warning::raise();
+            // PHP closes the handler, as the session stays open for nobody.
+            let given_up = guarded_infallible(|worker| worker.give_rotation_up());
+            if given_up.is_none() {
+                warning::raise();
+            }
             Rotation::Fails
         }
     }

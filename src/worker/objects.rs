@@ -66,6 +66,11 @@ impl Objects {
         Ok(true)
     }
 
+    /// Gives up the rotations of those that are open.
+    pub(crate) fn give_rotations_up(&mut self) {
+        self.0.iter_mut().flatten().for_each(|object| object.request.give_up());
+    }
+
     /// Whether a rotation in one of them failed since the last call because another request was faster.
     pub(crate) fn take_overtaken(&mut self) -> bool {
         let mut any = false;

@@ -39,6 +39,7 @@ unsafe extern "C" {
     fn cloakroom_raise_out_of_memory();
     fn cloakroom_exception_pending() -> bool;
     fn cloakroom_in_save_handler() -> bool;
+    fn cloakroom_is_end_of_request() -> bool;
     fn cloakroom_encoding_failed() -> bool;
     fn cloakroom_caller() -> c_int;
     fn cloakroom_precede_regenerate_id(decide: Option<DecideRotation>, overtaken: Option<WasOvertaken>) -> bool;
@@ -106,11 +107,8 @@ pub(crate) fn caller() -> Caller {
 
 /// Whether PHP itself ends the session, as the script has ended without doing so: by the handler directly, or by a method of a class.
 pub(crate) fn is_end_of_request() -> bool {
-    match caller() {
-        Caller::Engine => true,
-        Caller::Method => in_save_handler(),
-        _ => false,
-    }
+    // SAFETY: walks the call frames of this thread and changes nothing.
+    unsafe { cloakroom_is_end_of_request() }
 }
 
 /// Whether `session_regenerate_id()` may give the session another id.

@@ -152,16 +152,22 @@ static bool (*was_overtaken)(void);
 static ZEND_NAMED_FUNCTION(regenerate_id_if_free)
 {
 	if (PS(session_status) == php_session_active && !SG(headers_sent) && PS(id) != NULL) {
-		int rotation = decide_rotation(ZSTR_VAL(PS(id)), ZSTR_LEN(PS(id)));
+		bool deletes = false;
+		int rotation;
 
+		/* Before anything is waited for. */
+		ZEND_PARSE_PARAMETERS_START(0, 1)
+			Z_PARAM_OPTIONAL
+			Z_PARAM_BOOL(deletes)
+		ZEND_PARSE_PARAMETERS_END();
+		(void) deletes;
+		rotation = decide_rotation(ZSTR_VAL(PS(id)), ZSTR_LEN(PS(id)));
+		if (rotation == ROTATION_FAILS) {
+			/* As where PHP's function cannot end the old session: nothing that the script goes on to do is stored under its id. */
+			PS(mod)->s_close(&PS(mod_data));
+			PS(session_status) = php_session_none;
+		}
 		if (rotation != ROTATION_IS_FREE) {
-			bool deletes = false;
-
-			ZEND_PARSE_PARAMETERS_START(0, 1)
-				Z_PARAM_OPTIONAL
-				Z_PARAM_BOOL(deletes)
-			ZEND_PARSE_PARAMETERS_END();
-			(void) deletes;
 			RETURN_BOOL(rotation == ROTATION_CHANGES_NOTHING);
 		}
 	}
@@ -405,6 +411,33 @@ int cloakroom_caller(void)
 		return zend_string_equals_literal(name, "session_gc") ? CALLER_GC : CALLER_OTHER;
 	}
 	return method ? CALLER_METHOD : CALLER_ENGINE;
+}
+
+/*
+ * Whether PHP itself ends the session, as the script has ended without doing so: by the handler directly, by a method of a class, or by
+ * the function that session_set_save_handler() registers for the shutdown, below which no code of the script runs.
+ */
+bool cloakroom_is_end_of_request(void)
+{
+	bool session = false, method = false, called = false;
+
+	for (zend_execute_data *frame = EG(current_execute_data); frame != NULL; frame = frame->prev_execute_data) {
+		const zend_function *function = frame->func;
+
+		if (function == NULL) {
+			continue;
+		}
+		if (ZEND_USER_CODE(function->type)) {
+			called = true;
+		} else if (function->common.scope != NULL) {
+			method = true;
+		} else if (function->common.function_name != NULL
+				&& zend_string_starts_with_literal(function->common.function_name, "session_")) {
+			session = true;
+			called = false;
+		}
+	}
+	return session ? !called : !method || PS(in_save_handler);
 }
 
 /*

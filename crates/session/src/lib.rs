@@ -1,7 +1,7 @@
 //! The PHP session handler, without PHP.
 //!
 //! Floors: serialized, id, name, save_path, directives, user_path, any_store, figures, survey < doctor, merge, error, metrics
-//! < version_changed, succession, drawing, migration < request < standalone
+//! < version_changed, succession, drawing, migration, aftermath < request < standalone
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -16,6 +16,7 @@
 //! | [`name`] | [`Name`](name::Name): the name by which people and tools call a session |
 //! | [`any_store`] | [`AnyStore`]: an open store, whichever it is; opening stores |
 //! | [`version_changed`] | what a commit does that meets another version than was read |
+//! | `aftermath` | what a request may not write that has ended a session too late |
 //! | `succession` | what an id shows that was replaced by another |
 //! | [`request`] | [`Request`]: one open handler, and which call may follow which |
 //! | [`standalone`] | [`Standalone`]: a handler object that nobody opened |
@@ -30,6 +31,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod aftermath;
 pub mod any_store;
 pub mod directives;
 pub mod doctor;

@@ -30,22 +30,25 @@
 //! stored now are then merged, save in [`LockMode::None`]; see [`crate::merge`].
 
 use crate::StoreError;
+use crate::aftermath::Aftermath;
 use crate::any_store::{AnyLease, AnyStore};
 use crate::drawing::draw_id;
 pub use crate::error::RequestError;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
 use crate::migration::Migration;
-use crate::seam::{Acquire, Effort, End, Key, LockMode, Mark, Succession};
+use crate::seam::{Acquire, Destroyed, Effort, End, Key, LockMode, Succession};
 
 mod migrating;
 mod notice;
 mod reading;
 pub(crate) mod replaced;
 mod rotating;
+mod standing;
 mod writing;
 
 pub use replaced::Terms;
 use rotating::Rotation;
+use standing::Standings;
 
 /// The outcome of [`Request::finish_read`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +92,6 @@ impl Keyed {
     }
 }
 
-/// Of how many sessions a request remembers where they stood when it read them: its own, and some that a script reads beside it.
-const REMEMBERED: usize = 4;
-
 /// One open save handler. At most one session is held at a time.
 pub struct Request {
     /// Kept after a close, as the next open is nearly always on the same one.
@@ -102,10 +102,6 @@ pub struct Request {
     held: Option<Held>,
     /// The lease of the session that is held; else one that has come to its end, for the store to use again.
     lease: Option<AnyLease>,
-    /// The payload as it was read, where that was to be kept.
-    origin: Option<Vec<u8>>,
-    /// The payload that was written last, and whose, where an object may write it again before it is closed.
-    written: Option<(Key, Vec<u8>)>,
     /// The last write was merged: what is stored is not what was written.
     merged: bool,
     /// The payload that a read without a lock found, until [`Request::finish_read`] takes it.
@@ -122,13 +118,13 @@ pub struct Request {
     /// The rotation that the request is in.
     rotation: Option<Rotation>,
     /// Where the sessions that were read last stood then, the last one first.
-    stood: [Option<(Key, Mark)>; REMEMBERED],
+    stood: Standings,
     /// A rotation failed because another request was faster.
     overtaken: bool,
     /// The id that is read has been replaced by another.
     replaced: bool,
-    /// A session that was over already was ended: what the request has of it is to get no other id.
-    over: bool,
+    /// What may not be written after a session was ended that was over already.
+    aftermath: Aftermath,
     /// While sessions are migrated from another handler.
     migration: Option<Migration>,
     /// The failure of a step beside a call that succeeded.
@@ -152,8 +148,6 @@ impl Request {
             stage: Stage::Idle,
             held: None,
             lease: None,
-            origin: None,
-            written: None,
             merged: false,
             found: None,
             untouched: false,
@@ -162,10 +156,10 @@ impl Request {
             drawn: None,
             terms: Terms::DEFAULT,
             rotation: None,
-            stood: [None; REMEMBERED],
+            stood: Standings::NONE,
             overtaken: false,
             replaced: false,
-            over: false,
+            aftermath: Aftermath::NONE,
             migration: None,
             notice: None,
         }
@@ -184,7 +178,7 @@ impl Request {
             self.namespace = *namespace;
         }
         self.open = true;
-        self.over = false;
+        self.aftermath = Aftermath::NONE;
         self.untouched = true;
         self.refused = None;
         self.found = None;
@@ -251,29 +245,24 @@ impl Request {
         self.give_rotation_up();
         let held = self.holds();
         let replaced = held && self.lease.as_ref().is_some_and(|lease| lease.succession() != Succession::None);
-        let ended = if held {
-            self.end_by(|lease, _, _| Ok(lease.destroy(end)?))?
-        } else {
-            self.store()?.destroy(&self.keyed.key, end)?
-        };
-        self.over = held && (replaced || !ended);
         let key = self.keyed.key;
-        self.stood.iter_mut().filter(|stood| stood.is_some_and(|(of, _)| of == key)).for_each(|stood| *stood = None);
-        Ok(self.end_elsewhere(end, ended) || ended)
-    }
-
-    /// Where the session of the current key stood when this request read it, if it did.
-    fn stood_at(&self) -> Option<Mark> {
-        self.stood.iter().flatten().find(|(key, _)| *key == self.keyed.key).map(|(_, mark)| *mark)
-    }
-
-    /// Remembers where a session stands that was read.
-    #[inline]
-    fn note_standing(&mut self, key: Key, mark: Mark) {
-        if self.stood[0].is_none_or(|(first, _)| first != key) {
-            self.stood.rotate_right(1);
+        let (ended, was_over) = match self.stood_at() {
+            _ if held => {
+                let ended = self.end_by(|lease, _, _| Ok(lease.destroy(end)?))?;
+                (ended, replaced || !ended)
+            }
+            // An object that has written it since it read it, or has read another session.
+            Some(mark) => {
+                let destroyed = self.store()?.destroy_since(&key, &mark, end)?;
+                (destroyed == Destroyed::Now, destroyed == Destroyed::Before)
+            }
+            None => (self.store()?.destroy(&key, end)?, false),
+        };
+        if was_over {
+            self.aftermath.note(key);
         }
-        self.stood[0] = Some((key, mark));
+        self.stood.forget(&key);
+        Ok(self.end_elsewhere(end, ended) || ended)
     }
 
     /// Where a write is refused before it comes to the store: a session that takes another's place stays unwritten, and that
@@ -311,19 +300,15 @@ impl Request {
         self.stage = Stage::Idle;
         self.keyed.length = 0;
         self.drawn = None;
-        self.origin = None;
-        self.written = None;
         self.open = false;
-        self.over = false;
+        self.aftermath = Aftermath::NONE;
     }
 
     /// Where no read completes from here on, no write may follow.
     fn begin(&mut self) {
         self.untouched = false;
-        self.written = None;
         self.found = None;
         self.replaced = false;
-        self.origin = None;
         self.stage = Stage::Lost;
     }
 
@@ -369,7 +354,7 @@ impl Request {
     pub fn forget(&mut self) {
         self.close();
         self.rotation = None;
-        self.stood = [None; REMEMBERED];
+        self.stood = Standings::NONE;
     }
 
     /// Whether a session is getting another id.

@@ -25,9 +25,9 @@
 //!
 //! A read is two calls for the reason that [`crate::request`] gives.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::aftermath::Aftermath;
 use crate::any_store::AnyStore;
 use crate::drawing::draw_id;
 use crate::id::{IdShape, MAX_ID, Namespace, SessionId};
@@ -77,10 +77,8 @@ pub struct Standalone {
     memory: Memory,
     /// The outcome of a read, until [`Standalone::finish_read`] takes it.
     found: Option<(Key, Look)>,
-    /// The session that was destroyed by this object, and had been ended by others before: what takes its place is refused.
-    over: Option<Key>,
-    /// The ids to which it was refused to write what such a session held; the last ones.
-    refused: VecDeque<Key>,
+    /// What may not be written after a session was destroyed that others had ended before.
+    aftermath: Aftermath,
     /// How sessions end whose ids were replaced, and for how long that is remembered.
     terms: Terms,
     /// While sessions are migrated from another handler.
@@ -89,9 +87,6 @@ pub struct Standalone {
     notice: Option<RequestError>,
 }
 
-/// How many ids an object remembers to which it refuses to write.
-const MOST_REFUSED: usize = 8;
-
 impl Default for Standalone {
     fn default() -> Self {
         Self {
@@ -99,8 +94,7 @@ impl Default for Standalone {
             namespace: Namespace::EMPTY,
             memory: Memory::default(),
             found: None,
-            over: None,
-            refused: VecDeque::new(),
+            aftermath: Aftermath::NONE,
             terms: Terms::DEFAULT,
             migration: None,
             notice: None,
@@ -129,8 +123,7 @@ impl Standalone {
     pub fn forget(&mut self) {
         self.memory = Memory::default();
         self.found = None;
-        self.over = None;
-        self.refused.clear();
+        self.aftermath = Aftermath::NONE;
     }
 
     /// From now on the object migrates sessions.
@@ -298,7 +291,9 @@ impl Standalone {
         };
         let elsewhere = self.migration.as_ref().map(|migration| migration.end(&**store, &key, id, end, ended));
         self.memory.forget(&key);
-        self.over = was_over.then_some(key).or(self.over);
+        if was_over {
+            self.aftermath.note(key);
+        }
         match elsewhere {
             Some(Err(error)) => {
                 self.notice = Some(error);
@@ -312,7 +307,7 @@ impl Standalone {
     /// Whether the session that was ended last was over before.
     #[must_use]
     pub fn was_over(&self) -> bool {
-        self.over.is_some()
+        self.aftermath.is_pending()
     }
 
     /// Whether the session `id` may exist: `false` only where it is proven not to.
@@ -367,17 +362,12 @@ impl Standalone {
 
     /// Whether a write to the session of `key` would bring back one that is over.
     fn is_refused(&self, key: &Key) -> bool {
-        let is_next = self.over.is_some_and(|over| over != *key);
-        (is_next || self.refused.contains(key)) && self.memory.of(key).is_none()
+        self.aftermath.refuses(key) && self.memory.of(key).is_none()
     }
 
     /// Refuses the session of `key` from now on: a framework may well try to store it once more.
     fn refuse(&mut self, key: Key) -> Written {
-        self.over = None;
-        if !self.refused.contains(&key) {
-            self.refused.truncate(MOST_REFUSED - 1);
-            self.refused.push_front(key);
-        }
+        self.aftermath.note_refused(key);
         if let Some(store) = &self.store {
             store.count_refused();
         }

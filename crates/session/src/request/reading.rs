@@ -88,11 +88,7 @@ impl Request {
             Ok(Finished::Whole) => {
                 self.stage = Stage::Read;
                 if let (Some(lease), Some(held)) = (&self.lease, &self.held) {
-                    let (key, mark) = (held.key, lease.mark());
-                    self.note_standing(key, mark);
-                }
-                if keep {
-                    self.origin = Some(out.filled().to_vec());
+                    self.stood.note(held.key, lease.mark(), keep.then(|| out.filled().to_vec()));
                 }
             }
             Ok(Finished::Again(_)) => {}

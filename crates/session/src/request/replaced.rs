@@ -150,16 +150,26 @@ impl Request {
     /// As [`Store::acquire`] of the successor.
     pub(super) fn is_reinstated(&self, how: &Acquire<'_>) -> Result<bool, StoreError> {
         let (Some(lease), Some(store)) = (&self.lease, &self.store) else { return Ok(false) };
-        let incarnation = lease.incarnation();
-        let Look { succession: Succession::Named(successor), incarnation: found, .. } = store.look(&self.keyed.key)?
-        else {
-            return Ok(false);
-        };
-        if found != incarnation || !matches!(see(&**store, &successor, Format::Opaque)?, Seen::Unwritten) {
-            return Ok(false);
+        let began = Instant::now();
+        let mut was_named = false;
+        for _ in 0..MOST_CHANGES {
+            let Look { succession, incarnation, .. } = store.look(&self.keyed.key)?;
+            let successor = match succession {
+                _ if incarnation != lease.incarnation() => return Ok(false),
+                Succession::Named(successor) => successor,
+                Succession::None => return Ok(was_named),
+                Succession::Retired(_) => return Ok(false),
+            };
+            match see(&**store, &successor, Format::Opaque)? {
+                Seen::Unwritten => {}
+                Seen::Gone | Seen::Shows(_) => return Ok(false),
+            }
+            // Where that request leaves the successor unwritten for a third session, this one names that from then on.
+            was_named = true;
+            let wait = how.wait.saturating_sub(began.elapsed());
+            give_up(&**store, &self.keyed.key, &successor, &Acquire { wait, ..*how })?;
         }
-        give_up(&**store, &self.keyed.key, &successor, how)?;
-        Ok(store.look(&self.keyed.key)?.succession == Succession::None)
+        Err(StoreError::Changed)
     }
 
     /// After a write found the session over: writes it all the same where it only named a successor that was given up.

@@ -153,7 +153,10 @@ impl Request {
             key: self.keyed.key,
             id: id.to_vec(),
             // A new session is known to have held nothing.
-            read: read.map(<[u8]>::to_vec).or_else(|| self.origin.take()).or_else(|| lease.is_new().then(Vec::new)),
+            read: read
+                .map(<[u8]>::to_vec)
+                .or_else(|| self.stood.take_base(&self.keyed.key))
+                .or_else(|| lease.is_new().then(Vec::new)),
             drawn: self.drawn == Some(self.keyed.key) && lease.is_new(),
             lease,
             mode,

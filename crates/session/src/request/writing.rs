@@ -19,7 +19,7 @@ impl Request {
         how: &Acquire<'_>,
         origin: impl FnOnce() -> Origin<'a>,
     ) -> Result<Committed, RequestError> {
-        if self.over && self.is_refused(id)? {
+        if self.aftermath.may_refuse() && self.is_refused(id)? {
             return Ok(Committed::Ended);
         }
         let over = self.hold_to_write(id, how)?;
@@ -45,7 +45,7 @@ impl Request {
         self.merged = merged;
         let committed = match committed {
             Committed::Ended => {
-                let kept = self.origin.take();
+                let kept = self.stood.take_base(&self.keyed.key);
                 let read = origin.and_then(|origin| origin().read).or(kept.as_deref());
                 self.write_reinstated(payload, how, over, read)?
             }
@@ -63,7 +63,7 @@ impl Request {
     /// # Errors
     /// As [`Request::write`].
     pub fn touch(&mut self, id: &[u8], payload: &[u8], how: &Acquire<'_>) -> Result<Committed, RequestError> {
-        if self.over && self.is_refused(id)? {
+        if self.aftermath.may_refuse() && self.is_refused(id)? {
             return Ok(Committed::Ended);
         }
         self.hold_to_write(id, how)?;
@@ -79,7 +79,7 @@ impl Request {
         end: impl FnOnce(&mut dyn Lease, Option<&[u8]>, &UserPath) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
         let lease = self.lease.as_mut().ok_or(RequestError::OutOfOrder)?;
-        let ended = end(&mut **lease, self.origin.as_deref(), &self.terms.user);
+        let ended = end(&mut **lease, self.stood.base(&self.keyed.key), &self.terms.user);
         self.held = None;
         if ended.is_err() {
             // Whatever became of it, it holds nothing any more.
@@ -93,8 +93,10 @@ impl Request {
     #[cold]
     fn is_refused(&mut self, id: &[u8]) -> Result<bool, RequestError> {
         self.key(id)?;
-        let refused = !self.holds() && self.stood_at().is_none();
+        let key = self.keyed.key;
+        let refused = !self.holds() && self.stood_at().is_none() && self.aftermath.refuses(&key);
         if refused {
+            self.aftermath.note_refused(key);
             self.store()?.count_refused();
         }
         Ok(refused)
@@ -117,31 +119,8 @@ impl Request {
                 // One that this request has read, and somebody has ended since, is not begun again.
                 let since = self.stood_at();
                 self.acquire(&Acquire { since, ..*how })?;
-                Ok(self.over_what_was_written(how.mode))
+                Ok(self.over_what_was_known(how.mode))
             }
-        }
-    }
-
-    /// After a write of `payload` by an object that may write the session again before it is closed: that write is then to
-    /// replace, or to be merged with, what others have written since.
-    pub fn keep_written(&mut self, payload: &[u8]) {
-        let key = self.keyed.key;
-        if let (Some(lease), false) = (&self.lease, self.merged) {
-            let mark = lease.mark();
-            self.note_standing(key, mark);
-        }
-        self.written = Some((key, payload.to_vec()));
-    }
-
-    /// What a write replaces of a session that is not held: after another write, only what that one has left, which is the base of
-    /// a merge then.
-    fn over_what_was_written(&mut self, mode: LockMode) -> Over {
-        match self.written.take_if(|(key, _)| *key == self.keyed.key) {
-            Some((_, payload)) if mode != LockMode::None => {
-                self.origin = Some(payload);
-                Over::WhatWasRead
-            }
-            _ => Over::Anything,
         }
     }
 }

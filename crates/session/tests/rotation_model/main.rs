@@ -126,7 +126,10 @@ impl State {
                 match self.request.may_rotate(&name(self.id), &how(self.mode)) {
                     Ok(true) => {}
                     Ok(false) => return Outcome::Rotated(self.id),
-                    Err(RequestError::Store(StoreError::LockTimeout { .. })) => return Outcome::Failed,
+                    Err(RequestError::Store(StoreError::LockTimeout { .. })) => {
+                        self.request.close();
+                        return Outcome::Failed;
+                    }
                     Err(error) => panic!("rotate: {error}"),
                 }
                 if *deletes {

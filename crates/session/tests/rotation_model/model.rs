@@ -239,15 +239,7 @@ impl Model {
                 Outcome::Done
             }
             Call::Abort => {
-                let open = self.requests[at].take().expect("open");
-                let unwritten = self.life((open.id, open.life)).is_some_and(|life| !life.written);
-                if let Some(Entered { from: (id, number), .. }) = open.entered.filter(|_| unwritten)
-                    && let Some(left) = self.lives.get_mut(&id)
-                    && left.number == number
-                    && !left.retired
-                {
-                    left.successor = None;
-                }
+                self.abort(at);
                 Outcome::Done
             }
             Call::Die => {
@@ -266,14 +258,28 @@ impl Model {
         }
     }
 
+    fn abort(&mut self, at: usize) {
+        let open = self.requests[at].take().expect("open");
+        let unwritten = self.life((open.id, open.life)).is_some_and(|life| !life.written);
+        if let Some(Entered { from: (id, number), .. }) = open.entered.filter(|_| unwritten)
+            && let Some(left) = self.lives.get_mut(&id)
+            && left.number == number
+            && !left.retired
+        {
+            left.successor = None;
+        }
+    }
+
     fn rotate(&mut self, at: usize, deletes: bool) -> Outcome {
         let open = self.requests[at].clone().expect("open");
         if !open.locked && self.is_locked(open.id, at) && self.lives.contains_key(&open.id) {
+            self.abort(at);
             return Outcome::Failed;
         }
         self.look(&open, at);
         if !self.is_current(&open) {
             if self.is_pending(&open) {
+                self.abort(at);
                 return Outcome::Failed;
             }
             return Outcome::Rotated(open.id);
