@@ -83,8 +83,9 @@ class SessionHandler implements \SessionHandlerInterface, \SessionIdInterface, \
     /**
      * Stores a session and unlocks it. True as well where the session was destroyed meanwhile, and nothing was written.
      *
-     * A session that this object has never read is replaced, whatever is stored. A second write in an open object takes the lock
-     * again, and is merged with what others wrote in between (in the mode "none" it replaces that).
+     * A session that this object has never read is replaced, whatever is stored. An open object that writes a session twice, or
+     * reads or writes up to three others before, takes the lock again, and what it writes is merged with what others wrote in
+     * between (in the mode "none" it replaces that).
      */
     public function write(#[\SensitiveParameter] string $id, #[\SensitiveParameter] string $data): bool {}
 
