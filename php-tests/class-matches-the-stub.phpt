@@ -16,11 +16,13 @@ same('neither has a parent', [false, false], [$present->getParentClass(), $descr
 same('the same modifiers', $described->getModifiers(), $present->getModifiers());
 same('the same constants', $described->getReflectionConstants(), $present->getReflectionConstants());
 same('the same properties', $described->getProperties(), $present->getProperties());
+$attributes = fn (ReflectionMethod $method) => array_map(fn (ReflectionParameter $parameter) => array_map(fn (ReflectionAttribute $attribute) => $attribute->getName(), $parameter->getAttributes()), $method->getParameters());
 $names = fn (ReflectionClass $class) => array_map(fn (ReflectionMethod $method) => $method->name, $class->getMethods());
 same('the same methods', $names($described), $names($present));
 foreach ($present->getMethods() as $method) {
     $stub = $described->getMethod($method->name);
     same("$method->name() has the signature of the stub", signature($stub), signature($method));
+    same("$method->name() hides from traces what the stub says", $attributes($stub), $attributes($method));
     same("$method->name() has its modifiers", $stub->getModifiers(), $method->getModifiers());
     same("$method->name() returns what subclasses may leave out", $method->name !== '__construct', $method->hasTentativeReturnType());
     check("$method->name() is documented", $stub->getDocComment() !== false);
@@ -32,4 +34,4 @@ foreach ((new ReflectionClass('SessionHandler'))->getMethods() as $method) {
 }
 done();
 --EXPECT--
-56 claims hold
+66 claims hold

@@ -5,6 +5,7 @@ A page that logs in and finds that its id leads nowhere can begin a session of i
 --FILE--
 <?php
 require __DIR__ . '/cgi.inc';
+require __DIR__ . '/process.inc';
 use_cloakroom(own_directory());
 
 $log_in = <<<'PHP'
@@ -41,6 +42,23 @@ foreach (['strict mode off' => '0', 'strict mode on' => '1'] as $mode => $strict
         }
     }
 }
+// And where the session is locked for longer than the page waits.
+foreach (['strict mode off' => '0', 'strict mode on' => '1'] as $mode => $strict) {
+    foreach (['merge', 'none'] as $lock) {
+        $name = "$mode, $lock, locked";
+        $ini = ['session.use_strict_mode' => $strict, 'cloakroom.lock' => $lock, 'cloakroom.lock_wait' => '0'];
+        [, $old] = request('session_start(); $_SESSION["cart"] = 1; echo session_id();', '', $ini);
+        $holder = Process::run('start(hear()); say(1); hear(); session_abort(); say(1);');
+        $holder->tell($old);
+        $holder->hear();
+        [$headers, $id] = request($log_in, "PHPSESSID=$old", $ini);
+        $holder->tell('end');
+        $holder->hear();
+        same("$name: the browser gets another id", [true, true], [str_contains(end($headers['set-cookie']), "PHPSESSID=$id"), $id !== $old]);
+        same("$name: and is logged in by it", '{"user_id":5}', $whose($id, $ini));
+        same("$name: nobody is by the old one", '{"cart":1}', $whose($old, $ini));
+    }
+}
 done();
 --EXPECT--
-72 claims hold
+84 claims hold

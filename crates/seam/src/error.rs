@@ -8,8 +8,8 @@ use crate::Printable;
 /// The most characters that are shown of a machine's name. Its DNS name may have 253.
 const MOST_OF_HOST: usize = 80;
 
-/// The most characters that are shown of a script's path. Stores keep its last 95 bytes.
-const MOST_OF_SCRIPT: usize = 95;
+/// The most characters that are shown of a script's path. Stores keep its last 96 bytes at most.
+const MOST_OF_SCRIPT: usize = 96;
 
 /// The holder of a session's lock, for the warning of a request that waited in vain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Holder {
     pub host: String,
     /// How long it has held the lock.
     pub held: Duration,
-    /// Its script, at most 95 bytes.
+    /// The end of its script's path, at most 96 bytes.
     pub script: String,
 }
 
