@@ -10,7 +10,6 @@ use crate::seam::Key;
 const MOST_REFUSED: usize = 8;
 
 /// Of one handler object.
-#[derive(Default)]
 pub(crate) struct Aftermath {
     /// The session that was ended last of those that were over already: the next write under an id that was never read is refused.
     over: Option<Key>,
