@@ -61,12 +61,8 @@ impl Fake {
         let serves = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let shared = Arc::clone(&serves);
-                thread::spawn(move || {
-                    let _no_delay = stream.set_nodelay(true);
-                    let reads = stream.try_clone().expect("a descriptor");
-                    serve(BufReader::new(reads), stream, &shared)
-                });
+                let _no_delay = stream.set_nodelay(true);
+                serve_beside(stream.try_clone().expect("a descriptor"), stream, &serves);
             }
         });
         Self { port, shared }
@@ -79,11 +75,7 @@ impl Fake {
         let serves = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let shared = Arc::clone(&serves);
-                thread::spawn(move || {
-                    let reads = stream.try_clone().expect("a descriptor");
-                    serve(BufReader::new(reads), stream, &shared)
-                });
+                serve_beside(stream.try_clone().expect("a descriptor"), stream, &serves);
             }
         });
         Self { port: 0, shared }
@@ -104,6 +96,12 @@ impl Shared {
     fn new(says: impl Fn(&[Vec<u8>]) -> Answer + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { says: Mutex::new(Arc::new(says)), asked: AtomicU64::new(0) })
     }
+}
+
+/// Serves one client on a thread of its own.
+fn serve_beside(reads: impl Read + Send + 'static, writes: impl Write + Send + 'static, shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || serve(BufReader::new(reads), writes, &shared));
 }
 
 fn serve(mut reads: impl BufRead, mut writes: impl Write, shared: &Shared) {
