@@ -121,16 +121,16 @@ fn a_repetition_takes_no_longer_than_the_first_attempt_may() {
         let mut kept = Vec::new();
         for (nth, stream) in listener.incoming().map_while(Result::ok).enumerate() {
             if nth == 0 {
-                thread::sleep(Duration::from_millis(900));
+                thread::sleep(Duration::from_millis(4500));
                 drop(stream);
             } else {
                 kept.push(stream);
             }
         }
     });
-    let source = source(&format!("memcached:127.0.0.1:{port}?timeout=1"));
+    let source = source(&format!("memcached:127.0.0.1:{port}?timeout=5"));
     let began = Instant::now();
     source.has(b"id", LIFETIME).expect_err("no answer");
-    // Twice the time would be 1.9 s.
-    assert!(began.elapsed() < Duration::from_millis(1800), "{:?}", began.elapsed());
+    // Twice the time would be 9.5 s. Between that and the right 5 s there is room for a busy machine.
+    assert!(began.elapsed() < Duration::from_millis(9000), "{:?}", began.elapsed());
 }
